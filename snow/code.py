@@ -1,0 +1,106 @@
+"""The digest of a stage's own code: its module and every `snow` module it imports, down to the meaning.
+
+Comments, docstrings, formatting and annotations that only type checkers read (`if TYPE_CHECKING:`) do not enter. The syntax
+tree is written down field by field with absent and empty fields left out, because `ast.dump` prints the same tree
+differently on different Pythons; the digest is therefore equal on every version snow supports.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+VERSION = 1  # of this serialisation; it enters every digest
+
+
+def module_path(name: str) -> Path | None:
+    """The source file of a module of `snow`, or None when there is none of that name."""
+    base = PACKAGE.joinpath(*name.split(".")[1:])
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def closure(module: str) -> tuple[str, ...]:
+    """`module` and every module of `snow` it imports, directly or not, sorted; package `__init__` files on the way included."""
+    seen: set[str] = set()
+    queue = [module]
+    while queue:
+        name = queue.pop()
+        if name in seen or module_path(name) is None:
+            continue
+        seen.add(name)
+        queue.extend(_imports(name))
+        if "." in name:
+            queue.append(name.rpartition(".")[0])
+    return tuple(sorted(seen))
+
+
+def symbols(module: str) -> dict[str, str]:
+    """Digest per top-level definition of one module: `{"snow.x.function": hex}`; other statements together under `snow.x`."""
+    parts: dict[str, list[str]] = {}
+    for statement in _tree(module).body:
+        name = getattr(statement, "name", None)
+        parts.setdefault(f"{module}.{name}" if name else module, []).append(_spell(statement))
+    return {name: hashlib.sha256("\n".join(texts).encode()).hexdigest() for name, texts in parts.items()}
+
+
+@functools.cache
+def digest(module: str) -> str:
+    """SHA-256 over the closure of a stage's module."""
+    whole = hashlib.sha256(f"snow-code-{VERSION}".encode())
+    for name in closure(module):
+        for symbol, value in sorted(symbols(name).items()):
+            whole.update(f"{symbol} {value}\n".encode())
+    return whole.hexdigest()
+
+
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    path = module_path(module)
+    if path is None:
+        raise ModuleNotFoundError(module)
+    tree = ast.parse(path.read_text(), filename=str(path))
+    return _Bare().visit(tree)
+
+
+class _Bare(ast.NodeTransformer):
+    """Removes docstrings and blocks that only type checkers execute."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return None
+        return self.generic_visit(node)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+        return super().generic_visit(node)
+
+
+def _spell(node: object) -> str:
+    if isinstance(node, ast.AST):
+        fields = []
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if name in ("ctx", "kind", "type_comment") or value is None or value == []:
+                continue
+            fields.append(f"{name}={_spell(value)}")
+        return f"{type(node).__name__}({','.join(fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(_spell(item) for item in node)}]"
+    return f"{type(node).__name__}:{node!r}"
+
+
+def _imports(module: str) -> list[str]:
+    found = []
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE.name]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE.name:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found

@@ -1,0 +1,34 @@
+"""The locked environments beside each other under `.envs/`, and how a job moves into the one its stage needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from snow.errors import SnowError
+
+
+def root() -> Path | None:
+    """The `.envs` folder this interpreter lives in, or None when snow runs from an environment of the user's own."""
+    prefix = Path(sys.prefix)
+    return prefix.parent if prefix.parent.name == ".envs" else None
+
+
+def python_of(env: str) -> Path | None:
+    """The interpreter of a locked environment, or None when snow runs outside `.envs` (then everything runs in place)."""
+    folder = root()
+    if folder is None:
+        return None
+    python = folder / env / "bin" / "python"
+    if not python.exists():
+        raise SnowError(f"the environment {env} is not installed (looked for {python}); run `make envs`")
+    return python
+
+
+def enter(env: str, arguments: list[str]) -> None:
+    """Replace this process by the same `snow` command in environment `env`; returns when it already is the right one."""
+    python = python_of(env)
+    if python is None or Path(sys.prefix) == python.parent.parent:
+        return
+    os.execv(python, [str(python), "-m", "snow", *arguments])
