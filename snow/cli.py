@@ -1,4 +1,7 @@
-"""`snow STAGE [INSTANCE] --params P --input NAME PATH... --output NAME PATH`: one job, runnable by hand."""
+"""`snow STAGE [INSTANCE] --input NAME PATH... --output NAME PATH`: one job, runnable by hand.
+
+Params come from `--params`, else from the file SNOW_PARAMS names (the Snakefile sets it), else from params.yaml.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     for name in STAGES:
         command = commands.add_parser(name, help=f"run one job of {STAGES[name].module}")
         command.add_argument("instance", nargs="?", default="all", help="shard, phase, or model/suite")
-        command.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+        command.add_argument("--params", type=Path, default=Path(os.environ.get("SNOW_PARAMS", "params.yaml")), metavar="FILE")
         command.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--output", nargs=2, action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--threads", type=int, default=1)

@@ -27,8 +27,16 @@ def python_of(env: str) -> Path | None:
 
 
 def enter(env: str, arguments: list[str]) -> None:
-    """Replace this process by the same `snow` command in environment `env`; returns when it already is the right one."""
-    python = python_of(env)
+    """Replace this process by the same `snow` command in environment `env`; returns when it already is the right one.
+
+    An activated conda environment (`snakemake --software-deployment-method conda`) takes the place of the one under `.envs/`.
+    """
+    conda = os.environ.get("CONDA_PREFIX")
+    if conda and Path(conda).parent.name == "conda" and Path(conda).parent.parent.name == ".snakemake":
+        os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)  # snow itself is not among the pins
+        python: Path | None = Path(conda) / "bin" / "python"
+    else:
+        python = python_of(env)
     if python is None or Path(sys.prefix) == python.parent.parent:
         return
     os.execv(python, [str(python), "-m", "snow", *arguments])

@@ -1,0 +1,32 @@
+# One page from all receipts.
+
+
+rule report:
+    input:
+        receipts=all_receipts,
+        models=expand("models/{model}", model=MODELS),
+        scores=shards_of("quality/scores/{shard}.parquet"),
+        selected="quality/selected.parquet",
+        control="quality/control.parquet",
+        bits=expand("eval/{model}/bits.json", model=MODELS),
+        verdicts=expand(
+            "eval/{model}/{suite}/verdicts.jsonl", model=MODELS, suite=SUITES
+        ),
+    output:
+        report=directory("report"),
+        receipt="receipts/report/all.json",
+    log:
+        "logs/report/all.log",
+    benchmark:
+        "logs/report/all.tsv"
+    conda:
+        "../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        reads=reads("report"),
+        logs=expand("models/{model}/log.jsonl", model=MODELS),
+    shell:
+        "snow report --input receipts {input.receipts} --input logs {params.logs} --input scores {input.scores} --input bits {input.bits} --input verdicts {input.verdicts} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"

@@ -1,0 +1,172 @@
+"""The charts of the report as SVG trees: lines over a numeric axis, horizontal bars, histograms with a mark.
+
+Colours are classes (`c0`...) that the page's style sheet defines for light and dark; every mark carries a <title> with its
+numbers, which browsers show on hover and screen readers read. Nothing here is random or depends on the machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from snow.report.markup import element, number
+
+WIDTH = 760
+LEFT, RIGHT, TOP, BOTTOM = 64, 112, 14, 44  # margins: tick labels, line labels, air, axis label
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: points in data units, drawn in colour class `c{colour}`; `label` stands at its right end."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    colour: int
+    dashed: bool = False
+    dots: bool = False
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One horizontal bar: `value` decides its length, `text` is written after it."""
+
+    label: str
+    value: float
+    text: str
+    colour: int = 1
+
+
+def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten apart) from at most `low` to at least `high`; about `wanted` of them."""
+    if high <= low:
+        high = low + (abs(low) or 1.0)
+    raw = (high - low) / max(1, wanted - 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def thin(points: Sequence[tuple[float, float]], most: int = 240) -> list[tuple[float, float]]:
+    """At most `most` points: means over equal runs of consecutive points. Long logs stay legible and the page small."""
+    if len(points) <= most:
+        return list(points)
+    edges = [index * len(points) // most for index in range(most + 1)]
+    runs = [points[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [(math.fsum(x for x, _ in run) / len(run), math.fsum(y for _, y in run) / len(run)) for run in runs]
+
+
+def lines(
+    curves: Sequence[Line],
+    *,
+    name: str,
+    x_label: str,
+    y_label: str,
+    x_text: Callable[[float], str],
+    y_text: Callable[[float], str],
+    zero: bool = False,
+    height: int = 300,
+) -> Element:
+    """Curves over one pair of axes. `zero` starts the vertical axis at zero; otherwise it starts near the lowest value."""
+    drawn = [curve for curve in curves if curve.points]
+    xs = [x for curve in drawn for x, _ in curve.points] or [0.0, 1.0]
+    ys = [y for curve in drawn for _, y in curve.points] or [0.0, 1.0]
+    x_ticks, y_ticks = ticks(min(xs), max(xs), 6), ticks(0.0 if zero else min(ys), max(ys))
+    x_low, x_high = min(xs), max(max(xs), min(xs) + 1e-9)
+    y_low, y_high = y_ticks[0], y_ticks[-1]
+    right, bottom = WIDTH - RIGHT, height - BOTTOM
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return LEFT + (x - x_low) / (x_high - x_low) * (right - LEFT), bottom - (y - y_low) / (y_high - y_low) * (bottom - TOP)
+
+    parts: list[Element] = []
+    for value in y_ticks:
+        _, y = at(x_low, value)
+        parts.append(element("line", class_="grid", x1=LEFT, x2=right, y1=y, y2=y))
+        parts.append(element("text", y_text(value), class_="tick", x=LEFT - 8, y=y + 4, text_anchor="end"))
+    for value in x_ticks:
+        if x_low <= value <= x_high:
+            x, _ = at(value, y_low)
+            parts.append(element("line", class_="axis", x1=x, x2=x, y1=bottom, y2=bottom + 4))
+            parts.append(element("text", x_text(value), class_="tick", x=x, y=bottom + 18, text_anchor="middle"))
+    parts.append(element("line", class_="axis", x1=LEFT, x2=right, y1=bottom, y2=bottom))
+    parts.append(element("text", x_label, class_="label", x=(LEFT + right) / 2, y=height - 6, text_anchor="middle"))
+    middle = (TOP + bottom) / 2
+    parts.append(element("text", y_label, class_="label", transform=f"rotate(-90 14 {number(middle)})", x=14, y=middle, text_anchor="middle"))
+    for curve in drawn:
+        parts.extend(_curve(curve, [at(x, y) for x, y in curve.points], x_text, y_text))
+    labels = [(at(*curve.points[-1])[0], at(*curve.points[-1])[1], curve) for curve in drawn]
+    for (x, _, curve), y in zip(labels, _apart([y for _, y, _ in labels], TOP, bottom), strict=True):
+        parts.append(element("text", curve.label, class_=f"series f{curve.colour}", x=min(x, right) + 8, y=y + 4))
+    return _figure(name, height, parts)
+
+
+def _curve(curve: Line, places: Sequence[tuple[float, float]], x_text: Callable[[float], str], y_text: Callable[[float], str]) -> list[Element]:
+    path = " ".join(f"{'M' if index == 0 else 'L'}{number(x)} {number(y)}" for index, (x, y) in enumerate(places))
+    x, y = curve.points[-1]
+    title = element("title", f"{curve.label}: {y_text(y)} at {x_text(x)}")
+    parts = [element("path", title, class_=f"line c{curve.colour}", d=path, stroke_dasharray="5 4" if curve.dashed else None)]
+    if curve.dots or len(places) == 1:
+        for (cx, cy), (x, y) in zip(places, curve.points, strict=True):
+            title = element("title", f"{curve.label}: {y_text(y)} at {x_text(x)}")
+            parts.append(element("circle", title, class_=f"dot f{curve.colour}", cx=cx, cy=cy, r=3))
+    return parts
+
+
+def _apart(wanted: Sequence[float], low: float, high: float, gap: float = 15.0) -> list[float]:
+    """Heights near the wanted ones, at least `gap` apart, kept between low and high as far as there is room."""
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    placed = list(wanted)
+    floor = low
+    for index in order:
+        placed[index] = max(wanted[index], floor)
+        floor = placed[index] + gap
+    ceiling = high
+    for index in reversed(order):
+        placed[index] = min(placed[index], ceiling)
+        ceiling = placed[index] - gap
+    return placed
+
+
+def bars(rows: Sequence[Bar], *, name: str, label_width: int = 210) -> Element:
+    """Horizontal bars from zero, one per row, in the order given; lengths are comparable between rows."""
+    pitch, thickness = 30, 18
+    highest = max((row.value for row in rows), default=0) or 1
+    room = WIDTH - label_width - 150
+    parts: list[Element] = []
+    for index, row in enumerate(rows):
+        y = index * pitch + 6
+        length = max(row.value / highest * room, 1.5 if row.value else 0)
+        parts.append(element("text", row.label, class_="name", x=label_width - 10, y=y + 14, text_anchor="end"))
+        parts.append(element("rect", element("title", f"{row.label}: {row.text}"), class_=f"f{row.colour}", x=label_width, y=y, width=length, height=thickness, rx=2))
+        parts.append(element("text", row.text, class_="value", x=label_width + length + 8, y=y + 14))
+    return _figure(name, len(rows) * pitch + 10, parts)
+
+
+def histogram(counts: Sequence[int], low: float, high: float, *, name: str, mark: float | None, text: Callable[[float], str]) -> Element:
+    """Counts in equal bins from low to high; bins at or above `mark` stand out and the mark is labelled. Small: for grids."""
+    width, height, left, bottom, top = 240, 118, 6, 98, 18
+    room, most, step = width - 2 * left, max(counts, default=0) or 1, (high - low) / max(1, len(counts))
+    parts: list[Element] = []
+    for index, value in enumerate(counts):
+        start = low + index * step
+        tall = max(value / most * (bottom - top), 1.0 if value else 0.0)
+        chosen = mark is not None and start + step > mark
+        title = element("title", f"{text(start)} to {text(start + step)}: {value:,}")
+        bar_width = room / len(counts)
+        parts.append(element("rect", title, class_="f1" if chosen else "f0", x=left + index * bar_width, y=bottom - tall, width=max(bar_width - 1, 0.5), height=tall))
+    parts.append(element("line", class_="axis", x1=left, x2=width - left, y1=bottom, y2=bottom))
+    parts.append(element("text", text(low), class_="tick", x=left, y=bottom + 15))
+    parts.append(element("text", text(high), class_="tick", x=width - left, y=bottom + 15, text_anchor="end"))
+    if mark is not None:
+        x = left + (min(max(mark, low), high) - low) / ((high - low) or 1) * room
+        parts.append(element("line", class_="mark", x1=x, x2=x, y1=top - 4, y2=bottom))
+        near_right = x > width * 0.6
+        parts.append(element("text", f"selected from {text(mark)}", class_="tick", x=x - 4 if near_right else x + 4, y=top - 6, text_anchor="end" if near_right else "start"))
+    return _figure(name, height, parts, width)
+
+
+def _figure(name: str, height: float, parts: Sequence[Element], width: float = WIDTH) -> Element:
+    return element("svg", element("title", name), *parts, viewBox=f"0 0 {number(width)} {number(height)}", role="img", xmlns="http://www.w3.org/2000/svg")
