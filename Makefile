@@ -10,13 +10,17 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_LINK_MODE ?= hardlink
 export DVC_NO_ANALYTICS = 1
 
-.PHONY: pocket test envs lint check-system clean
+.PHONY: pocket test test-vllm envs lint check-system clean
 
 pocket: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done
 	.envs/base/bin/snakemake all
 
 test: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done .envs/dev/.done
 	.envs/dev/bin/python -m pytest
+
+# Not part of `test`: a vLLM environment is 3 GB on CPU and more on a GPU.
+test-vllm: check-system .envs/dev/.done .envs/torch/.done .envs/vllm-$(ACCELERATOR)/.done
+	.envs/dev/bin/python -m pytest -m vllm
 
 envs: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done
 

@@ -3,33 +3,14 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from snow import graph
 from snow import workflow as snow_workflow
 from snow.errors import SnowError
-
-
-def reads(stage):
-    """What besides its inputs decides the result of a job of this stage."""
-    return snow_workflow.reads(PARAMS, stage)
 
 
 def shards_of(pattern):
     """The files of a sharded artifact."""
     return expand(pattern, shard=SHARDS)
-
-
-def source_files(wildcards):
-    """What a collection job can be said to read: the lock of an environment it collects, the data files it is given."""
-    files = []
-    for source in PARAMS.sources:
-        if source.kind == "environment":
-            files += [
-                f"envs/{Path(path).name}.txt"
-                for path in source.paths
-                if Path(path).parent.name == ".envs"
-            ]
-        elif source.kind in ("parquet", "jsonl", "archive"):
-            files += source.paths
-    return files
 
 
 def documents_of(wildcards):
@@ -50,7 +31,7 @@ def selection_of(wildcards):
 
 def files_of_part(wildcards, suffix):
     """The token files or indexes of a phase, shard by shard; the synthetic part has a single shard."""
-    shards = SHARDS[:1] if wildcards.phase == "phase3" else SHARDS
+    shards = [graph.SYNTHETIC_SHARD] if wildcards.phase == "phase3" else SHARDS
     return expand(
         "tokens/{part}/{shard}{suffix}",
         part=wildcards.phase,
@@ -86,35 +67,25 @@ def all_receipts(wildcards):
     ]
 
 
-def per_shard(stage, *patterns):
-    """The files of a sharded artifact with its receipts."""
-    return shards_of([*patterns, f"receipts/{stage}/{{shard}}.json"])
-
-
-def tokens_target(part, shards):
-    """The files of one packed part with its receipts."""
-    patterns = [
-        "tokens/{part}/{shard}.bin",
-        "tokens/{part}/{shard}.index.parquet",
-        "receipts/pack/{part}/{shard}.json",
-    ]
-    return expand(patterns, part=part, shard=shards)
-
-
 try:
     PARAMS = snow_workflow.prepare(config)
 except SnowError as error:
     raise WorkflowError(str(error)) from None
 
-SHARDS = [f"{number:05}" for number in range(PARAMS.shards)]
-GENERATIONS = [f"{number:05}" for number in range(PARAMS.synthesis.shards)]
-SUITES = list(PARAMS.evaluation.suites)
-MODELS = ["phase1", "phase2", "control", "phase3"]
-CORPUS_PARTS = ["heldout", "phase1", "phase2", "control"]
+SHARDS = graph.shards(PARAMS)
+GENERATIONS = graph.generations(PARAMS)
+SUITES = graph.suites(PARAMS)
+MODELS = graph.MODELS
+ARTIFACTS = graph.artifacts(PARAMS)
 TORCH_THREADS = 2
 
 
 growing = snow_workflow.growing
+if workflow.is_main_process:
+    try:
+        snow_workflow.synchronise(PARAMS, workflow.dryrun)
+    except SnowError as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:

@@ -3,7 +3,7 @@
 
 rule collect:
     input:
-        sources=source_files,
+        spec=".snow/spec/collect-{shard}.json",
     output:
         documents="corpus/raw/{shard}.parquet",
         receipt="receipts/collect/{shard}.json",
@@ -17,14 +17,13 @@ rule collect:
     resources:
         mem_mb=growing(2000),
         runtime=240,
-    params:
-        reads=reads("collect"),
     shell:
         "snow collect {wildcards.shard} --output documents {output.documents} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule measure:
     input:
+        spec=".snow/spec/measure.json",
         documents="corpus/raw/{shard}.parquet",
     output:
         signals="corpus/signals/{shard}.parquet",
@@ -39,14 +38,13 @@ rule measure:
     resources:
         mem_mb=growing(2000),
         runtime=240,
-    params:
-        reads=reads("measure"),
     shell:
         "snow measure {wildcards.shard} --input documents {input.documents} --output signals {output.signals} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule clean:
     input:
+        spec=".snow/spec/clean.json",
         documents="corpus/raw/{shard}.parquet",
         signals="corpus/signals/{shard}.parquet",
     output:
@@ -63,14 +61,13 @@ rule clean:
     resources:
         mem_mb=growing(2000),
         runtime=120,
-    params:
-        reads=reads("clean"),
     shell:
         "snow clean {wildcards.shard} --input documents {input.documents} --input signals {input.signals} --output documents {output.documents} --output decisions {output.decisions} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule sign:
     input:
+        spec=".snow/spec/sign.json",
         documents="corpus/clean/{shard}.parquet",
     output:
         signatures="corpus/signatures/{shard}.parquet",
@@ -85,17 +82,16 @@ rule sign:
     resources:
         mem_mb=growing(2000),
         runtime=120,
-    params:
-        reads=reads("sign"),
     shell:
         "snow sign {wildcards.shard} --input documents {input.documents} --output signatures {output.signatures} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule cluster:
     input:
+        spec=".snow/spec/cluster.json",
         signatures=shards_of("corpus/signatures/{shard}.parquet"),
     output:
-        clusters="corpus/clusters.parquet",
+        clusters=directory("corpus/clusters"),
         receipt="receipts/cluster/all.json",
     log:
         "logs/cluster/all.log",
@@ -107,16 +103,15 @@ rule cluster:
     resources:
         mem_mb=growing(4000),
         runtime=480,
-    params:
-        reads=reads("cluster"),
     shell:
         "snow cluster --threads {threads} --input signatures {input.signatures} --output clusters {output.clusters} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule unique:
     input:
+        spec=".snow/spec/unique.json",
         documents="corpus/clean/{shard}.parquet",
-        clusters="corpus/clusters.parquet",
+        clusters="corpus/clusters",
     output:
         documents="corpus/unique/{shard}.parquet",
         receipt="receipts/unique/{shard}.json",
@@ -130,14 +125,13 @@ rule unique:
     resources:
         mem_mb=growing(2000),
         runtime=120,
-    params:
-        reads=reads("unique"),
     shell:
-        "snow unique {wildcards.shard} --input documents {input.documents} --input clusters {input.clusters} --output documents {output.documents} --output receipt {output.receipt} > {log} 2>&1"
+        "snow unique {wildcards.shard} --input documents {input.documents} --input clusters {input.clusters}/{wildcards.shard}.parquet --output documents {output.documents} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule decontaminate:
     input:
+        spec=".snow/spec/decontaminate.json",
         documents="corpus/unique/{shard}.parquet",
         suites=expand("suites/{suite}.jsonl", suite=SUITES),
     output:
@@ -154,7 +148,5 @@ rule decontaminate:
     resources:
         mem_mb=growing(2000),
         runtime=240,
-    params:
-        reads=reads("decontaminate"),
     shell:
         "snow decontaminate {wildcards.shard} --input documents {input.documents} --input suites {input.suites} --output documents {output.documents} --output ledger {output.ledger} --output receipt {output.receipt} > {log} 2>&1"

@@ -1,5 +1,7 @@
 # Benchmarks: pinned data, completions, verdicts from the suites' own checkers inside the sandbox, bits per byte.
 rule suite:
+    input:
+        spec=".snow/spec/suite-{suite}.json",
     output:
         suite="suites/{suite}.jsonl",
         receipt="receipts/suite/{suite}.json",
@@ -13,14 +15,13 @@ rule suite:
     resources:
         mem_mb=growing(1000),
         runtime=30,
-    params:
-        reads=reads("suite"),
     shell:
         "snow suite {wildcards.suite} --output suite {output.suite} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule complete:
     input:
+        spec=".snow/spec/complete.json",
         model="models/{model}",
         suite="suites/{suite}.jsonl",
     output:
@@ -36,14 +37,13 @@ rule complete:
     resources:
         mem_mb=growing(4000),
         runtime=240,
-    params:
-        reads=reads("complete"),
     shell:
         "snow complete {wildcards.model}/{wildcards.suite} --threads {threads} --input model {input.model} --input suite {input.suite} --output completions {output.completions} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule judge:
     input:
+        spec=".snow/spec/judge.json",
         completions="eval/{model}/{suite}/completions.jsonl",
         suite="suites/{suite}.jsonl",
     output:
@@ -59,14 +59,13 @@ rule judge:
     resources:
         mem_mb=growing(4000),
         runtime=240,
-    params:
-        reads=reads("judge"),
     shell:
         "snow judge {wildcards.model}/{wildcards.suite} --threads {threads} --input completions {input.completions} --input suite {input.suite} --output verdicts {output.verdicts} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule bits:
     input:
+        spec=".snow/spec/bits.json",
         model="models/{model}",
         suites=expand("suites/{suite}.jsonl", suite=SUITES),
         tokens=shards_of("tokens/heldout/{shard}.bin"),
@@ -84,7 +83,5 @@ rule bits:
     resources:
         mem_mb=growing(4000),
         runtime=240,
-    params:
-        reads=reads("bits"),
     shell:
         "snow bits {wildcards.model} --threads {threads} --input model {input.model} --input suites {input.suites} --input tokens {input.tokens} --input index {input.index} --output bits {output.bits} --output receipt {output.receipt} > {log} 2>&1"

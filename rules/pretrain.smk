@@ -3,6 +3,7 @@
 
 rule split:
     input:
+        spec=".snow/spec/split.json",
         documents=shards_of("corpus/decontaminated/{shard}.parquet"),
     output:
         heldout="corpus/heldout.json",
@@ -17,14 +18,13 @@ rule split:
     resources:
         mem_mb=growing(2000),
         runtime=60,
-    params:
-        reads=reads("split"),
     shell:
         "snow split --input documents {input.documents} --output heldout {output.heldout} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule tokenizer:
     input:
+        spec=".snow/spec/tokenizer.json",
         documents=shards_of("corpus/decontaminated/{shard}.parquet"),
         heldout="corpus/heldout.json",
     output:
@@ -40,14 +40,13 @@ rule tokenizer:
     resources:
         mem_mb=growing(4000),
         runtime=240,
-    params:
-        reads=reads("tokenizer"),
     shell:
         "snow tokenizer --threads {threads} --input documents {input.documents} --input heldout {input.heldout} --output tokenizer {output.tokenizer} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule pack:
     input:
+        spec=".snow/spec/pack.json",
         documents=documents_of,
         heldout="corpus/heldout.json",
         tokenizer="tokenizer",
@@ -66,14 +65,13 @@ rule pack:
     resources:
         mem_mb=growing(2000),
         runtime=240,
-    params:
-        reads=reads("pack"),
     shell:
         "snow pack {wildcards.part}/{wildcards.shard} --input documents {input.documents} --input heldout {input.heldout} --input tokenizer {input.tokenizer} --input selection {input.selection} --output tokens {output.tokens} --output index {output.index} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule pretrain:
     input:
+        spec=".snow/spec/pretrain-{phase}.json",
         tokens=tokens_of,
         index=index_of,
         heldout=shards_of("tokens/heldout/{shard}.bin"),
@@ -93,7 +91,5 @@ rule pretrain:
     resources:
         mem_mb=growing(6000),
         runtime=2880,
-    params:
-        reads=reads("pretrain"),
     shell:
         "snow pretrain {wildcards.phase} --threads {threads} --input tokens {input.tokens} --input index {input.index} --input heldout {input.heldout} --input heldout_index {input.heldout_index} --input tokenizer {input.tokenizer} --input model {input.model} --output model {output.model} --output receipt {output.receipt} > {log} 2>&1"

@@ -1,6 +1,7 @@
 # The annotator that recognises high-quality code, the score of every document, and the choice of phase 2's tokens.
 rule annotate:
     input:
+        spec=".snow/spec/annotate-all.json",
         documents=shards_of("corpus/decontaminated/{shard}.parquet"),
         heldout="corpus/heldout.json",
         suites=expand("suites/{suite}.jsonl", suite=SUITES),
@@ -17,14 +18,13 @@ rule annotate:
     resources:
         mem_mb=growing(4000),
         runtime=480,
-    params:
-        reads=reads("annotate"),
     shell:
         "snow annotate --threads {threads} --input documents {input.documents} --input heldout {input.heldout} --input suites {input.suites} --output annotator {output.annotator} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule score:
     input:
+        spec=".snow/spec/score.json",
         documents="corpus/decontaminated/{shard}.parquet",
         annotator="quality/annotator",
     output:
@@ -40,14 +40,13 @@ rule score:
     resources:
         mem_mb=growing(4000),
         runtime=480,
-    params:
-        reads=reads("score"),
     shell:
         "snow score {wildcards.shard} --threads {threads} --input documents {input.documents} --input annotator {input.annotator} --output scores {output.scores} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule select:
     input:
+        spec=".snow/spec/select.json",
         scores=shards_of("quality/scores/{shard}.parquet"),
         index=shards_of("tokens/phase1/{shard}.index.parquet"),
     output:
@@ -64,7 +63,5 @@ rule select:
     resources:
         mem_mb=growing(4000),
         runtime=120,
-    params:
-        reads=reads("select"),
     shell:
         "snow select --input scores {input.scores} --input index {input.index} --output selected {output.selected} --output control {output.control} --output receipt {output.receipt} > {log} 2>&1"

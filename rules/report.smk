@@ -3,6 +3,7 @@
 
 rule report:
     input:
+        spec=".snow/spec/report.json",
         receipts=all_receipts,
         models=expand("models/{model}", model=MODELS),
         scores=shards_of("quality/scores/{shard}.parquet"),
@@ -26,7 +27,6 @@ rule report:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        reads=reads("report"),
         logs=expand("models/{model}/log.jsonl", model=MODELS),
     shell:
         "snow report --input receipts {input.receipts} --input logs {params.logs} --input scores {input.scores} --input bits {input.bits} --input verdicts {input.verdicts} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"

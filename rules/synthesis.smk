@@ -1,6 +1,7 @@
 # Code that a large model writes from the selected documents, and what of it is worth training on.
 rule generate:
     input:
+        spec=".snow/spec/generate.json",
         documents=shards_of("corpus/decontaminated/{shard}.parquet"),
         selected="quality/selected.parquet",
     output:
@@ -16,14 +17,13 @@ rule generate:
     resources:
         mem_mb=growing(4000),
         runtime=1440,
-    params:
-        reads=reads("generate"),
     shell:
         "snow generate {wildcards.shard} --threads {threads} --input documents {input.documents} --input selected {input.selected} --output generations {output.generations} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule refine:
     input:
+        spec=".snow/spec/refine.json",
         generations=expand("synthetic/raw/{shard}.parquet", shard=GENERATIONS),
         suites=expand("suites/{suite}.jsonl", suite=SUITES),
     output:
@@ -40,7 +40,5 @@ rule refine:
     resources:
         mem_mb=growing(2000),
         runtime=240,
-    params:
-        reads=reads("refine"),
     shell:
         "snow refine --input generations {input.generations} --input suites {input.suites} --output documents {output.documents} --output decisions {output.decisions} --output receipt {output.receipt} > {log} 2>&1"

@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from snow import __version__
 from snow.errors import SnowError
@@ -27,7 +28,53 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--output", nargs=2, action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--threads", type=int, default=1)
+    _add_commands(commands)
     return top
+
+
+def _add_commands(commands: Any) -> None:
+    """What asks about or tends the whole run; STAGE is the name of one of the commands above."""
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--params", type=Path, default=Path(os.environ.get("SNOW_PARAMS", "params.yaml")), metavar="FILE")
+        return command
+
+    why = add("why", "which jobs a run would execute, and the exact cause of each; exit status 1 when there are any")
+    why.add_argument("stage", nargs="?", choices=STAGES, metavar="STAGE")
+    why.add_argument("--json", action="store_true")
+    add("plan", "what a run would do and cost; exit status 1 when there is anything to do").add_argument("--json", action="store_true")
+    key = add("key", "a job's key and everything that enters it")
+    key.add_argument("stage", choices=STAGES, metavar="STAGE")
+    key.add_argument("instance", nargs="?", default="all")
+    check = add("check", "prove that dvc.yaml and the rules agree; exit status 1 when they do not")
+    check.add_argument("--fix", action="store_true", help="rewrite the code lists of dvc.yaml")
+    gc = add("gc", "show the cached objects nobody needs; --remove deletes them")
+    gc.add_argument("--keep", metavar="REV", help="a commit whose artifacts are needed too")
+    gc.add_argument("--keep-all-commits", action="store_true")
+    gc.add_argument("--remove", action="store_true")
+    add("commit", "write what is current to dvc.lock; the Snakefile does it after every successful run")
+
+
+def _run_command(options: argparse.Namespace) -> int:
+    from snow import params
+    from snow.caching import check, commit, gc, plan, show_key, why
+
+    loaded = params.load(options.params)
+    match options.command:
+        case "why":
+            return why.run(loaded, options.stage, options.json)
+        case "plan":
+            return plan.run(loaded, options.json)
+        case "key":
+            return show_key.run(loaded, options.stage, options.instance)
+        case "check":
+            return check.run(loaded, options.fix)
+        case "gc":
+            return gc.run(options.keep, options.keep_all_commits, options.remove)
+        case _:
+            commit.run(loaded)
+            return 0
 
 
 def _inputs(pairs: list[list[str]]) -> dict[str, tuple[Path, ...]]:
@@ -38,22 +85,17 @@ def _inputs(pairs: list[list[str]]) -> dict[str, tuple[Path, ...]]:
 
 
 def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
-    from snow import environments
+    from snow import environments, job, params
 
     chosen = stage(options.command)
+    outputs = {name: Path(path) for name, path in options.output}
+    asked = job.request(chosen, options.instance, params.load(options.params), _inputs(options.input), outputs, options.threads)
+    if job.restore(asked):
+        print(f"snow {chosen.name} {options.instance}: restored from the cache ({asked.key[:12]})", file=sys.stderr)
+        return
     environments.enter(chosen.env, arguments)  # does not return when another environment is needed
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))  # read by torch and numpy when they are first imported
-
-    from snow import job, params
-
-    job.run(
-        chosen,
-        options.instance,
-        params.load(options.params),
-        _inputs(options.input),
-        {name: Path(path) for name, path in options.output},
-        options.threads,
-    )
+    job.execute(asked)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,6 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(given)
     try:
+        if options.command not in STAGES:
+            return _run_command(options)
         _run_stage(options, given)
     except SnowError as error:
         print(f"snow {options.command}: {error}", file=sys.stderr)

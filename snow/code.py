@@ -10,9 +10,13 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import json
+import os
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parent
+MEMO = Path(".snow/code")
 VERSION = 1  # of this serialisation; it enters every digest
 
 
@@ -26,15 +30,16 @@ def module_path(name: str) -> Path | None:
 
 
 def closure(module: str) -> tuple[str, ...]:
-    """`module` and every module of `snow` it imports, directly or not, sorted; package `__init__` files on the way included."""
+    """`module` and every module of `snow` it imports, directly or not, sorted; package `__init__` files on the way included,
+    but for that of `snow` itself, which holds the version."""
     seen: set[str] = set()
     queue = [module]
     while queue:
         name = queue.pop()
-        if name in seen or module_path(name) is None:
+        if name in seen or name == PACKAGE.name or module_path(name) is None:
             continue
         seen.add(name)
-        queue.extend(_imports(name))
+        queue.extend(_facts(name)["imports"])
         if "." in name:
             queue.append(name.rpartition(".")[0])
     return tuple(sorted(seen))
@@ -42,11 +47,7 @@ def closure(module: str) -> tuple[str, ...]:
 
 def symbols(module: str) -> dict[str, str]:
     """Digest per top-level definition of one module: `{"snow.x.function": hex}`; other statements together under `snow.x`."""
-    parts: dict[str, list[str]] = {}
-    for statement in _tree(module).body:
-        name = getattr(statement, "name", None)
-        parts.setdefault(f"{module}.{name}" if name else module, []).append(_spell(statement))
-    return {name: hashlib.sha256("\n".join(texts).encode()).hexdigest() for name, texts in parts.items()}
+    return _facts(module)["symbols"]
 
 
 @functools.cache
@@ -60,12 +61,36 @@ def digest(module: str) -> str:
 
 
 @functools.cache
-def _tree(module: str) -> ast.Module:
+def _facts(module: str) -> dict[str, Any]:
+    """`symbols` and `imports` of a module, remembered by the file's size and time: parsing everything at every start is slow."""
     path = module_path(module)
     if path is None:
         raise ModuleNotFoundError(module)
-    tree = ast.parse(path.read_text(), filename=str(path))
-    return _Bare().visit(tree)
+    status = path.stat()
+    state = [VERSION, str(path), status.st_size, status.st_mtime_ns]
+    memo = MEMO / f"{module}.json"
+    try:
+        remembered = json.loads(memo.read_bytes())
+        if remembered["state"] == state:
+            return remembered
+    except (FileNotFoundError, ValueError, KeyError):
+        pass  # not parsed yet, or a torn memo
+    tree = _Bare().visit(ast.parse(path.read_text(), filename=str(path)))
+    facts = {"state": state, "symbols": _symbols(module, tree), "imports": _imports(tree)}
+    if MEMO.parent.is_dir():
+        MEMO.mkdir(exist_ok=True)
+        staged = memo.with_name(f"{memo.name}.{os.getpid()}")
+        staged.write_text(json.dumps(facts))
+        os.replace(staged, memo)
+    return facts
+
+
+def _symbols(module: str, tree: ast.Module) -> dict[str, str]:
+    parts: dict[str, list[str]] = {}
+    for statement in tree.body:
+        name = getattr(statement, "name", None)
+        parts.setdefault(f"{module}.{name}" if name else module, []).append(_spell(statement))
+    return {name: hashlib.sha256("\n".join(texts).encode()).hexdigest() for name, texts in parts.items()}
 
 
 class _Bare(ast.NodeTransformer):
@@ -77,7 +102,8 @@ class _Bare(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node, clean=False) is not None:
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
         return super().generic_visit(node)
 
@@ -96,9 +122,9 @@ def _spell(node: object) -> str:
     return f"{type(node).__name__}:{node!r}"
 
 
-def _imports(module: str) -> list[str]:
+def _imports(tree: ast.Module) -> list[str]:
     found = []
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE.name]
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE.name:

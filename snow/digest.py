@@ -1,4 +1,4 @@
-"""Content hashes, spelled as DVC spells them: MD5 of a file's bytes, and for a folder the MD5 of its `.dir` listing."""
+"""Hashes and durability of single values and files; `snow.caching.hashes` has the contents of files and folders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 CHUNK = 1 << 20
-UNTRACKED = {".snakemake_timestamp"}  # Snakemake drops it into every directory() output; .dvcignore hides it from DVC too
 
 
 def file_md5(path: Path) -> str:
@@ -19,21 +18,6 @@ def file_md5(path: Path) -> str:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def tree_entries(path: Path) -> list[dict[str, str]]:
-    """DVC's listing of a folder: one `{"md5", "relpath"}` per file, sorted by relative path."""
-    files = [file for file in path.rglob("*") if file.is_file() and file.name not in UNTRACKED]
-    entries = [{"md5": file_md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
-    return sorted(entries, key=lambda entry: entry["relpath"])
-
-
-def content_hash(path: Path) -> str:
-    """What DVC records as `md5` of a file or folder; a folder's ends in `.dir`."""
-    if not path.is_dir():
-        return file_md5(path)
-    listing = json.dumps(tree_entries(path), sort_keys=True)
-    return hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def canonical(value: Any) -> str:

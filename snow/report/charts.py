@@ -14,12 +14,12 @@ from xml.etree.ElementTree import Element
 from snow.report.markup import element, number
 
 WIDTH = 760
-LEFT, RIGHT, TOP, BOTTOM = 64, 112, 14, 44  # margins: tick labels, line labels, air, axis label
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 58, 44  # margins: tick labels, air, legend and axis label, ticks and axis label
 
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: points in data units, drawn in colour class `c{colour}`; `label` stands at its right end."""
+    """One curve: points in data units, drawn in colour class `c{colour}`; `label` stands in the legend."""
 
     label: str
     points: Sequence[tuple[float, float]]
@@ -73,33 +73,34 @@ def lines(
     drawn = [curve for curve in curves if curve.points]
     xs = [x for curve in drawn for x, _ in curve.points] or [0.0, 1.0]
     ys = [y for curve in drawn for _, y in curve.points] or [0.0, 1.0]
-    x_ticks, y_ticks = ticks(min(xs), max(xs), 6), ticks(0.0 if zero else min(ys), max(ys))
     x_low, x_high = min(xs), max(max(xs), min(xs) + 1e-9)
-    y_low, y_high = y_ticks[0], y_ticks[-1]
+    y_ticks = ticks(0.0 if zero else min(ys), max(ys))
+    y_low, y_high = y_ticks[0], max(max(ys), y_ticks[1])
     right, bottom = WIDTH - RIGHT, height - BOTTOM
 
     def at(x: float, y: float) -> tuple[float, float]:
         return LEFT + (x - x_low) / (x_high - x_low) * (right - LEFT), bottom - (y - y_low) / (y_high - y_low) * (bottom - TOP)
 
     parts: list[Element] = []
-    for value in y_ticks:
+    for value in (tick for tick in y_ticks if tick <= y_high):
         _, y = at(x_low, value)
-        parts.append(element("line", class_="grid", x1=LEFT, x2=right, y1=y, y2=y))
+        parts.append(element("line", class_="rule", x1=LEFT, x2=right, y1=y, y2=y))
         parts.append(element("text", y_text(value), class_="tick", x=LEFT - 8, y=y + 4, text_anchor="end"))
-    for value in x_ticks:
-        if x_low <= value <= x_high:
-            x, _ = at(value, y_low)
-            parts.append(element("line", class_="axis", x1=x, x2=x, y1=bottom, y2=bottom + 4))
-            parts.append(element("text", x_text(value), class_="tick", x=x, y=bottom + 18, text_anchor="middle"))
+    for value in (tick for tick in ticks(x_low, x_high, 6) if x_low <= tick <= x_high):
+        x, _ = at(value, y_low)
+        parts.append(element("line", class_="axis", x1=x, x2=x, y1=bottom, y2=bottom + 4))
+        parts.append(element("text", x_text(value), class_="tick", x=x, y=bottom + 18, text_anchor="middle"))
     parts.append(element("line", class_="axis", x1=LEFT, x2=right, y1=bottom, y2=bottom))
     parts.append(element("text", x_label, class_="label", x=(LEFT + right) / 2, y=height - 6, text_anchor="middle"))
-    middle = (TOP + bottom) / 2
-    parts.append(element("text", y_label, class_="label", transform=f"rotate(-90 14 {number(middle)})", x=14, y=middle, text_anchor="middle"))
+    parts.append(element("text", y_label, class_="label", x=0, y=TOP - 14))
     for curve in drawn:
         parts.extend(_curve(curve, [at(x, y) for x, y in curve.points], x_text, y_text))
-    labels = [(at(*curve.points[-1])[0], at(*curve.points[-1])[1], curve) for curve in drawn]
-    for (x, _, curve), y in zip(labels, _apart([y for _, y, _ in labels], TOP, bottom), strict=True):
-        parts.append(element("text", curve.label, class_=f"series f{curve.colour}", x=min(x, right) + 8, y=y + 4))
+    x = 0
+    for curve in drawn:
+        dash = "5 4" if curve.dashed else None
+        parts.append(element("line", class_=f"line c{curve.colour}", x1=x, x2=x + 22, y1=12, y2=12, stroke_dasharray=dash))
+        parts.append(element("text", curve.label, class_="value", x=x + 28, y=16))
+        x += 28 + 8 * len(curve.label) + 22
     return _figure(name, height, parts)
 
 
@@ -115,26 +116,11 @@ def _curve(curve: Line, places: Sequence[tuple[float, float]], x_text: Callable[
     return parts
 
 
-def _apart(wanted: Sequence[float], low: float, high: float, gap: float = 15.0) -> list[float]:
-    """Heights near the wanted ones, at least `gap` apart, kept between low and high as far as there is room."""
-    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
-    placed = list(wanted)
-    floor = low
-    for index in order:
-        placed[index] = max(wanted[index], floor)
-        floor = placed[index] + gap
-    ceiling = high
-    for index in reversed(order):
-        placed[index] = min(placed[index], ceiling)
-        ceiling = placed[index] - gap
-    return placed
-
-
-def bars(rows: Sequence[Bar], *, name: str, label_width: int = 210) -> Element:
-    """Horizontal bars from zero, one per row, in the order given; lengths are comparable between rows."""
+def bars(rows: Sequence[Bar], *, name: str, label_width: int = 210, longest: float | None = None, width: int = WIDTH) -> Element:
+    """Horizontal bars from zero, one per row, in the order given; `longest` is the value of a bar over the full width."""
     pitch, thickness = 30, 18
-    highest = max((row.value for row in rows), default=0) or 1
-    room = WIDTH - label_width - 150
+    highest = longest or max((row.value for row in rows), default=0) or 1
+    room = width - label_width - (150 if width == WIDTH else 60)
     parts: list[Element] = []
     for index, row in enumerate(rows):
         y = index * pitch + 6
@@ -142,7 +128,7 @@ def bars(rows: Sequence[Bar], *, name: str, label_width: int = 210) -> Element:
         parts.append(element("text", row.label, class_="name", x=label_width - 10, y=y + 14, text_anchor="end"))
         parts.append(element("rect", element("title", f"{row.label}: {row.text}"), class_=f"f{row.colour}", x=label_width, y=y, width=length, height=thickness, rx=2))
         parts.append(element("text", row.text, class_="value", x=label_width + length + 8, y=y + 14))
-    return _figure(name, len(rows) * pitch + 10, parts)
+    return _figure(name, len(rows) * pitch + 10, parts, width)
 
 
 def histogram(counts: Sequence[int], low: float, high: float, *, name: str, mark: float | None, text: Callable[[float], str]) -> Element:

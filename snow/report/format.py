@@ -36,6 +36,11 @@ def percent(value: float) -> str:
     return "<0.1%" if 0 < value < 0.0005 else f"{100 * value:.1f}%"
 
 
+def points(value: float) -> str:
+    """A percentage that is already one, as the paper prints them: 28.0."""
+    return f"{value:.1f}"
+
+
 def decimal(value: float) -> str:
     """A measured quantity such as bits per byte: three decimals."""
     return f"{value:.3f}"
@@ -55,15 +60,23 @@ def _significant(value: float) -> str:
     return f"{value:.{max(0, 2 - len(str(int(abs(value)))) + 1)}f}" if abs(value) < 999.5 else f"{value:.0f}"
 
 
+def _digest(value: str) -> str:
+    """A hash short enough for a table; tables.json has it whole."""
+    return value[:16]
+
+
 def _text(value: Any) -> str:
     return str(value)
 
 
 KINDS: Mapping[str, Callable[[Any], str]] = {
     "text": _text,
+    "code": _text,
+    "digest": _digest,
     "count": count,
     "bytes": size,
     "fraction": percent,
+    "percent": points,
     "decimal": decimal,
     "signed": signed,
     "general": general,

@@ -19,7 +19,7 @@ TABLE_2 = (
 
 NOTES = (
     "The paper's numbers, at another scale: 1.3B parameters trained on 555B tokens, evaluated on the + suites of EvalPlus, on EvoEval and "
-    "on BigCodeBench. They are cited for orientation and are not comparable with the rows above.",
+    "on BigCodeBench. They are cited for orientation and are not comparable with the rates above.",
     "The paper contradicts itself in places. Phase 1 scores 14.0 on HumanEval+ in Table 2 but 15.9 in Tables 3 to 6. Phase 2 scores 34.7 "
     "on MBPP+ in Table 2 but 32.5 in Table 6 for the same 4 × 12.5B setting (34.7 is the 2 × 25B row there). The annotator's negatives "
     "are printed as 300 where the positives are 300k, the ANN-EDU scale is given both as 1 to 5 and as 0 to 5, and the 12.5B tokens of "

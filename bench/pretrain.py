@@ -1,0 +1,193 @@
+"""A training step and packing beside their plain forms, in one run: `python bench/pretrain.py [--check] [--paper]`.
+
+Training: our DeepSpeed step against a hand-written PyTorch loop over the same model, batches and precision. Packing:
+`snow.tokens.segments` against Hugging Face `datasets` mapping the same tokenizer over the same files. Rounds alternate, so
+that both meet the same machine, and the best counts: per CPU second with one thread, or per second of a GPU. `--paper` takes
+the 1.3B model of scales/paper.yaml, for a GPU. `--check` exits with status 1 when a ratio is below bench/floors.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import numpy as np
+import torch
+import torch.nn.functional as F
+import yaml
+from transformers import AutoTokenizer, LlamaForCausalLM
+
+from snow import params as settings
+from snow.pretrain import engine, heldout, model
+from snow.tokens import segments, vocabulary
+from snow.tokens import tokenizer as training
+
+ROOT = Path(__file__).parents[1]
+SPECIAL = ("<|endoftext|>", "<repo_name>", "<file_sep>")
+CLOCK = time.perf_counter if torch.cuda.is_available() else time.process_time
+
+
+def scale(paper: bool) -> settings.Params:
+    """The pocket run's params, or the paper's laid over them."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    return settings.check(_merge(values, yaml.safe_load((ROOT / "scales" / "paper.yaml").read_text())) if paper else values, "bench")
+
+
+def _merge(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: _merge(below.get(key), value) for key, value in above.items()}
+
+
+def deepspeed_step(network: LlamaForCausalLM, phase: settings.Phase, worker: engine.Worker) -> Callable[[torch.Tensor], float]:
+    """Our optimizer step on one batch: int64 [batch_size, sequence_length + 1]."""
+    running = engine.start(network, phase, worker)
+    micro = running.train_micro_batch_size_per_gpu()
+
+    def step(rows: torch.Tensor) -> float:
+        for part in rows.split(micro):
+            loss = heldout.token_losses(running, part).mean()
+            running.backward(loss)
+            running.step()
+        return float(loss.detach())
+
+    return step
+
+
+def plain_step(network: LlamaForCausalLM, phase: settings.Phase, worker: engine.Worker) -> Callable[[torch.Tensor], float]:
+    """The same step by hand: float32 AdamW over the weights, or over float32 copies of bf16 weights."""
+    half = phase.engine.precision == "bf16"
+    network.to(worker.device, model.DTYPES[phase.engine.precision])
+    weights = list(network.parameters())
+    masters = [weight.detach().float().requires_grad_() for weight in weights] if half else weights
+    fused = worker.device.type == "cuda"
+    betas = (phase.beta1, phase.beta2)
+    optimizer = torch.optim.AdamW(masters, phase.schedule.max_lr, betas, weight_decay=phase.weight_decay, fused=fused)
+    micro = engine.micro_batch(phase.batch_size, phase.micro_batch_size, 1)
+
+    def step(rows: torch.Tensor) -> float:
+        parts = rows.split(micro)
+        for part in parts:
+            logits = network(input_ids=part[:, :-1], use_cache=False).logits
+            loss = F.cross_entropy(logits.float().flatten(0, 1), part[:, 1:].flatten())
+            (loss / len(parts)).backward()
+            if half:
+                for master, weight in zip(masters, weights, strict=True):
+                    gradient = weight.grad.float()
+                    master.grad = gradient if master.grad is None else master.grad.add_(gradient)
+                    weight.grad = None
+        torch.nn.utils.clip_grad_norm_(masters, phase.gradient_clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        if half:
+            with torch.no_grad():
+                torch._foreach_copy_(weights, masters)
+        return float(loss.detach())
+
+    return step
+
+
+def race(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """The best rate of each over alternating rounds; a contestant returns work per second of one round."""
+    best = dict.fromkeys(contestants, 0.0)
+    for _ in range(rounds):
+        for name, contestant in contestants.items():
+            best[name] = max(best[name], contestant())
+    return best
+
+
+def training_rates(paper: bool, batch_size: int | None, micro: int | None, rounds: int) -> dict[str, float]:
+    """Tokens per second of both steps."""
+    params = scale(paper)
+    phase = params.pretrain.phase1
+    changes = {"batch_size": batch_size or phase.batch_size, "micro_batch_size": micro or phase.micro_batch_size}
+    phase = phase.model_copy(update=changes)
+    worker = engine.join(threads=1)
+    wanted = model.config(params.model, params.tokenizer.vocab_size, 0)
+    random = np.random.default_rng(0)
+    rows = torch.from_numpy(random.integers(0, wanted.vocab_size, (phase.batch_size, phase.sequence_length + 1))).to(worker.device)
+
+    def timed(step: Callable[[torch.Tensor], float]) -> Callable[[], float]:
+        step(rows)  # warm
+
+        def contestant() -> float:
+            began = CLOCK()
+            for _ in range(3):
+                step(rows)
+            return 3 * phase.batch_size * phase.sequence_length / (CLOCK() - began)
+
+        return contestant
+
+    makers = {"snow": deepspeed_step, "plain PyTorch": plain_step}
+    return race({name: timed(make(model.fresh(wanted, 0), phase, worker)) for name, make in makers.items()}, rounds)
+
+
+def packing_rates(megabytes: float, rounds: int) -> dict[str, float]:
+    """Megabytes of source code tokenized per second, from strings to token arrays, by both."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    datasets.disable_caching()
+    texts, size = [], 0
+    for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
+        if size < megabytes * 1e6 and "lib2to3" not in path.parts and "test" not in path.parts:
+            text = path.read_text(errors="replace")
+            texts.append(text)
+            size += len(text.encode())
+    with tempfile.TemporaryDirectory() as name:
+        training.save(training.train(texts[:300], 4096, SPECIAL), SPECIAL, Path(name))
+        backend, wrapped = vocabulary.load(Path(name)), AutoTokenizer.from_pretrained(name)
+    write = segments.writer(backend, segments.Layout(False, 0.0, 0.0, 0))
+    table = datasets.Dataset.from_dict({"content": texts})
+
+    def ours() -> float:
+        began = CLOCK()
+        tokens = sum(len(array) for array in segments.encode((write("", "", "", text) for text in texts), backend, np.dtype("<u2")))
+        assert tokens
+        return size / 1e6 / (CLOCK() - began)
+
+    def theirs() -> float:
+        began = CLOCK()
+        table.map(lambda batch: {"ids": wrapped(batch["content"])["input_ids"]}, batched=True, remove_columns=["content"])
+        return size / 1e6 / (CLOCK() - began)
+
+    return race({"snow": ours, "datasets.map": theirs}, rounds)
+
+
+def main() -> int:
+    """Print both contests; with --check, 1 when a ratio is below its floor."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--check", action="store_true")
+    arguments.add_argument("--paper", action="store_true")
+    arguments.add_argument("--batch", type=int)
+    arguments.add_argument("--micro", type=int)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--megabytes", type=float, default=8.0)
+    given = arguments.parse_args()
+    contests = {
+        "training, tokens/s": training_rates(given.paper, given.batch, given.micro, given.rounds),
+        "packing, MB/s": packing_rates(given.megabytes, given.rounds),
+    }
+    floors = json.loads((ROOT / "bench" / "floors.json").read_text())["pretrain"]
+    failed = False
+    for name, rates in contests.items():
+        ours, *others = rates.values()
+        ratio = ours / max(others)
+        floor = floors[name.split(",")[0]]
+        failed |= ratio < floor
+        print(f"{name}: {', '.join(f'{who} {rate:,.1f}' for who, rate in rates.items())}; ratio {ratio:.2f}, floor {floor}")
+    return int(failed and given.check)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

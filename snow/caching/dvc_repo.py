@@ -1,0 +1,76 @@
+"""The one module that calls DVC's Python internals; `tests/caching/test_dvc_repo.py` fails when a new DVC changes them.
+
+`dvc commit -f` is public, but there is no public way to ask which stages dvc.yaml resolves to after its templates, nor to tell
+DVC a hash that is already known. Both are used only by the main process, never by jobs, because they take DVC's lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from snow.caching import hashes
+
+LOCK_SECONDS = 60  # how long another dvc command in this clone may hold the lock before ours gives up; DVC itself waits 3
+
+
+@dataclass(frozen=True)
+class DvcStage:
+    """One resolved stage of dvc.yaml: paths relative to the repository's root, params by file."""
+
+    name: str
+    cmd: str
+    deps: tuple[str, ...]
+    outs: tuple[str, ...]
+    params: Mapping[str, tuple[str, ...]]
+
+
+def stages(root: Path = Path()) -> list[DvcStage]:
+    """Every stage of dvc.yaml with its templates resolved."""
+    from dvc.dependency import ParamsDependency
+    from dvc.repo import Repo
+
+    found = []
+    with Repo(str(root)) as repo:
+        for stage in repo.index.stages:
+            if not hasattr(stage, "name"):
+                continue  # a .dvc file of the user's own
+            plain = [dep for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+            params = {dep.def_path: tuple(dep.params) for dep in stage.deps if isinstance(dep, ParamsDependency)}
+            deps = tuple(dep.def_path for dep in plain)
+            found.append(DvcStage(stage.addressing, str(stage.cmd), deps, tuple(out.def_path for out in stage.outs), params))
+    return found
+
+
+def commit(names: Iterable[str], known: Mapping[Path, hashes.Content], root: Path = Path()) -> None:
+    """`dvc commit -f` of some stages, with hashes that are already known handed to DVC's state so that no byte is read again."""
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+
+    wanted = list(names)
+    deadline = time.monotonic() + LOCK_SECONDS
+    with Repo(str(root)) as repo:
+        _hand_over(repo, known)
+        while wanted:
+            try:
+                repo.commit(target=wanted[0], force=True, with_deps=False)
+            except LockError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+                continue
+            wanted.pop(0)
+
+
+def _hand_over(repo: Any, known: Mapping[Path, hashes.Content]) -> None:
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_objects.fs import localfs
+
+    items = []
+    for path, content in known.items():
+        pairs = [(path, content.md5)] if content.files is None else [(path / name, md5) for name, md5 in content.files]
+        items += [(str(file.absolute()), HashInfo("md5", md5), None) for file, md5 in pairs]
+    repo.state.save_many(items, localfs)

@@ -1,0 +1,112 @@
+"""`snow plan`: what a run would do and what it would cost, before it does it.
+
+Costs come from the last real execution of the same job in this clone (`logs/STAGE/INSTANCE.cost.json`), else from the mean of
+that stage's other jobs, else, for training, from arithmetic; each line says which. Jobs that only wait for others count in
+full: whether their inputs come out different is not known before.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from snow import graph
+from snow.caching import costs, why
+from snow.params import Params
+
+FLOP_PER_GPU_SECOND = 4e14  # 40% of an H100's 989 TFLOP/s in dense bf16 (NVIDIA's data sheet), the usual share at this size
+SCALE_FLOP = 1e17  # above this a phase is taken to run on GPUs
+
+
+@dataclass(frozen=True)
+class Line:
+    """The open jobs of one stage: how many, seconds of one machine, GPU hours, tokens, bytes on disk, and where that comes from."""
+
+    stage: str
+    jobs: int
+    waiting: int
+    seconds: float | None
+    gpu_hours: float | None
+    tokens: int
+    bytes: int
+    basis: str
+
+
+def parameters_of(params: Params) -> int:
+    """Weights of the model: Llama with SwiGLU and no biases, embeddings counted once when tied."""
+    model = params.model
+    head = model.hidden_size // model.num_attention_heads
+    attention = model.hidden_size * head * (2 * model.num_attention_heads + 2 * model.num_key_value_heads)
+    layer = attention + 3 * model.hidden_size * model.intermediate_size + 2 * model.hidden_size
+    embeddings = params.tokenizer.vocab_size * model.hidden_size * (1 if model.tie_word_embeddings else 2)
+    return model.num_hidden_layers * layer + embeddings + model.hidden_size
+
+
+def lines(params: Params) -> list[Line]:
+    """One line per stage that has open jobs."""
+    found = []
+    verdicts = why.verdicts(params)
+    for stage in graph.instances(params):
+        mine = [verdict for verdict in verdicts if verdict.stage == stage and verdict.state != "current"]
+        if mine:
+            found.append(_line(params, stage, mine))
+    return found
+
+
+def _line(params: Params, stage: str, mine: list[why.Verdict]) -> Line:
+    known = costs.seconds(stage)
+    own = [known.get(verdict.instance) for verdict in mine]
+    tokens = _tokens(params, stage, [verdict.instance for verdict in mine])
+    size = sum(why.previous_output_bytes(verdict) for verdict in mine)
+    waiting = sum(verdict.state == "waiting" for verdict in mine)
+    flop = 6.0 * parameters_of(params) * tokens if stage == "pretrain" else 0.0
+    if all(seconds is not None for seconds in own):
+        return Line(stage, len(mine), waiting, sum(s for s in own if s is not None), None, tokens, size, "the last run of these jobs")
+    if flop > SCALE_FLOP:
+        return Line(stage, len(mine), waiting, None, flop / FLOP_PER_GPU_SECOND / 3600, tokens, size, "6ND at 40% of an H100")
+    if known:
+        mean = sum(known.values()) / len(known)
+        return Line(stage, len(mine), waiting, mean * len(mine), None, tokens, size, f"the mean of {len(known)} other jobs")
+    return Line(stage, len(mine), waiting, None, None, tokens, size, "no earlier run")
+
+
+def _tokens(params: Params, stage: str, instances: Iterable[str]) -> int:
+    if stage == "pretrain":
+        return sum(getattr(params.pretrain, phase).tokens for phase in instances)
+    if stage == "generate":
+        return params.synthesis.requests * params.synthesis.generator.max_tokens
+    return 0
+
+
+def warnings(params: Params) -> list[str]:
+    """Edits that would train again, said before they do."""
+    found = []
+    for verdict in why.verdicts(params):
+        if verdict.stage == "pretrain" and verdict.state in ("outdated", "waiting") and verdict.causes:
+            reasons = "; ".join(why.sentence(cause) for cause in verdict.causes)
+            found.append(f"warning: {verdict.instance} would be trained again ({reasons})")
+    return found
+
+
+def run(params: Params, as_json: bool) -> int:
+    """Print the plan; 0 when nothing would run, 1 otherwise."""
+    found = lines(params)
+    alarms = warnings(params)
+    if as_json:
+        json.dump({"stages": [asdict(line) for line in found], "warnings": alarms}, sys.stdout, indent=1)
+        print()
+        return 1 if found else 0
+    if not found:
+        print("nothing to do")
+        return 0
+    print(f"{'stage':<15}{'jobs':>6}{'of them waiting':>17}{'time':>10}{'GPU h':>10}{'tokens':>17}{'disk':>10}  estimated from")
+    for line in found:
+        time = "?" if line.seconds is None else f"{line.seconds:.0f} s"
+        hours = "-" if line.gpu_hours is None else f"{line.gpu_hours:,.0f}"
+        tokens = f"{line.tokens:,}" if line.tokens else "-"
+        size = f"{line.bytes / 1e6:.1f} MB" if line.bytes else "?"
+        print(f"{line.stage:<15}{line.jobs:>6}{line.waiting:>17}{time:>10}{hours:>10}{tokens:>17}{size:>10}  {line.basis}")
+    print("\n".join(alarms), end="\n" if alarms else "")
+    return 1

@@ -1,0 +1,91 @@
+"""One record per finished job in DVC's run-cache, in DVC's format, so that `dvc push --run-cache` and `pull` carry it.
+
+A record is a lock-file entry (`cmd`, `deps`, `params`, `outs`) under `runs/KK/KEY/VALUE` of the cache directory, KEY hashing
+everything but the outputs' contents and VALUE hashing all of it, as DVC 3.67's `dvc/stage/cache.py` does; a test holds ours
+against DVC's. It is written whole and renamed, so readers on any host see it complete or not at all.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from snow.caching import hashes
+from snow.caching.store import Store
+
+SPEC = "snow-key"  # stands where DVC names a params file
+
+
+def entry(
+    stage: str, instance: str, key: str, inputs: Mapping[Path, hashes.Content], outputs: Mapping[Path, hashes.Content | None]
+) -> dict[str, Any]:
+    """A job as a lock-file entry; an output whose content is not known yet is listed by path alone."""
+    record: dict[str, Any] = {"cmd": f"snow {stage} {instance}"}
+    if inputs:
+        record["deps"] = [_item(path, known) for path, known in sorted(inputs.items())]
+    record["params"] = {SPEC: {"key": key}}
+    record["outs"] = [_item(path, known) for path, known in sorted(outputs.items())]
+    return record
+
+
+def _item(path: Path, known: hashes.Content | None) -> dict[str, Any]:
+    item: dict[str, Any] = {"path": path.as_posix()}
+    if known is not None:
+        item |= {"hash": "md5", "md5": known.md5, "size": known.size}
+        if known.files is not None:
+            item["nfiles"] = len(known.files)
+    return item
+
+
+def _hash(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(_without_sizes(record), sort_keys=True).encode()).hexdigest()
+
+
+def _without_sizes(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_sizes(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _without_sizes(item) for name, item in value.items() if name not in ("size", "nfiles")}
+    return value
+
+
+def key_of(record: Mapping[str, Any]) -> str:
+    """DVC's run-cache key: the entry with its outputs reduced to their paths."""
+    reduced = copy.deepcopy(dict(record))
+    reduced["outs"] = [out["path"] for out in reduced["outs"]]
+    return _hash(reduced)
+
+
+def folder(store: Store, record: Mapping[str, Any]) -> Path:
+    """Where the records of a job lie."""
+    key = key_of(record)
+    return store.root / "runs" / key[:2] / key
+
+
+def save(store: Store, record: Mapping[str, Any]) -> None:
+    """Write a finished job's record."""
+    path = folder(store, record) / _hash(record)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    staged.write_text(json.dumps(record, indent=1) + "\n")  # JSON is YAML
+    os.replace(staged, path)
+
+
+def load(store: Store, record: Mapping[str, Any]) -> dict[str, hashes.Content] | None:
+    """The outputs `{path: content}` an earlier run of the same job left, or None; an entry whose objects are gone does not count."""
+    place = folder(store, record)
+    candidates = [path for path in place.glob("[0-9a-f]*") if path.is_file()] if place.is_dir() else []
+    for path in sorted(candidates, key=lambda found: (found.stat().st_mtime_ns, found.name), reverse=True):
+        try:
+            outs = json.loads(path.read_text())["outs"]
+            found = {out["path"]: store.describe(out["md5"], out["size"]) for out in outs}
+        except (ValueError, KeyError, TypeError):
+            continue  # not ours, or torn by a crashed machine
+        if all(known is not None and store.holds(known) for known in found.values()):
+            return {path: known for path, known in found.items() if known is not None}
+    return None

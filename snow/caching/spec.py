@@ -1,0 +1,93 @@
+"""What decides a job's result besides its inputs: params, code, package versions; and the file Snakemake watches for it.
+
+A rule lists `.snow/spec/STAGE.json` among its inputs. The main process rewrites that file at parse time only when its content
+changes, so an edit of a param or of a function makes exactly the stages that read it older than their specs, and a comment
+makes none.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import os
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from snow import code, digest, environments
+from snow import params as settings
+from snow.errors import SnowError
+from snow.stages import Stage
+
+FOLDER = Path(".snow/spec")
+VERSION = 1
+
+
+def of(stage: Stage, instance: str, params: settings.Params) -> dict[str, Any]:
+    """The spec of one job as JSON types. Raises SnowError when a package that matters is not installed."""
+    spec = {
+        "version": VERSION,
+        "stage": stage.name,
+        "params": settings.subset(params, stage.reads(instance)),
+        "code": code.digest(stage.module),
+        "packages": {name: package_version(stage.env, name) for name in stage.packages},
+    }
+    if stage.fingerprint:
+        view = settings.view(params, stage.reads(instance), stage.name)
+        spec["sources"] = importlib.import_module(stage.fingerprint).fingerprint(view, instance)
+    return spec
+
+
+def path_of(stage: Stage, instance: str) -> Path:
+    """The file that holds the spec of a job: one per stage, or per instance where instances read different params or sources."""
+    if stage.fingerprint:
+        return FOLDER / f"{stage.name}-{instance.replace('/', '-')}.json"
+    if any("{instance}" in key for key in stage.params):
+        return FOLDER / f"{stage.name}-{instance.split('/')[0]}.json"
+    return FOLDER / f"{stage.name}.json"
+
+
+def write(path: Path, spec: dict[str, Any]) -> bool:
+    """Write a spec if its content differs from the file's; returns whether it did."""
+    text = json.dumps(spec, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    try:
+        if path.read_text() == text:
+            return False
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f"{path.name}.{os.getpid()}")
+    staged.write_text(text)
+    os.replace(staged, path)
+    return True
+
+
+def key(spec: dict[str, Any], instance: str, inputs: dict[str, list[str]]) -> str:
+    """A job's key: SHA-256 of the canonical form of its spec, its instance and its inputs' content hashes by name."""
+    return digest.sha256(digest.canonical({"spec": spec, "instance": instance, "inputs": {name: inputs[name] for name in sorted(inputs)}}))
+
+
+@cache
+def package_version(env: str, name: str) -> str:
+    """The version of a distribution in a locked environment, without a local part such as +cpu; from the lock when it is not installed."""
+    try:
+        python = environments.python_of(env)
+        places = [str(path) for path in python.parent.parent.glob("lib/python*/site-packages")] if python else None
+    except SnowError:
+        places = []  # not installed on this machine; what the lock would install decides
+    found = next(iter(_distributions(name, places)), None)
+    if found is None:
+        lock = Path(__file__).parents[2] / "envs" / f"{env}.txt"
+        match = re.search(rf"(?mi)^{re.escape(name)}==([^\s+]+)", lock.read_text()) if lock.exists() else None
+        if match is None:
+            raise SnowError(f"{name} is neither installed in the environment {env} nor in its lock; run `make envs`")
+        return match.group(1)
+    return found.version.partition("+")[0]
+
+
+def _distributions(name: str, places: list[str] | None) -> Iterable[importlib.metadata.Distribution]:
+    if places is None:
+        return importlib.metadata.Distribution.discover(name=name)
+    return importlib.metadata.Distribution.discover(name=name, path=places)

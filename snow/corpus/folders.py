@@ -1,0 +1,184 @@
+"""Source kinds `folder` and `archive`: repositories as plain files, on disk or packed. Nothing is extracted to disk."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import lzma
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from snow.corpus import licenses, units
+from snow.corpus.units import Refusal, Repository, Unit
+from snow.errors import SnowError
+
+_VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
+_COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\x00", lzma.open), (b"BZh", bz2.open))
+_SUFFIXES = (".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".txz", ".tar", ".zip", ".whl")
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError, RuntimeError, NotImplementedError)
+
+Member = tuple[str, int | None, Callable[[], IO[bytes]]]  # name; size in bytes, None for what is not a file; opens its content
+
+
+def folder_units(source: str, paths: tuple[str, ...], stated: str | None) -> Iterator[Unit]:
+    """The repositories under each folder, by name: the folder itself if it holds files or `.git`, else each of its subfolders.
+
+    A subfolder may be a link to a folder elsewhere; a link that is broken or leads back here is counted as no file. Hidden
+    files beside the repositories (`.DS_Store`) belong to none of them.
+    """
+    for given in paths:
+        root = Path(given).expanduser()
+        try:
+            children = sorted(root.iterdir())
+        except OSError as error:
+            raise SnowError(f"source {source}: cannot read the folder {given}: {error.strerror}; correct its path in params.yaml") from None
+        if (root / ".git").exists() or any(child.is_file() and not child.name.startswith(".") for child in children):
+            children = [root]
+        for child in children:
+            name = os.fsencode((child.resolve() if child == root else child).name).decode("utf-8", "replace")
+            if child.is_symlink() and child != root and (not child.is_dir() or _leads_back(child, root)):
+                yield Unit(name, lambda: Repository((), None, "", lambda wanted: iter(()), {units.NOT_A_FILE: 1}))
+            elif child.is_dir():
+                yield Unit(name, lambda child=child: _folder(child, stated))
+
+
+def _leads_back(link: Path, root: Path) -> bool:
+    target, around = link.resolve(), root.resolve()
+    return around.is_relative_to(target) or target.is_relative_to(around)
+
+
+def _folder(root: Path, stated: str | None) -> Repository:
+    refused: Counter[str] = Counter()
+    files = sorted(_walk(root, refused))
+
+    def read(wanted: frozenset[str]) -> Iterator[tuple[str, bytes | Refusal]]:
+        return units.read_files(root, wanted)
+
+    return Repository(files, *licenses.of_repository(stated, files, read), read, refused)
+
+
+def _walk(root: Path, refused: Counter[str]) -> Iterator[str]:
+    """Paths of a folder's regular files; links and devices are counted, and so is a folder that cannot be listed."""
+
+    def unlisted(_: OSError) -> None:
+        refused[units.UNREADABLE] += 1
+
+    top = str(root)
+    for folder, subfolders, names in os.walk(top, onerror=unlisted):
+        inner = folder[len(top) :].strip("/")
+        linked = [name for name in subfolders if os.path.islink(f"{folder}/{name}")]
+        refused[units.NOT_A_FILE] += len(linked)
+        subfolders[:] = [name for name in subfolders if name not in _VERSION_CONTROL and name not in linked]
+        for name in names:
+            path = f"{inner}/{name}" if inner else name
+            if not units.is_unicode(path):
+                refused[units.INVALID_PATH] += 1
+            elif os.path.islink(f"{folder}/{name}"):
+                refused[units.NOT_A_FILE] += 1
+            else:
+                yield path
+
+
+def archive_units(source: str, paths: tuple[str, ...], stated: str | None) -> Iterator[Unit]:
+    """One repository per archive (.zip, or .tar plain or compressed), named after its file; SnowError when one is missing."""
+    for given in paths:
+        path = Path(given).expanduser()
+        if not path.is_file():
+            raise SnowError(f"source {source}: the archive {given} does not exist; correct its path in params.yaml")
+        suffix = next((suffix for suffix in _SUFFIXES if path.name.lower().endswith(suffix)), "")
+        name = path.name[: len(path.name) - len(suffix)]
+        yield Unit(name, lambda path=path, given=given: _archive(f"source {source}: the archive {given}", path, stated))
+
+
+def _archive(about: str, path: Path, stated: str | None) -> Repository:
+    """List an archive; reading it later is a second pass, so that memory is one member whatever the archive's size."""
+    refused: Counter[str] = Counter()
+    seen: set[str] = set()
+    names: list[str] = []
+    with _named_errors(about):
+        for name, size, _ in _members(path):
+            if name in seen:
+                refused[units.DUPLICATE_PATH] += 1
+            elif size is None:
+                refused[units.NOT_A_FILE] += 1
+            elif not units.is_unicode(name):
+                refused[units.INVALID_PATH] += 1
+            elif size > units.READ_LIMIT:
+                refused[units.TOO_LARGE] += 1
+            else:
+                names.append(name)
+            seen.add(name)
+    top = _common_folder(names)
+
+    def read(wanted: frozenset[str]) -> Iterator[tuple[str, bytes | Refusal]]:
+        left = {top + name for name in wanted}
+        with _named_errors(about):
+            for name, size, opened in _members(path) if left else ():
+                if size is None or name not in left:
+                    continue
+                left.remove(name)
+                with opened() as stream:
+                    content = stream.read(units.READ_LIMIT + 1)
+                yield name.removeprefix(top), content if len(content) <= units.READ_LIMIT else Refusal(units.TOO_LARGE)
+                if not left:
+                    return
+
+    files = sorted(name.removeprefix(top) for name in names)
+    return Repository(files, *licenses.of_repository(stated, files, read), read, refused)
+
+
+def _common_folder(names: list[str]) -> str:
+    """`name-1.0/` when every file lies in that one folder, as in release archives; else nothing."""
+    tops = {name.partition("/")[0] if "/" in name else "" for name in names}
+    top = tops.pop() if len(tops) == 1 else ""
+    return f"{top}/" if top else ""
+
+
+def _members(path: Path) -> Iterator[Member]:
+    """The entries of an archive in its order, folders left out; a member's content must be read before the next is asked for."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if not info.is_dir():
+                    special = stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG)  # 0: made where files have no mode
+                    yield _plain(info.filename), None if special else info.file_size, lambda info=info: archive.open(info)
+        return
+    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20, errors="surrogateescape") as packed:
+        while (member := packed.next()) is not None:
+            packed.members.clear()  # type: ignore[attr-defined]  # tarfile would keep every header of the archive
+            if not member.isdir():
+                yield _plain(member.name), member.size if member.isreg() else None, lambda member=member: _content(packed, member)
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("./").lstrip("/")
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    stream = archive.extractfile(member)
+    assert stream is not None  # asked for regular files only
+    return stream
+
+
+def _decompressed(path: Path) -> IO[bytes]:
+    """The tar stream of a file, decompressed by these modules rather than tarfile, which takes a truncated stream for a short one."""
+    with path.open("rb") as stream:
+        head = stream.read(6)
+    opener = next((opener for magic, opener in _COMPRESSIONS if head.startswith(magic)), open)
+    return cast(IO[bytes], opener(path, "rb"))
+
+
+@contextlib.contextmanager
+def _named_errors(about: str) -> Iterator[None]:
+    try:
+        yield
+    except _BROKEN as error:
+        raise SnowError(f"{about} is damaged or of no known kind ({error}); replace it by a whole .zip or .tar(.gz, .xz, .bz2)") from error

@@ -1,0 +1,160 @@
+"""Source kind `git`: one repository at one revision, read blob by blob from a bare mirror without a checkout.
+
+Mirrors live in a folder per URL, guarded by a lock, so that runs side by side fetch once. A revision that is a full commit
+hash and already mirrored needs no network; a branch, a tag or nothing (the remote's HEAD) is fetched anew each time the job
+runs, and the commit it stood for is recorded in the receipt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from snow.corpus import licenses, units
+from snow.corpus.units import Refusal, Repository, Unit
+from snow.errors import SnowError
+
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|\w[\w.-]*@[\w.-]+:")
+_FETCHED = "refs/snow/fetched"
+_REPOSITORY_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"})  # set by hooks
+
+
+def git_units(source: str, urls: tuple[str, ...], revision: str | None, stated: str | None, cache: Path) -> Iterator[Unit]:
+    """One unit per URL or local path, named `owner/name` for a URL and after its folder for a path; nothing is fetched yet."""
+    for url in urls:
+        yield Unit(repository_name(url), lambda url=url: _open(source, url, revision, stated, cache))
+
+
+def repository_name(url: str) -> str:
+    """`owner/name` of a clone URL, the folder's name of a local path; without `.git`."""
+    plain = _shown(url).rstrip("/").removesuffix(".git").rstrip("/")
+    if _REMOTE.match(url):
+        return "/".join(re.split(r"[/:]", _REMOTE.sub("", plain, count=1))[-2:])
+    return Path(plain).resolve().name
+
+
+def _shown(url: str) -> str:
+    """A URL without the credentials it may carry."""
+    return re.sub(r"://[^/@]*@", "://", url)
+
+
+def _open(source: str, url: str, revision: str | None, stated: str | None, cache: Path) -> Repository:
+    about = f"source {source}: the git repository {_shown(url)}"
+    mirror = cache / hashlib.sha256(url.encode()).hexdigest()[:32]
+    commit = _mirrored(about, url, revision, mirror)
+    if commit is None:
+        return Repository((), None, "", lambda wanted: iter(()))
+    blobs: dict[str, str] = {}
+    refused: Counter[str] = Counter()
+    listing = _git(about, "ls-tree", "-r", "-l", "-z", "--full-tree", commit, mirror=mirror)
+    for entry in listing.stdout.split(b"\0")[:-1]:
+        details, _, raw = entry.partition(b"\t")
+        mode, _, blob, size = details.decode().split()
+        path = raw.decode("utf-8", "surrogateescape")
+        if not units.is_unicode(path):
+            refused[units.INVALID_PATH] += 1
+        elif mode not in ("100644", "100755", "100664"):
+            refused[units.NOT_A_FILE] += 1
+        elif not size.isdigit():
+            refused[units.UNREADABLE] += 1
+        elif int(size) > units.READ_LIMIT:
+            refused[units.TOO_LARGE] += 1
+        else:
+            blobs[path] = blob
+
+    def read(wanted: frozenset[str]) -> Iterator[tuple[str, bytes | Refusal]]:
+        return _read(about, mirror, blobs, wanted)
+
+    files = sorted(blobs)
+    return Repository(files, *licenses.of_repository(stated, files, read), read, refused, {repository_name(url): commit})
+
+
+def _mirrored(about: str, url: str, revision: str | None, mirror: Path) -> str | None:
+    """Fetch what `revision` needs into the mirror; the commit it stands for, or None for a repository without commits."""
+    mirror.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(mirror.with_suffix(".lock")):
+        _git(about, "init", "--quiet", "--bare", str(mirror))
+        for stale in (*mirror.glob("*.lock"), *(mirror / "refs").rglob("*.lock")):  # of a killed run: nobody else is here now
+            stale.unlink()
+        if revision and _COMMIT.fullmatch(revision) and _resolved(mirror, revision):
+            return revision
+        remote = url if _REMOTE.match(url) else str(Path(url).expanduser().resolve())
+        # One commit deep where the server hands that revision out by name; else everything, so that any hash or tag resolves.
+        wanted = f"+{revision or 'HEAD'}:{_FETCHED}"
+        if not _git(about, "fetch", "--quiet", "--no-tags", "--depth=1", remote, wanted, mirror=mirror, check=False).returncode:
+            return _resolved(mirror, _FETCHED)
+        references = _git(about, "ls-remote", remote).stdout.decode("utf-8", "replace").splitlines()
+        if not references:
+            return None
+        whole = ("--unshallow",) if (mirror / "shallow").exists() else ()
+        _git(about, "fetch", "--quiet", "--no-tags", *whole, remote, "+refs/*:refs/remote/*", mirror=mirror)
+        names = [line.partition("\t")[0] for line in references if line.endswith("\tHEAD")]
+        if revision:
+            names = [f"refs/remote/heads/{revision}", f"refs/remote/tags/{revision}", revision]
+        commit = next(filter(None, (_resolved(mirror, name) for name in names)), None)
+        if commit is None:
+            raise SnowError(f"{about} has no revision {revision or 'HEAD'}; set `revision` to a commit, tag or branch it has")
+        return commit
+
+
+def _resolved(mirror: Path, name: str) -> str | None:
+    found = _git("", "rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}", mirror=mirror, check=False)
+    return found.stdout.decode().strip() if found.returncode == 0 else None
+
+
+def _read(about: str, mirror: Path, blobs: dict[str, str], wanted: frozenset[str]) -> Iterator[tuple[str, bytes | Refusal]]:
+    """Blobs in path order through one `git cat-file --batch`; memory is one blob."""
+    if not wanted:
+        return
+    command = ["git", f"--git-dir={mirror}", "cat-file", "--batch"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for path in sorted(wanted):
+            process.stdin.write(f"{blobs[path]}\n".encode())
+            process.stdin.flush()
+            yield path, _answer(process.stdout, f"{about}: {path} cannot be read")
+
+
+def _answer(stream: IO[bytes], failure: str) -> bytes | Refusal:
+    header = stream.readline().split()
+    if header[-1:] == [b"missing"]:
+        return Refusal(units.UNREADABLE)
+    size = int(header[2]) if len(header) == 3 else -1
+    content = stream.read(size + 1)[:-1] if size >= 0 else b""  # a newline follows each object
+    if len(content) != size:
+        raise SnowError(f"{failure}, its mirror in .snow/git is damaged; delete that folder and run again")
+    return content
+
+
+def _git(about: str, *arguments: str, mirror: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+    """Run git without prompts, apart from any repository around; SnowError `about` with git's words when `check` and it fails."""
+    environment = {name: value for name, value in os.environ.items() if name not in _REPOSITORY_VARIABLES}
+    environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    location = [f"--git-dir={mirror}"] if mirror else []
+    try:
+        command = ["git", "-c", "gc.auto=0", *location, *arguments]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, check=False)
+    except FileNotFoundError:
+        raise SnowError(f"{about}: git is not installed; install it") from None
+    if check and done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+        reason = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[0])
+        raise SnowError(f"{about} cannot be read, git {arguments[0]} says: {_shown(reason)}; correct its address in params.yaml")
+    return done
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,191 @@
+"""Source kinds `parquet`, `jsonl` and `huggingface`: tables with one document per row.
+
+`fields` maps our columns to theirs: `content` is required, `repo`, `path`, `language` and `license` are used when given. A dotted
+name reaches into nested values (`meta.language`); `=Python` is a constant for every row. A row without a repository of its
+own is a repository by itself; a row without a language gets the one its path says.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from snow.corpus import units
+from snow.corpus.units import Refusal, Row, Table, Unit
+from snow.errors import SnowError
+
+COLUMNS = ("content", "repo", "path", "language", "license")
+LINE_LIMIT = 2 * units.READ_LIMIT  # bytes of a JSONL line; JSON's escapes take room
+SKIP_BYTES = 1 << 20  # read at a time of the rest of such a line
+BATCH_ROWS = 256
+
+Numbered = tuple[int, dict[str, Any] | Refusal]  # row or line number from 1, and what it holds
+
+
+def check_fields(source: str, fields: Mapping[str, str]) -> None:
+    """SnowError unless `fields` names the content, only known columns, and something that tells the language."""
+    unknown = sorted(fields.keys() - set(COLUMNS))
+    if unknown:
+        raise SnowError(f"source {source}: fields.{unknown[0]} is not a column; the columns are {', '.join(COLUMNS)}")
+    if "content" not in fields:
+        raise SnowError(f"source {source}: fields.content is missing; name the field that holds the code")
+    if not fields.keys() & {"language", "path"}:
+        raise SnowError(
+            f'source {source}: nothing tells the language; map fields.language or fields.path, or state it as in language: "=Python"'
+        )
+
+
+def file_units(source: str, kind: str, paths: tuple[str, ...], fields: Mapping[str, str]) -> Iterator[Unit]:
+    """One unit per Parquet or JSONL(.gz) file; SnowError when one is missing."""
+    check_fields(source, fields)
+    for given in paths:
+        path = Path(given).expanduser()
+        if not path.is_file():
+            raise SnowError(f"source {source}: the file {given} does not exist; correct its path in params.yaml")
+        yield Unit(path.name, functools.partial(_file, kind, path, f"source {source}: {given}", fields))
+
+
+def _file(kind: str, path: Path, about: str, fields: Mapping[str, str]) -> Table:
+    read = _parquet if kind == "parquet" else _jsonl
+    return Table(lambda: _rows(read(path, about, fields), path.name, fields))
+
+
+def hub_units(
+    source: str, names: tuple[str, ...], fields: Mapping[str, str], subset: str | None, split: str, revision: str | None
+) -> Iterator[Unit]:
+    """One unit per data file of a Hugging Face data set, streamed; a local folder that `datasets` can load works as a name too.
+
+    Raises SnowError when `datasets` is not installed here or cannot find the data set, its subset, split or revision.
+    """
+    check_fields(source, fields)
+    try:
+        import datasets  # not in every environment, and slow to import
+    except ImportError:
+        raise SnowError(
+            f"source {source}: kind huggingface needs the package datasets, which this environment lacks; "
+            "add it to envs/base.in, run `envs/lock base` and `make envs`, or give the files themselves as kind parquet or jsonl"
+        ) from None
+    for name in names:
+        about = f"source {source}: the data set {name}"
+        try:
+            whole = datasets.load_dataset(name, subset, split=split, revision=revision, streaming=True)
+        except Exception as error:  # datasets raises a dozen kinds, from ValueError to HTTP errors, for what is the user's to correct
+            asked = f"subset {subset}, split {split}, revision {revision}"
+            raise SnowError(f"{about} ({asked}) cannot be loaded: {_first_line(error)}; correct it in params.yaml") from error
+        for index in range(whole.num_shards):
+            unit = f"{Path(name).name}/{index:05d}"
+            yield Unit(unit, functools.partial(_hub_file, whole, index, unit, about, fields))
+
+
+def _hub_file(whole: Any, index: int, unit: str, about: str, fields: Mapping[str, str]) -> Table:
+    """One of the files behind a streaming data set; its rows come without reading the others."""
+    part = whole.shard(num_shards=whole.num_shards, index=index)
+    return Table(lambda: _rows(_streamed(part, about), unit, fields))
+
+
+def _streamed(dataset: Iterable[dict[str, Any]], about: str) -> Iterator[Numbered]:
+    try:
+        yield from enumerate(dataset, start=1)
+    except Exception as error:  # as above: network, decoding, schema
+        raise SnowError(f"{about} cannot be read to its end: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _parquet(path: Path, about: str, fields: Mapping[str, str]) -> Iterator[Numbered]:
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            mapped = [name for name in fields.values() if not name.startswith("=")]
+            wanted = dict.fromkeys(name if name in names else name.partition(".")[0] for name in mapped)
+            missing = [name for name in wanted if name not in names]
+            if missing:
+                raise SnowError(f"{about} has no column {missing[0]}; its columns are {', '.join(names)}")
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(wanted)):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pa.ArrowException, OSError) as error:
+        raise SnowError(f"{about} is not a readable Parquet file ({_first_line(error)}); replace it") from error
+
+
+def _jsonl(path: Path, about: str, fields: Mapping[str, str]) -> Iterator[Numbered]:
+    """Objects of a JSONL file, or why a line is none; a line that is too long is skipped without being held."""
+    number, objects, found = 0, 0, False
+    top = fields["content"].partition(".")[0]
+    try:
+        with cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb")) as stream:
+            while line := stream.readline(LINE_LIMIT):
+                number += 1
+                if len(line) == LINE_LIMIT and not line.endswith(b"\n"):
+                    while (line := stream.readline(SKIP_BYTES)) and not line.endswith(b"\n"):
+                        pass
+                    yield number, Refusal(units.TOO_LARGE)
+                elif line.strip():
+                    row = _parsed(line)
+                    objects += isinstance(row, dict)
+                    found = found or (isinstance(row, dict) and (fields["content"] in row or top in row))
+                    yield number, row
+    except (OSError, EOFError, zlib.error) as error:
+        raise SnowError(f"{about} cannot be read to its end ({_first_line(error)}); replace it") from error
+    if objects and not found and not top.startswith("="):
+        raise SnowError(f"{about} has no field {fields['content']!r} in any of its {objects} rows; correct fields.content")
+
+
+def _parsed(line: bytes) -> dict[str, Any] | Refusal:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return Refusal(units.BROKEN_ROW)
+    return row if isinstance(row, dict) else Refusal(units.BROKEN_ROW)
+
+
+def _rows(values: Iterable[Numbered], unit: str, fields: Mapping[str, str]) -> Iterator[Row | Refusal]:
+    """Rows of a data file by `fields`; a row without content, or with content that is no text, is a Refusal naming `file:row`."""
+    for number, value in values:
+        where = f"{unit}:{number}"
+        if isinstance(value, Refusal):
+            yield Refusal(value.reason, where)
+            continue
+        content = _lookup(value, fields["content"])
+        if not isinstance(content, (str, bytes)):
+            yield Refusal(units.BROKEN_ROW, where)
+            continue
+        repo, path, language = (_text(_lookup(value, fields.get(column))) for column in ("repo", "path", "language"))
+        yield Row(content, repo or where, path or str(number), language, _statement(_lookup(value, fields.get("license"))))
+
+
+def _lookup(row: Mapping[str, Any], name: str | None) -> Any:
+    if name is None:
+        return None
+    if name.startswith("="):
+        return name[1:]
+    if name in row:
+        return row[name]
+    value: Any = row
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value is not None and not isinstance(value, (list, Mapping)) else None
+
+
+def _statement(value: Any) -> tuple[str, ...] | None:
+    """A licence field as its statements: a text, or a list of which all hold."""
+    if isinstance(value, list):
+        return tuple(str(item) for item in value if item)
+    text = _text(value)
+    return (text,) if text else None

@@ -1,0 +1,84 @@
+"""Sign the documents of a shard: what near-duplicate clustering needs to know of each, about 1.3 KB instead of its text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from snow import tables
+from snow.corpus import minhash
+
+if TYPE_CHECKING:
+    from snow.job import Job
+
+
+def schema(bands: int) -> pa.Schema:
+    """One row per document, aligned with the documents; `signature` and the band keys are null below `ngram` tokens."""
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("tokens", pa.int64(), nullable=False),
+            pa.field("preference", pa.int64(), nullable=False),  # the smallest of a cluster survives
+            pa.field("signature", pa.binary()),  # uint32, little-endian
+            *(pa.field(f"band_{band:03}", pa.uint64()) for band in range(bands)),
+        ]
+    )
+
+
+def preference(repo: str, path: str) -> int:
+    """Which of several copies survives: the smallest number, in three parts.
+
+    Fewest path components first, because a vendored copy lies deeper than the original. Then a hash of the repository, so that
+    of two forks one wins every file and stays whole, whatever the shard count. Then a hash of the path.
+    """
+    depth = min(path.count("/"), 127)
+    return depth << 56 | _hash28(repo) << 28 | _hash28(path)
+
+
+def _hash28(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 4
+
+
+def text_buffers(column: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The UTF-8 bytes of an Arrow string column and where each string ends, without copying the bytes."""
+    _, offsets, data = column.buffers()
+    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    return np.frombuffer(data if data is not None else b"", np.uint8), ends.astype(np.int64)
+
+
+def sign(batches: Iterable[pa.RecordBatch], scheme: minhash.Scheme, bands: int, rows: int) -> Iterator[dict[str, Any]]:
+    """Rows of `schema(bands)` for documents in order."""
+    names = schema(bands).names[4:]
+    for batch in batches:
+        signatures, tokens = minhash.signatures(*text_buffers(batch.column("content")), scheme)
+        keys = minhash.band_keys(signatures, bands, rows).tolist()
+        columns = (batch.column(name).to_pylist() for name in ("id", "repo", "path"))
+        for index, (identity, repo, path) in enumerate(zip(*columns, strict=True)):
+            whole = tokens[index] >= scheme.ngram
+            yield {
+                "id": identity,
+                "tokens": int(tokens[index]),
+                "preference": preference(repo, path),
+                "signature": signatures[index].astype("<u4").tobytes() if whole else None,
+                **dict(zip(names, keys[index] if whole else [None] * bands, strict=True)),
+            }
+
+
+def run(job: Job) -> dict[str, Any]:
+    """documents -> signatures, streamed; memory is a batch of documents."""
+    settings = job.params.dedup
+    bands, rows = minhash.bands(settings.threshold, settings.permutations)
+    scheme = minhash.scheme(job.params.seed, settings.ngram, settings.permutations, settings.lowercase)
+    documents = tables.read_batches(job.input("documents"), ["id", "repo", "path", "content"])
+    tokens = unsigned = 0
+    with tables.TableWriter(job.output("signatures"), schema(bands)) as writer:
+        for row in sign(documents, scheme, bands, rows):
+            tokens += row["tokens"]
+            unsigned += row["signature"] is None
+            writer.write(row)
+    return {"documents": writer.rows, "tokens": tokens, "too_short_to_sign": unsigned, "bands": bands, "rows_per_band": rows}

@@ -1,0 +1,120 @@
+"""What every kind of source comes down to: units of a shard, either a repository of files or a table of rows.
+
+A unit is listed by name only, so that every shard's job can list all of them and open its own. Whatever cannot become a
+document is a `Refusal` with a reason, so that the receipt can account for each file and row.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+READ_LIMIT = 16 << 20  # bytes of one file or row that are ever read; no filter in use anywhere keeps a source file above 3 MB (OpenCoder)
+
+# Reasons, as they appear in receipts.
+LANGUAGE = "language"  # not a source file, or in a language that `languages` leaves out
+LICENSE = "license"
+LIMIT_FILES = "limit_files"
+EMPTY = "empty"  # nothing but white space
+BINARY = "binary"  # holds a NUL
+INVALID_UTF8 = "invalid_utf8"
+TOO_LARGE = "too_large"  # above READ_LIMIT
+UNREADABLE = "unreadable"  # vanished, no permission, damaged
+NOT_A_FILE = "not_a_file"  # symbolic link, device, socket, submodule
+INVALID_PATH = "invalid_path"  # a name that is not Unicode
+DUPLICATE_PATH = "duplicate_path"  # a second member of that name in an archive or a RECORD
+BROKEN_ROW = "broken_row"  # not JSON, not an object, without content
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file or row that could not be read, and where it lies if that helps to find it."""
+
+    reason: str
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table. `license` holds its statements as they are, all of which apply. What the table does not give is None."""
+
+    content: bytes | str
+    repo: str
+    path: str
+    language: str | None
+    license: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data file: its rows in file order, streamed."""
+
+    rows: Callable[[], Iterator[Row | Refusal]]
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository that has been listed but not read.
+
+    `files` are unique paths with forward slashes; `refused` counts entries that are no readable file. `license` is an SPDX
+    expression, or None when none is known; `statement` is what it was read from. `read` yields each wanted path once, in an
+    order that depends only on the repository, with its bytes (at most READ_LIMIT) or the reason why not.
+    """
+
+    files: Sequence[str]
+    license: str | None
+    statement: str
+    read: Callable[[frozenset[str]], Iterator[tuple[str, bytes | Refusal]]]
+    refused: Mapping[str, int] = field(default_factory=Counter)
+    facts: Mapping[str, str] = field(default_factory=dict)  # for the receipt, such as the commit a revision stood for
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A repository or data file by name; `open` does the work."""
+
+    name: str
+    open: Callable[[], Repository | Table]
+
+
+def rank(text: str) -> int:
+    """A stable, evenly spread 64-bit number for a name: BLAKE2b, big-endian."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
+
+
+def is_unicode(path: str) -> bool:
+    """Whether a path decoded with surrogateescape can be written down as UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def read_file(path: str | Path) -> bytes | Refusal:
+    """A file's bytes, or why not; never opens what could block (a FIFO) and never reads more than READ_LIMIT."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return Refusal(NOT_A_FILE)
+        if status.st_size > READ_LIMIT:
+            return Refusal(TOO_LARGE)
+        with open(path, "rb", buffering=0) as stream:
+            content = stream.read(status.st_size + 1)
+    except OSError as error:
+        return Refusal(NOT_A_FILE if error.errno == errno.ELOOP else UNREADABLE)
+    except ValueError:  # a NUL in a path that a RECORD gave
+        return Refusal(INVALID_PATH)
+    return content if len(content) <= READ_LIMIT else Refusal(TOO_LARGE)
+
+
+def read_files(root: Path, wanted: frozenset[str]) -> Iterator[tuple[str, bytes | Refusal]]:
+    """Files of a folder by path relative to it, in path order."""
+    for path in sorted(wanted):
+        yield path, read_file(f"{root}/{path}")

@@ -1,0 +1,125 @@
+"""Stage `bits`: bits per byte of a model on held-out repositories and on the suites' canonical solutions.
+
+A byte is the same for every tokenizer, so the numbers compare models that tokens per second or loss per token cannot; and they
+move long before the first HumanEval task is solved. Beside each stands the byte-unigram entropy of the very bytes scored: what
+a code that knows only how often each byte occurs there would need, and any model must beat.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from snow.errors import SnowError
+from snow.evaluate import checkpoint
+from snow.evaluate.checkpoint import Checkpoint
+from snow.evaluate.spans import Span, heldout_spans, heldout_texts, solution_spans
+from snow.evaluate.suites import read_suite
+from snow.tokens import vocabulary
+from snow.tokens.stream import open_stream
+
+if TYPE_CHECKING:
+    from snow.job import Job
+
+
+@dataclass
+class Tally:
+    """Sums over the scored spans of one group; `counts` [256] is how often each byte was scored."""
+
+    nats: float = 0.0
+    tokens: int = 0
+    spans: int = 0
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+
+    def add(self, nats: float, tokens: int, counts: np.ndarray, spans: int = 1) -> None:
+        """One span, or another group's sums."""
+        self.nats, self.tokens, self.spans, self.counts = self.nats + nats, self.tokens + tokens, self.spans + spans, self.counts + counts
+
+    def facts(self) -> dict[str, Any]:
+        """The numbers of the group, rounded to what float32 arithmetic supports."""
+        size = int(self.counts.sum())
+        shares = self.counts[self.counts > 0] / max(1, size)
+        return {
+            "bits_per_byte": round(self.nats / math.log(2) / max(1, size), 6),
+            "nats_per_token": round(self.nats / max(1, self.tokens), 6),
+            "byte_unigram_entropy": round(abs(float((shares * np.log2(shares)).sum())), 6),
+            "tokens": self.tokens,
+            "bytes": size,
+            "spans": self.spans,
+        }
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Write `bits`: {"heldout": {"total", "languages": {...}}, "suites": {name: ...}}, each with the fields of Tally.facts."""
+    settings = job.params.evaluation.bits
+    loaded = checkpoint.load(job.input("model"), job.threads)
+    if loaded.positions is not None and settings.sequence_length > loaded.positions:
+        raise SnowError(f"evaluation.bits.sequence_length {settings.sequence_length} exceeds the model's {loaded.positions} positions; lower it")
+    table = vocabulary.token_bytes(vocabulary.load(job.input("model")))
+    byte_lengths = np.asarray([len(each) for each in table], np.int64)
+    stream = open_stream(job.inputs["tokens"], job.inputs["index"])
+    if stream.vocab_size > len(table):
+        raise SnowError(f"the held-out tokens have ids up to {stream.vocab_size}, the model's tokenizer {len(table)}; pack them with its tokenizer")
+    texts = heldout_texts(stream, [pq.ParquetFile(path) for path in job.inputs["index"]], byte_lengths)
+    heldout = heldout_spans(stream, texts, settings.sequence_length, settings.max_tokens)
+    suites = {path.stem: read_suite(path) for path in job.inputs["suites"]}
+    solutions = [span for name, tasks in suites.items() for span in solution_spans(name, tasks, loaded.encode, settings.sequence_length)]
+    work = sum(len(span.ids) for span in (*heldout, *solutions))
+    print(f"snow: scoring {len(heldout) + len(solutions)} spans, {work} tokens with their contexts, on {loaded.device}", file=sys.stderr)
+    languages = measure(loaded, heldout, table, settings.batch_size)
+    result = {
+        "heldout": {
+            "total": together(languages.values()).facts(),
+            "languages": {name: tally.facts() for name, tally in sorted(languages.items())},
+        },
+        "suites": {name: tally.facts() for name, tally in measure(loaded, solutions, table, settings.batch_size).items()},
+        "sequence_length": settings.sequence_length,
+    }
+    job.output("bits").write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
+    return {
+        "heldout": result["heldout"]["total"] | {"documents": len(texts), "content_tokens": sum(text.end - text.first for text in texts)},
+        "suites": result["suites"],
+    }
+
+
+def measure(loaded: Checkpoint, spans: Sequence[Span], table: Sequence[bytes], batch_size: int) -> dict[str, Tally]:
+    """A Tally per group. Rows are batched by length and padded on the right, which a causal model cannot see."""
+    order = sorted(range(len(spans)), key=lambda place: (len(spans[place].ids), place))
+    batches = [[spans[place] for place in order[start : start + batch_size]] for start in range(0, len(order), batch_size)]
+    losses = loaded.map(lambda batch: nats(loaded, batch), batches)
+    tallies = {span.group: Tally() for span in spans}
+    for batch, found in zip(batches, tqdm(losses, total=len(batches), desc="scoring", mininterval=5, file=sys.stderr), strict=True):
+        for span, value in zip(batch, found, strict=True):
+            content = b"".join(table[token] for token in span.ids[-span.scored :].tolist())
+            tallies[span.group].add(value, span.scored, np.bincount(np.frombuffer(content, np.uint8), minlength=256))
+    return tallies
+
+
+def nats(loaded: Checkpoint, batch: Sequence[Span]) -> list[float]:
+    """The summed cross-entropy of each span's scored tokens given all before them in it."""
+    width = max(len(span.ids) for span in batch)
+    ids = torch.zeros(len(batch), width, dtype=torch.int64)
+    for place, span in enumerate(batch):
+        ids[place, : len(span.ids)] = torch.from_numpy(span.ids)
+    ids = ids.to(loaded.device)
+    logits = loaded.model(input_ids=ids[:, :-1], use_cache=False).logits.float()
+    losses = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none").view(len(batch), -1).double().cpu()
+    return [float(row[len(span.ids) - 1 - span.scored : len(span.ids) - 1].sum()) for row, span in zip(losses, batch, strict=True)]
+
+
+def together(tallies: Iterable[Tally]) -> Tally:
+    """The sum of groups."""
+    whole = Tally()
+    for tally in tallies:
+        whole.add(tally.nats, tally.tokens, tally.counts, tally.spans)
+    return whole

@@ -1,0 +1,210 @@
+"""Stage `judge`: verdicts on a model's completions, from the suite's own checker, one sandbox per sample.
+
+Besides the verdicts the receipt says whether the harness works at all: a few canonical solutions are judged the same way
+first, and when they do not pass nothing is judged, so that a pass@1 of 0.0 is the model's.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from snow.errors import SnowError
+from snow.evaluate import inside
+from snow.evaluate.checkers import of_kind
+from snow.evaluate.sandbox import Limits, Outcome, Sandbox, open_sandbox
+from snow.evaluate.suites import Task, read_suite
+
+if TYPE_CHECKING:
+    from snow.job import Job
+
+CANONICAL = 4  # canonical solutions judged before the samples
+PREPARE_SECONDS, PREPARE_FILE = 60.0, 1 << 30  # to import the checker, and for the tasks of a suite
+SANITIZE_SECONDS = 25.0  # per sample at most, see snow.evaluate.checkers.evalplus
+Z95 = 1.959963984540054  # the normal distribution's 97.5% point
+Sample = tuple[str, str]  # task_id, solution
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A checker in a sandbox with its limits: what it takes to judge samples of one suite."""
+
+    name: str
+    checker: ModuleType
+    sandbox: Sandbox
+    suite: Path
+    seconds: float  # evaluation.judging.timeout_seconds
+    limits: Limits
+    work: Path  # for the prepared tasks
+
+    def verdicts(self, samples: Sequence[Sample], threads: int, label: str = "") -> Iterator[dict[str, Any]]:
+        """One row per sample, in order: task_id, status, parses, and a status per part; `reason` when the checker was not heard.
+
+        A status is the checker's `pass`, `fail` or `timeout`, or `error` when the sample brought the checker itself down.
+        """
+        prepared = self._prepare(samples, threads)
+        with ThreadPoolExecutor(threads) as pool:
+            rows = pool.map(self._check, prepared)
+            yield from tqdm(rows, total=len(samples), desc=label, mininterval=5, disable=not label, file=sys.stderr)
+
+    def _prepare(self, samples: Sequence[Sample], threads: int) -> list[tuple[dict[str, Any], Path | None]]:
+        """Per sample its header (see `inside.prepare`) and the file with its task, None for a sample the checker cannot even read."""
+        size = max(1, math.ceil(len(samples) / threads))
+        chunks = [(start, samples[start : start + size]) for start in range(0, len(samples), size)]
+        with ThreadPoolExecutor(threads) as pool:
+            return [each for chunk in pool.map(lambda chunk: self._prepare_chunk(*chunk), chunks) for each in chunk]
+
+    def _prepare_chunk(self, start: int, samples: Sequence[Sample]) -> list[tuple[dict[str, Any], Path | None]]:
+        answer = self.work / f"prepared-{start}-{len(samples)}"
+        limits = replace(self.limits, seconds=PREPARE_SECONDS + SANITIZE_SECONDS * len(samples), file=PREPARE_FILE)
+        request = {"checker": self.name, "samples": samples}
+        outcome = self.sandbox.run("prepare", request, limits, {"suite": self.suite}, answer, listen=True)
+        if outcome.status == 0:
+            frames = list(_frames(answer, start))
+            answer.unlink()
+            return frames
+        if len(samples) > 1:  # find the one that the parser dies of
+            half = len(samples) // 2
+            return self._prepare_chunk(start, samples[:half]) + self._prepare_chunk(start + half, samples[half:])
+        [(task_id, solution)] = samples
+        print(f"snow: {self.name} cannot read the sample for {task_id}: {_ending(outcome)} {outcome.message[-300:]}", file=sys.stderr)
+        return [({"task_id": task_id, "solution": solution, "parses": False}, None)]
+
+    def _check(self, prepared: tuple[dict[str, Any], Path | None]) -> dict[str, Any]:
+        header, task = prepared
+        parts = self.checker.PARTS
+        if task is None:
+            return _row(header, dict.fromkeys(parts, "error"), "the checker cannot read it")
+        request = {"checker": self.name, "solution": header["solution"], "seconds": self.seconds}
+        outcome = self.sandbox.run("check", request, self.limits, {"task": task})
+        task.unlink()
+        if outcome.killed == "time":
+            return _row(header, dict.fromkeys(parts, "timeout"), "")
+        number = -1 if outcome.status is None else outcome.status - inside.FIRST_VERDICT
+        if 0 <= number < len(self.checker.VERDICTS):
+            return _row(header, dict(zip(parts, self.checker.VERDICTS[number], strict=True)), "")
+        return _row(header, dict.fromkeys(parts, "error"), _ending(outcome))
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Judge `completions` (rows with task_id and solution) on `suite`; writes `verdicts`, a row per completion in the same order."""
+    tasks = read_suite(job.input("suite"))
+    samples = read_samples(job.input("completions"), tasks)
+    settings = job.params.evaluation.judging
+    name, checker = checker_of(tasks)
+    limits = Limits(
+        seconds=checker.wall_seconds(settings.timeout_seconds),
+        memory=settings.memory_mb << 20,
+        processes=settings.processes,
+        file=settings.file_mb << 20,
+    )
+    sandbox = open_sandbox(settings.allow_unsandboxed)
+    judge = Judge(name, checker, sandbox, job.input("suite"), settings.timeout_seconds, limits, job.work)
+    harness = check_harness(judge, tasks, job.threads)
+    rows = list(judge.verdicts(samples, job.threads, f"judging {job.instance}"))
+    with job.output("verdicts").open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return summary(rows, checker.PARTS) | {"checker": name, "tasks": len(tasks), "canonical": harness, "sandboxed": sandbox.bwrap is not None}
+
+
+def read_samples(path: Path, tasks: Sequence[Task]) -> list[Sample]:
+    """(task_id, solution) of every completion, in file order. SnowError for a row without them or of another suite."""
+    known, samples = {task.task_id for task in tasks}, []
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            samples.append((row["task_id"], row["solution"]))
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise SnowError(f"{path}, row {number}: expected JSON with task_id and solution ({error!r})") from error
+        if row["task_id"] not in known:
+            raise SnowError(f"{path}, row {number}: the suite has no task {row['task_id']!r}; these are completions of another suite")
+    if not samples:
+        raise SnowError(f"{path} holds no completion; write some with `snow complete`")
+    return samples
+
+
+def checker_of(tasks: Sequence[Task]) -> tuple[str, ModuleType]:
+    """The name and module of the checker for a suite; SnowError when this snow has none."""
+    try:
+        return of_kind(tasks[0].kind)
+    except StopIteration:
+        raise SnowError(f"there is no checker for {tasks[0].kind} suites yet; take the suite out of evaluation.suites") from None
+
+
+def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str, Any]:
+    """Judge canonical solutions of tasks spread over the suite; SnowError when fewer than half pass."""
+    chosen = [tasks[number * len(tasks) // CANONICAL] for number in range(min(CANONICAL, len(tasks)))]
+    chosen = list({task.task_id: task for task in chosen}.values())
+    rows = list(judge.verdicts([(task.task_id, task.prompt + task.solution) for task in chosen], threads))
+    passed = sum(row["status"] == "pass" for row in rows)
+    if 2 * passed < len(rows):
+        found = ", ".join(f"{row['task_id']}: {row['status']} {row.get('reason', '')}".strip() for row in rows)
+        raise SnowError(
+            f"{judge.name} does not pass the suite's own solutions ({found}), so its verdicts would mean nothing; "
+            "give it more time or memory under evaluation.judging, or reinstall the environment with `make envs`"
+        )
+    return {"checked": len(rows), "passed": passed}
+
+
+def summary(rows: Sequence[dict[str, Any]], parts: Iterable[str]) -> dict[str, Any]:
+    """The receipt's facts: counts by status, and pass@1 with its interval per part, a part counting only with those before it."""
+    passing, rates = list(rows), {}
+    for part in parts:
+        passing = [row for row in passing if row[part] == "pass"]
+        low, high = wilson(len(passing), len(rows))
+        rates[part] = {"passed": len(passing), "samples": len(rows), "value": _round(len(passing) / len(rows)), "low": low, "high": high}
+    return {
+        "samples": len(rows),
+        "parsed": sum(row["parses"] for row in rows),
+        "statuses": dict(sorted(Counter(row["status"] for row in rows).items())),
+        "pass@1": rates,
+        "interval": "Wilson 95%",
+    }
+
+
+def wilson(passed: int, samples: int) -> tuple[float, float]:
+    """The 95% score interval of a binomial proportion (Wilson 1927); well-behaved at 0 and 1, where a model may well be."""
+    share, spread = passed / samples, Z95**2 / samples
+    centre = (share + spread / 2) / (1 + spread)
+    reach = Z95 / (1 + spread) * math.sqrt(share * (1 - share) / samples + spread / (4 * samples))
+    return _round(max(0.0, centre - reach)), _round(min(1.0, centre + reach))
+
+
+def _frames(path: Path, start: int) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Split what `inside.prepare` wrote: each task into a file of its own, beside."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(iter(stream.readline, b""), start):
+            header = json.loads(line)
+            task = path.parent / f"task-{number}"
+            task.write_bytes(stream.read(header["bytes"]))
+            yield header, task
+
+
+def _row(header: dict[str, Any], statuses: dict[str, str], reason: str) -> dict[str, Any]:
+    status = next((status for status in statuses.values() if status != "pass"), "pass")
+    row = {"task_id": header["task_id"], "status": status, **statuses, "parses": header["parses"]}
+    return row | {"reason": reason} if reason else row
+
+
+def _ending(outcome: Outcome) -> str:
+    if outcome.killed:
+        return f"killed for its {outcome.killed}"
+    if outcome.status is not None and outcome.status > 128:
+        return f"killed by signal {outcome.status - 128}"
+    return f"exit status {outcome.status}"
+
+
+def _round(value: float) -> float:
+    return round(value, 6)

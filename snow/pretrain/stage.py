@@ -1,0 +1,115 @@
+"""`pretrain`: one phase, from random weights or from the weights of an earlier phase, to a Hugging Face model folder.
+
+Two starts that exclude each other: a killed run *continues* from its newest checkpoint in the work folder, with optimizer,
+schedule and position; a phase *begins from a model* with the weights only, a fresh optimizer and a schedule that warms up
+again. Under torchrun every process runs this; the leader writes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from snow.errors import SnowError
+from snow.pretrain import engine, heldout, model
+from snow.pretrain.train import Horizon, Run, horizon, train
+from snow.tokens import special, vocabulary
+from snow.tokens.stream import Stream, open_stream
+
+if TYPE_CHECKING:
+    from snow.job import Job
+    from snow.params import Phase
+
+
+def run(job: Job) -> dict[str, Any]:
+    """tokens, index, heldout, heldout_index, tokenizer, [model] -> model=folder."""
+    phase: Phase = getattr(job.params.pretrain, job.instance)
+    tokenizer = vocabulary.load(job.input("tokenizer"))
+    table = vocabulary.token_bytes(tokenizer)
+    stream = _stream(job, "tokens", "index", len(table))
+    held_stream = _stream(job, "heldout", "heldout_index", len(table))
+    lengths = np.asarray([len(text) for text in table])
+    held = heldout.choose(held_stream, phase.sequence_length, phase.validate_tokens, lengths)
+    length = horizon(stream, phase)
+    wanted = model.config(job.params.model, len(table), vocabulary.token_id(tokenizer, special.END))
+    worker = engine.join(job.threads)
+    start = _start(job, phase, wanted)
+    size = model.parameters(start)
+    seen = length.steps * phase.batch_size * phase.sequence_length
+    if worker.leads:
+        _announce(job.instance, phase, length, size, seen, len(stream))
+        if phase.engine.precision == "bf16" and engine.computes_bf16_slowly(worker):
+            print(f"{job.instance}: this CPU has no bf16 instructions; with precision fp32 it would be far faster", file=sys.stderr)
+    began = time.monotonic()
+    running = train(start, Run(stream, held, phase, length.steps, job.params.seed, worker, job.work))
+    hours = (time.monotonic() - began) / 3600 * worker.size
+    weights = engine.weights(running, worker)
+    facts: dict[str, Any] = {}
+    if worker.leads:
+        print(f"{job.instance}: {hours:.4f} {worker.device.type} hours in this run", file=sys.stderr)
+        log = job.work / "log.jsonl"
+        model.write(weights, wanted, phase.engine.precision, job.input("tokenizer"), log, job.output("model"))
+        last = json.loads(log.read_text().splitlines()[-1])
+        facts = {
+            "begin_from": phase.begin_from,
+            "parameters": size,
+            "steps": length.steps,
+            "tokens": seen,
+            "unique_tokens": len(stream),
+            "passes": round(length.passes, 4),
+            "horizon_cut": length.cut,
+            "flop": 6 * size * seen,  # Kaplan et al. 2020, 6 N D
+            "train_loss": last["loss"],
+            "heldout_loss": last["heldout_loss"],
+            "heldout_bits_per_byte": last["heldout_bits_per_byte"],
+            "heldout_tokens": held.tokens,
+            "heldout_bytes": held.bytes,
+            "byte_unigram_entropy": heldout.byte_unigram_entropy(held, table),
+        }
+    engine.wait_for_all()
+    return facts
+
+
+def _stream(job: Job, tokens: str, index: str, vocab_size: int) -> Stream:
+    stream = open_stream(job.inputs.get(tokens, ()), job.inputs.get(index, ()))
+    if not len(stream):
+        raise SnowError(f"{job.instance}: the inputs named {tokens} hold no tokens; look at the receipts of pack for what was left out")
+    if stream.vocab_size != vocab_size:
+        raise SnowError(
+            f"{job.instance}: {tokens} were packed with a vocabulary of {stream.vocab_size}, the tokenizer has {vocab_size}; pack again"
+        )
+    return stream
+
+
+def _start(job: Job, phase: Phase, wanted: LlamaConfig) -> LlamaForCausalLM:
+    given = job.inputs.get("model", ())
+    if phase.begin_from == "scratch":
+        if given:
+            raise SnowError(f"pretrain.{job.instance}.begin_from is scratch, but --input model was given; remove one of the two")
+        return model.fresh(wanted, job.params.seed)
+    if not given:
+        raise SnowError(
+            f"pretrain.{job.instance} begins from {phase.begin_from}; give its folder with --input model models/{phase.begin_from}"
+        )
+    return model.previous(job.input("model"), wanted)
+
+
+def _announce(instance: str, phase: Phase, length: Horizon, size: int, seen: int, unique: int) -> None:
+    """What the phase will cost, before it starts."""
+    step_tokens = phase.batch_size * phase.sequence_length
+    print(
+        f"{instance}: {length.steps} steps of {step_tokens} tokens, {length.passes:.2f} passes over {unique} tokens, "
+        f"{size / 1e6:.1f}M parameters, {6.0 * size * seen:.1e} FLOP",
+        file=sys.stderr,
+    )
+    if length.cut:
+        print(
+            f"{instance}: pretrain.{instance}.tokens asks for {phase.tokens}, but {phase.repetitions} passes over {unique} tokens "
+            f"are all that repetitions allows: {length.steps} steps",
+            file=sys.stderr,
+        )

@@ -1,0 +1,59 @@
+"""Random documents of the corpus, the annotator's negatives: drawn by a seeded hash of the id, read without loading the corpus."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from snow.tables import read_rows
+from snow.tokens.seeded import draw
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A document that was drawn: its place in the draw, and the file and row that hold it."""
+
+    rank: int
+    id: str
+    file: int
+    row: int
+
+
+def sample(ids: Iterable[tuple[str, str, int, int]], count: int, seed: int, without: frozenset[str]) -> list[Drawn]:
+    """At most `count` documents of (id, repository, file, row), in the order of the draw; none of the repositories `without`.
+
+    Memory is `count` entries.
+    """
+    chosen: list[tuple[int, str, int, int]] = []  # a heap whose first entry was drawn last
+    for name, repo, file, row in ids:
+        if repo not in without:
+            heapq.heappush(chosen, (-draw(seed, "negatives", name), name, file, row))
+            if len(chosen) > count:
+                heapq.heappop(chosen)
+    return [Drawn(rank, name, file, row) for rank, (_, name, file, row) in enumerate(sorted(chosen, reverse=True))]
+
+
+def identities(paths: Sequence[Path]) -> Iterator[tuple[str, str, int, int]]:
+    """(id, repository, file, row) of every document, reading only those two columns."""
+    for file, path in enumerate(paths):
+        for row, values in enumerate(read_rows(path, ["id", "repo"])):
+            yield values["id"], values["repo"], file, row
+
+
+def fetch(paths: Sequence[Path], drawn: Iterable[Drawn]) -> Iterator[tuple[Drawn, str, str]]:
+    """(drawn, language, content) in file order; row groups without a drawn document are not read."""
+    wanted: dict[tuple[int, int], Drawn] = {(each.file, each.row): each for each in drawn}
+    for number in sorted({file for file, _ in wanted}):
+        with pq.ParquetFile(paths[number]) as file:
+            first = 0
+            for group in range(file.num_row_groups):
+                rows = [row for row in range(first, first + file.metadata.row_group(group).num_rows) if (number, row) in wanted]
+                if rows:
+                    table = file.read_row_group(group, columns=["language", "content"]).take([row - first for row in rows])
+                    for row, values in zip(rows, table.to_pylist(), strict=True):
+                        yield wanted[number, row], values["language"], values["content"]
+                first += file.metadata.row_group(group).num_rows

@@ -1,0 +1,186 @@
+"""`select`: phase 2's documents, the best of every language in the corpus' language mix, and a random control of the same size.
+
+[P 2.3]: documents are ranked within their language and taken from the top until the token budget is met, with the mix of
+languages of pretraining. The paper's 12.5B of 400B tokens leave no trace of single documents; in a small corpus they do, so
+the last document of a language is taken only if that brings the language nearer to its share, and the language with the most
+tokens, which comes last, takes what the others left until the whole budget is met. Every language but that one therefore
+ends within half a document of its share, and the total exceeds the budget by less than one document.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from snow.errors import SnowError
+from snow.tables import TableWriter, read_rows
+from snow.tokens.seeded import draw
+
+if TYPE_CHECKING:
+    from snow.job import Job
+
+SELECTION = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("repo", pa.string(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),
+    ]
+)
+
+KINDS = (np.int32, np.int64, np.float32, np.int64, np.uint64, np.uint64)  # of the columns of Candidates
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The documents of one language as columns, 40 bytes each: shard and row in its index, score, tokens, and two seeded draws.
+
+    `tie` orders documents of equal score, `lot` orders all of them for the control.
+    """
+
+    shard: np.ndarray
+    row: np.ndarray
+    score: np.ndarray
+    tokens: np.ndarray
+    tie: np.ndarray
+    lot: np.ndarray
+
+    @property
+    def ranked(self) -> np.ndarray:
+        """Positions from the best score to the worst."""
+        return np.lexsort((self.tie, -self.score))
+
+    @property
+    def shuffled(self) -> np.ndarray:
+        """Positions in random order."""
+        return np.argsort(self.lot, kind="stable")
+
+
+def shares(available: dict[str, int], budget: int) -> dict[str, int]:
+    """`budget` tokens over languages in proportion to what they have available; all of it when the budget is not less."""
+    total = sum(available.values())
+    if budget >= total:
+        return dict(available)
+    return {language: budget * tokens // total for language, tokens in available.items()}
+
+
+def nearest(tokens: np.ndarray, target: int) -> int:
+    """How many of the leading documents come nearest to `target` tokens in sum; of two equally near, the fewer."""
+    sums = np.concatenate([[0], np.cumsum(tokens)])
+    return int(np.argmin(np.abs(sums - target)))
+
+
+def until(tokens: np.ndarray, target: int) -> int:
+    """How many of the leading documents first have at least `target` tokens in sum; all when they have less."""
+    return min(int(np.searchsorted(np.cumsum(tokens), target)) + 1, len(tokens)) if target > 0 else 0
+
+
+def choose(orders: dict[str, np.ndarray], tokens: dict[str, np.ndarray], targets: dict[str, int], budget: int) -> dict[str, np.ndarray]:
+    """Per language the leading positions of its order: `nearest` its target; `until` the budget in the one with the most tokens."""
+    by_size = sorted(orders, key=lambda language: (int(tokens[language].sum()), language))
+    chosen: dict[str, np.ndarray] = {}
+    spent = 0
+    for language in by_size:
+        order = orders[language]
+        sizes = tokens[language][order]
+        count = until(sizes, budget - spent) if language == by_size[-1] else nearest(sizes, targets[language])
+        chosen[language] = order[:count]
+        spent += int(sizes[:count].sum())
+    return chosen
+
+
+def candidates(scores: Sequence[Path], indexes: Sequence[Path], seed: int, excluded: Sequence[str]) -> dict[str, Candidates]:
+    """The documents of the indexes by language, with their scores; memory is the columns and the scores of one shard.
+
+    A document of an index without a score, a score that is no number, or unequal numbers of shards is a SnowError.
+    """
+    if len(scores) != len(indexes):
+        raise SnowError(f"select got {len(scores)} score files for {len(indexes)} index files; give both for every shard, in order")
+    parts: dict[str, list[tuple[np.ndarray, ...]]] = {}
+    for shard, (scores_path, index_path) in enumerate(zip(scores, indexes, strict=True)):
+        score_of = {row["id"]: row["score"] for row in read_rows(scores_path, ["id", "score"])}
+        columns: dict[str, list[tuple[int, int, float, int, int, int]]] = {}
+        for number, row in enumerate(read_rows(index_path, ["id", "language", "tokens"])):
+            name = row["id"]
+            if name not in score_of:
+                raise SnowError(f"{index_path}: document {name} has no score in {scores_path}; run `snow score` for that shard again")
+            if not math.isfinite(score_of[name]):
+                raise SnowError(f"{scores_path}: the score of document {name} is {score_of[name]}; run `snow score` for that shard again")
+            if row["language"] not in excluded:
+                entry = (shard, number, score_of[name], row["tokens"], draw(seed, "rank", name), draw(seed, "control", name))
+                columns.setdefault(row["language"], []).append(entry)
+        for language, rows in columns.items():
+            arrays = (np.array(column, dtype=kind) for column, kind in zip(zip(*rows, strict=True), KINDS, strict=True))
+            parts.setdefault(language, []).append(tuple(arrays))
+    return {language: Candidates(*map(np.concatenate, zip(*parts[language], strict=True))) for language in sorted(parts)}
+
+
+def write(path: Path, indexes: Sequence[Path], known: dict[str, Candidates], chosen: dict[str, np.ndarray]) -> None:
+    """Write the chosen documents by shard and id; what the columns leave out is read again from the indexes, shard by shard."""
+    with TableWriter(path, SELECTION) as writer:
+        for shard, index in enumerate(indexes):
+            score_of: dict[int, float] = {}
+            for language, positions in chosen.items():
+                here = positions[known[language].shard[positions] == shard]
+                score_of |= zip(known[language].row[here].tolist(), known[language].score[here].tolist(), strict=True)
+            rows = enumerate(read_rows(index, ["id", "language", "repo", "tokens"])) if score_of else ()
+            taken = [{**row, "shard": shard, "score": score_of[number]} for number, row in rows if number in score_of]
+            writer.write_all(sorted(taken, key=lambda row: row["id"]))
+
+
+def language_facts(known: Candidates, target: int, selected: np.ndarray, control: np.ndarray) -> dict[str, Any]:
+    """What one language had, was to give, and gave. `threshold` is the lowest score selected."""
+    return {
+        "available": {"documents": len(known.tokens), "tokens": int(known.tokens.sum()), "mean_score": _mean(known.score)},
+        "target_tokens": target,
+        "selected": _taken(known, selected) | {"threshold": _score(known.score[selected].min()) if len(selected) else None},
+        "control": _taken(known, control),
+        "in_both": _taken(known, np.intersect1d(selected, control)),
+    }
+
+
+def run(job: Job) -> dict[str, Any]:
+    """scores, index (both all shards, in order) -> selected, control."""
+    settings, seed = job.params.selection, job.params.seed
+    indexes = job.inputs.get("index", ())
+    known = candidates(job.inputs.get("scores", ()), indexes, seed, settings.exclude_languages)
+    if not known:
+        raise SnowError("there is no document to select from: the indexes are empty or selection.exclude_languages names every language")
+    tokens = {language: each.tokens for language, each in known.items()}
+    targets = shares({language: int(each.sum()) for language, each in tokens.items()}, settings.tokens)
+    selected = choose({language: each.ranked for language, each in known.items()}, tokens, targets, settings.tokens)
+    taken = {language: int(tokens[language][positions].sum()) for language, positions in selected.items()}
+    control = choose({language: each.shuffled for language, each in known.items()}, tokens, taken, sum(taken.values()))
+    for name, chosen in (("selected", selected), ("control", control)):
+        write(job.output(name), indexes, known, chosen)
+    languages = {language: language_facts(known[language], targets[language], selected[language], control[language]) for language in known}
+    return {
+        "budget_tokens": settings.tokens,
+        "budget_exceeds_corpus": settings.tokens > sum(int(each.sum()) for each in tokens.values()),
+        "excluded_languages": sorted(settings.exclude_languages),
+        **{
+            part: {count: sum(language[part][count] for language in languages.values()) for count in ("documents", "tokens")}
+            for part in ("available", "selected", "control", "in_both")
+        },
+        "languages": languages,
+    }
+
+
+def _taken(known: Candidates, positions: np.ndarray) -> dict[str, Any]:
+    return {"documents": len(positions), "tokens": int(known.tokens[positions].sum()), "mean_score": _mean(known.score[positions])}
+
+
+def _mean(scores: np.ndarray) -> float | None:
+    return _score(scores.mean(dtype=np.float64)) if len(scores) else None
+
+
+def _score(value: Any) -> float:
+    return round(float(value), 5)

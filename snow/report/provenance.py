@@ -1,0 +1,59 @@
+"""The provenance section: which code, versions, params and keys the numbers above come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from snow import __version__
+from snow.report.content import Column, Section, Table
+from snow.report.format import count
+from snow.report.receipts import Receipts
+
+
+def section(receipts: Receipts) -> Section:
+    """Everything here is read off the receipts; nothing depends on when or where the run took place."""
+    params = receipts.params()
+    jobs = receipts.all()
+    words = (
+        f"Written by snow {__version__} from {count(len(jobs))} receipts, seed {params.get('seed', 'not recorded')}. A job's key is the SHA-256 "
+        "of its params, the digest of its stage's code, the versions of the packages that decide its bytes, and the content hashes of its "
+        "inputs: two runs with the same keys made the same artifacts. tables.json has keys and digests in full."
+    )
+    return Section("provenance", "Provenance", [words, _stages(receipts), _params(params), _keys(receipts)])
+
+
+def _stages(receipts: Receipts) -> Table:
+    by_stage: dict[str, list[Mapping[str, Any]]] = {}
+    for receipt in receipts.all():
+        by_stage.setdefault(receipt["stage"], []).append(receipt)
+    rows = []
+    for stage, found in by_stage.items():
+        codes = sorted({receipt["spec"].get("code", "") for receipt in found})
+        packages: dict[str, str] = {}
+        for receipt in found:
+            packages |= receipt["spec"].get("packages", {})
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
+        rows.append((stage, len(found), codes[0] if len(codes) == 1 else "several", versions))
+    columns = (Column("stage", "stage", "text"), Column("jobs", "jobs"), Column("code", "code digest", "digest"), Column("packages", "packages", "text"))
+    return Table("stages", "Stages", columns, tuple(rows))
+
+
+def _params(params: Mapping[str, Any]) -> Table:
+    columns = (Column("key", "key", "code"), Column("value", "value", "code"))
+    return Table("params", "Params of this run", columns, tuple(_leaves("", params)), folded=True)
+
+
+def _leaves(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(f"{prefix}{key}.", value)
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _keys(receipts: Receipts) -> Table:
+    columns = (Column("stage", "stage", "text"), Column("instance", "instance", "text"), Column("key", "key", "digest"))
+    rows = tuple((receipt["stage"], receipt["instance"], receipt["key"]) for receipt in receipts.all())
+    return Table("keys", "Keys of all jobs", columns, rows, folded=True)

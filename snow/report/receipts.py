@@ -1,0 +1,90 @@
+"""The receipts of a run: what each job recorded about itself, found by stage and instance, summed over shards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from snow.errors import SnowError
+
+Facts = Mapping[str, Any]
+REQUIRED = frozenset({"stage", "instance", "key", "facts", "spec"})
+
+
+class Receipts:
+    """All receipts of one run by (stage, instance)."""
+
+    def __init__(self, receipts: Iterable[Mapping[str, Any]]) -> None:
+        found = {(receipt["stage"], receipt["instance"]): receipt for receipt in receipts}
+        self._found = dict(sorted(found.items()))
+
+    def all(self) -> list[Mapping[str, Any]]:
+        """Every receipt, by stage and instance."""
+        return list(self._found.values())
+
+    def one(self, stage: str, instance: str = "all") -> Facts:
+        """The facts of one job; SnowError naming the receipt when it was not given."""
+        if (stage, instance) not in self._found:
+            raise SnowError(f"the report needs receipts/{stage}/{instance}.json among its --input receipts; build it with `snakemake all`")
+        return self._found[stage, instance]["facts"]
+
+    def instances(self, stage: str, under: str = "") -> dict[str, Facts]:
+        """The facts of every job of a stage whose instance starts with `under`, by instance; SnowError when there is none."""
+        found = {key[1]: value["facts"] for key, value in self._found.items() if key[0] == stage and key[1].startswith(under)}
+        if not found:
+            raise SnowError(f"the report needs at least one receipts/{stage}/{under}*.json among its --input receipts; build it with `snakemake all`")
+        return found
+
+    def total(self, stage: str, under: str = "") -> dict[str, Any]:
+        """The facts of a sharded stage added up: numbers are summed, mappings key by key; what is not a count is left out."""
+        return add(self.instances(stage, under).values())
+
+    def params(self) -> dict[str, Any]:
+        """The params the jobs read, by dotted key; jobs of one run agree on them, so a disagreement is a SnowError."""
+        merged: dict[str, Any] = {}
+        for (stage, instance), receipt in self._found.items():
+            for key, value in receipt["spec"]["params"].items():
+                if merged.setdefault(key, value) != value:
+                    raise SnowError(
+                        f"receipts/{stage}/{instance}.json was made with another value of params.{key} than the receipts before it; "
+                        "run `snakemake all` so that all are of one run"
+                    )
+        return dict(sorted(merged.items()))
+
+
+def add(facts: Iterable[Facts]) -> dict[str, Any]:
+    """Facts of several shards as one: numbers summed, mappings added key by key (sorted), everything else left out."""
+    total: dict[str, Any] = {}
+    for one in facts:
+        for key, value in one.items():
+            if isinstance(value, Mapping):
+                total[key] = add([total.get(key, {}), value])
+            elif isinstance(value, (int, float)) and not isinstance(value, bool):
+                total[key] = total.get(key, 0) + value
+    return dict(sorted(total.items()))
+
+
+def pick(facts: Facts, *path: str) -> Any:
+    """The value down a path of keys, or None where a key is absent: an optional fact."""
+    value: Any = facts
+    for key in path:
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        value = value[key]
+    return value
+
+
+def load(paths: Iterable[Path]) -> Receipts:
+    """Read receipt files; one that is not a receipt is a SnowError naming it."""
+    receipts = []
+    for path in paths:
+        try:
+            receipt = json.loads(path.read_text())
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise SnowError(f"{path} is not a readable receipt ({error}); delete it and run again") from None
+        if not isinstance(receipt, dict) or REQUIRED - receipt.keys():
+            raise SnowError(f"{path} is not a receipt of a snow job: it lacks {', '.join(sorted(REQUIRED - set(receipt)))}; delete it and run again")
+        receipts.append(receipt)
+    return Receipts(receipts)

@@ -1,0 +1,236 @@
+"""Synthetic code, asked for: OSS-Instruct's idea [P 2.4] with seeds from the selected documents, one chat request per file.
+
+Generation is a measurement: the answers live in `.snow/answers/`, outside any job's own folder, and the table is a function of
+them. A killed run, a changed concurrency or a larger number of requests asks only what was not answered yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from snow import digest, packaged
+from snow.caching import hashes
+from snow.errors import SnowError
+from snow.synthesis import client, endpoint, seeds
+from snow.synthesis.answers import AnswerStore, Model, Question, Sampling
+from snow.tables import TableWriter, read_batches
+
+if TYPE_CHECKING:
+    from snow.job import Job
+    from snow.params import Generator, Synthesis
+
+GENERATIONS = pa.schema(
+    [
+        pa.field("request", pa.int64(), nullable=False),  # 0, 1, 2, ... over all shards; rows are sorted by it
+        pa.field("key", pa.string(), nullable=False),  # SHA-256 of model, revision, messages and sampling
+        pa.field("language", pa.string(), nullable=False),  # asked for
+        pa.field("document", pa.string(), nullable=False),  # id of the document the seed is from
+        pa.field("seed", pa.string(), nullable=False),  # its lines
+        pa.field("prompt", pa.string(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("revision", pa.string()),
+        pa.field("finish_reason", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("completion_tokens", pa.int64()),  # null where the server does not say
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A request before its document is read."""
+
+    number: int
+    language: str
+    document: str
+    shard: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it is sent, and where its seed is from."""
+
+    number: int
+    language: str
+    document: str
+    seed: str
+    key: str
+    question: Question
+
+
+def run(job: Job) -> dict[str, Any]:
+    """One shard of the requests, `request % synthesis.shards == instance`: ask what is not answered yet, write the table."""
+    options: Synthesis = job.params.synthesis
+    model, weights = identify(options.generator)
+    draws = plan(_selected(job.input("selected")), job.params.refine.python_share, options, job.params.seed, int(job.instance))
+    requests = compose(draws, job.inputs["documents"], model, options, job.params.seed)
+    folder = job.work_root.parent / "answers" / digest.sha256(digest.canonical([model.name, model.revision]))[:16]
+    with AnswerStore(folder, (request.key for request in requests)) as store:
+        open_requests = [(request.key, request.question) for request in requests if request.key not in store]
+        print(
+            f"generate {job.instance}: {len(requests)} requests to {model.name}, {len(requests) - len(open_requests)} answered before; "
+            f"the others cost at most {len(open_requests) * options.generator.max_tokens} tokens",
+            file=sys.stderr,
+        )
+        if open_requests:
+            bar = tqdm(total=len(open_requests), mininterval=5, unit="answer")
+            with _endpoint(options, model, weights, job) as where, bar:
+                asker = client.connect(where)
+                client.ask_all(lambda question: client.ask(asker, question), open_requests, store, options.concurrency, bar.update)
+        return _write(job.output("generations"), requests, store)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a server of ours loads: a local path, or a hub name at a revision."""
+
+    place: str
+    revision: str | None
+
+
+def identify(generator: Generator) -> tuple[Model, Weights]:
+    """Who answers. Local weights are named by their file and, unless `revision` says otherwise, by their content."""
+    reference = generator.model
+    local = generator.backend == "llamacpp" or (
+        generator.backend == "vllm" and (reference.startswith(packaged.PREFIX) or Path(reference).expanduser().exists())
+    )
+    if not local:
+        return Model(reference, generator.revision), Weights(reference, generator.revision)
+    path = packaged.locate(reference)
+    if generator.backend == "llamacpp" and path.suffix != ".gguf":
+        raise SnowError(f"synthesis.generator.model {reference} is {path.name}, but the backend llamacpp needs a .gguf file")
+    revision = generator.revision or f"md5:{hashes.content(path).md5}"
+    return Model(path.stem if path.is_file() else path.name, revision), Weights(str(path), None)
+
+
+def plan(selected: Mapping[str, pa.Table], python_share: float, options: Synthesis, seed: int, shard: int) -> list[Draw]:
+    """This shard's requests: language and document of each. `selected` maps a language to its rows (id, shard, tokens), in order."""
+    if not 0 <= shard < options.shards:
+        raise SnowError(f"generate has no shard {shard}: synthesis.shards is {options.shards}")
+    tokens = {language: pc.sum(rows["tokens"]).as_py() for language, rows in selected.items()}
+    shares = seeds.language_shares(tokens, python_share)
+    if not shares:
+        raise SnowError("there are no selected documents to take seeds from; raise selection.tokens")
+    draws = []
+    for number, (language, turn) in zip(range(options.requests), seeds.languages(shares), strict=False):
+        if number % options.shards == shard:
+            rows = selected[language]
+            row = seeds.position(turn, len(rows), seed, language)
+            draws.append(Draw(number, language, rows["id"][row].as_py(), rows["shard"][row].as_py()))
+    return draws
+
+
+def compose(draws: Sequence[Draw], documents: Sequence[Path], model: Model, options: Synthesis, seed: int) -> list[Request]:
+    """Read the drawn documents and turn each draw into its request, in order of number. Memory: seeds, and one row group."""
+    generator = options.generator
+    room = seeds.seed_bytes(options.prompt, generator.context_tokens, generator.max_tokens)
+    by_shard: dict[int, dict[str, list[Draw]]] = {}
+    for one in draws:
+        by_shard.setdefault(one.shard, {}).setdefault(one.document, []).append(one)
+    requests = []
+    for shard, by_document in sorted(by_shard.items()):
+        if shard >= len(documents):
+            raise SnowError(f"selected.parquet names shard {shard}, but only {len(documents)} shards were given; run `snow select` again")
+        for document, content in _contents(documents[shard], set(by_document)):
+            for one in by_document[document]:
+                text = seeds.snippet(content, options.seed_lines, room, seed, one.number)
+                drawn = seeds.draw(2**31, "sampling", seed, one.number)
+                sampling = Sampling(generator.temperature, generator.top_p, generator.max_tokens, drawn)
+                question = Question(model, seeds.render(options.prompt, one.language, text), sampling)
+                requests.append(Request(one.number, one.language, document, text, question.key, question))
+    return sorted(requests, key=lambda request: request.number)
+
+
+def _selected(path: Path) -> dict[str, pa.Table]:
+    batches = list(read_batches(path, ["id", "shard", "language", "tokens"]))
+    if not batches:
+        return {}
+    table = pa.Table.from_batches(batches).combine_chunks()
+    return {language: table.filter(pc.field("language") == language) for language in sorted(pc.unique(table["language"]).to_pylist())}
+
+
+def _contents(path: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:
+    """(id, content) of the wanted documents; only row groups that hold one are decoded. SnowError when one is not there."""
+    missing = set(wanted)
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            ids = file.read_row_group(group, columns=["id"])["id"].to_pylist()
+            if missing.isdisjoint(ids):
+                continue
+            table = file.read_row_group(group, columns=["content"])
+            for row, document in enumerate(ids):
+                if document in missing:
+                    missing.remove(document)
+                    yield document, table["content"][row].as_py()
+    if missing:
+        raise SnowError(f"{path} has no document {min(missing)}, which selected.parquet names; run `snow select` again")
+
+
+@contextlib.contextmanager
+def _endpoint(options: Synthesis, model: Model, weights: Weights, job: Job) -> Iterator[endpoint.Endpoint]:
+    generator = options.generator
+    if generator.backend == "openai":
+        yield endpoint.external()
+        return
+    serving = {
+        "backend": generator.backend,
+        "weights": weights.place,
+        "name": model.name,
+        "revision": weights.revision,
+        "context_tokens": generator.context_tokens,
+        "concurrency": options.concurrency,
+        "threads": job.threads,
+    }
+    with endpoint.started(serving, job.work / "server.log") as started:
+        yield started
+
+
+def _write(path: Path, requests: Sequence[Request], store: AnswerStore) -> dict[str, Any]:
+    """The table, and the receipt's facts about it."""
+    finished: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
+    tokens = empty = 0
+    with TableWriter(path, GENERATIONS) as table:
+        for request in requests:
+            answer = store.get(request.key)
+            finished[answer.finish_reason] += 1
+            languages[request.language] += 1
+            empty += not answer.text.strip()
+            tokens += answer.completion_tokens or 0
+            model = request.question.model
+            table.write(
+                {
+                    "request": request.number,
+                    "key": request.key,
+                    "language": request.language,
+                    "document": request.document,
+                    "seed": request.seed,
+                    "prompt": request.question.prompt,
+                    "model": model.name,
+                    "revision": model.revision,
+                    "finish_reason": answer.finish_reason,
+                    "text": answer.text,
+                    "completion_tokens": answer.completion_tokens,
+                }
+            )
+    return {
+        "requests": len(requests),
+        "finished": dict(sorted(finished.items())),
+        "empty": empty,
+        "languages": dict(sorted(languages.items())),
+        "seed_documents": len({request.document for request in requests}),
+        "completion_tokens": tokens,
+        "model": requests[0].question.model.name if requests else None,
+        "revision": requests[0].question.model.revision if requests else None,
+    }

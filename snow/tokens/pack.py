@@ -1,0 +1,160 @@
+"""`pack`: the documents of one shard as one token file, grouped by language, then repository, files in random order [P 2.2].
+
+Documents are encoded in the order they are stored, into a spool beside the output, and copied from there into the order of
+the stream: memory holds one batch of texts and one row of facts per document, whatever the shard's size.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from snow.errors import SnowError
+from snow.tables import TableWriter, read_batches
+from snow.tokens import segments, vocabulary
+from snow.tokens.heldout import read_heldout
+from snow.tokens.seeded import draw
+
+if TYPE_CHECKING:
+    from snow.job import Job
+
+HELDOUT, SYNTHETIC = "heldout", "phase3"
+INDEX = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("repo", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),  # of the first token in the .bin, in tokens
+        pa.field("tokens", pa.int64(), nullable=False),  # context and end included
+        pa.field("bytes", pa.int64(), nullable=False),  # of the content in UTF-8, context and end not included
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One packed document: what its index row says, and where the spool has it (in tokens)."""
+
+    id: str
+    repo: str
+    path: str
+    language: str
+    spooled: int
+    tokens: int
+    bytes: int
+
+
+def in_stream_order(rows: Iterable[Row], group_by: str, seed: int) -> list[Row]:
+    """Languages by name (`language_repo`) or mixed (`repo`); within them repositories and within those files at random.
+
+    Random means by a seeded hash of names, so the order depends neither on the order of storage nor on other documents.
+    """
+
+    def key(row: Row) -> tuple[str, int, str, int, str]:
+        language = row.language if group_by == "language_repo" else ""
+        return (language, draw(seed, "repository", row.repo), row.repo, draw(seed, "file", row.id, row.path), row.path)
+
+    return sorted(rows, key=key)
+
+
+def belongs(part: str, repo: str, identifier: str, heldout: frozenset[str], selection: frozenset[str] | None) -> str | None:
+    """None when the document is of this part, else the reason it is left out. Synthetic documents have no repository to hold out."""
+    if part == HELDOUT:
+        return None if repo in heldout else "not held out"
+    if part != SYNTHETIC and repo in heldout:
+        return "held out"
+    return "not selected" if selection is not None and identifier not in selection else None
+
+
+def run(job: Job) -> dict[str, Any]:
+    """documents, heldout, tokenizer, [selection] -> tokens=.bin, index=.index.parquet of one shard of one part."""
+    os.environ["RAYON_NUM_THREADS"], os.environ["TOKENIZERS_PARALLELISM"] = str(job.threads), "true"
+    part, _, shard = job.instance.partition("/")
+    tokenizer = vocabulary.load(job.input("tokenizer"))
+    vocab_size = vocabulary.size(tokenizer)
+    dtype = vocabulary.token_dtype(vocab_size)
+    packing = job.params.packing
+    fim_rate = 0.0 if part == HELDOUT else packing.fim_rate  # held-out text is measured as it was written
+    layout = segments.Layout(packing.repo_context, fim_rate, packing.fim_spm_rate, job.params.seed)
+    selection = _selected(job.input("selection"), shard) if job.inputs.get("selection") else None
+    heldout = read_heldout(job.input("heldout"))
+    dropped: Counter[str] = Counter()
+    waiting: deque[tuple[str, str, str, str, int]] = deque()  # documents handed to the encoder, until their tokens come back
+    write = segments.writer(tokenizer, layout)
+
+    def chosen() -> Iterator[list[segments.Segment]]:
+        for identifier, repo, path, language, content in _documents(job.input("documents")):
+            reason = belongs(part, repo, identifier, heldout, selection)
+            if reason is not None:
+                dropped[reason] += 1
+                continue
+            waiting.append((identifier, repo, path, language, len(content.encode())))
+            yield write(identifier, repo, path, content)
+
+    spool = job.output("tokens").with_suffix(".spool")
+    rows, position = [], 0
+    with spool.open("wb") as stream:
+        for tokens in segments.encode(chosen(), tokenizer, dtype):
+            stream.write(tokens.tobytes())
+            identifier, repo, path, language, size = waiting.popleft()
+            rows.append(Row(identifier, repo, path, language, position, len(tokens), size))
+            position += len(tokens)
+    ordered = in_stream_order(rows, packing.group_by, job.params.seed)
+    _copy(spool, dtype, ordered, job.output("tokens"))
+    spool.unlink()
+    schema = INDEX.with_metadata({"dtype": dtype.name, "vocab_size": str(vocab_size)})
+    with TableWriter(job.output("index"), schema) as index:
+        offset = 0
+        for row in ordered:
+            index.write({name: value for name, value in asdict(row).items() if name != "spooled"} | {"offset": offset})
+            offset += row.tokens
+    return _facts(ordered, dropped)
+
+
+def _documents(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
+    names = ["id", "repo", "path", "language", "content"]
+    for batch in read_batches(path, names, rows=256):
+        yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+
+
+def _selected(path: Path, shard: str) -> frozenset[str]:
+    """The selected ids of this shard."""
+    if not shard.isdigit():
+        raise SnowError(f"pack needs an instance like phase2/00000 to know its rows of {path}, not {shard!r}")
+    found: set[str] = set()
+    for batch in read_batches(path, ["id", "shard"]):
+        pairs = zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+        found.update(identifier for identifier, of in pairs if of == int(shard))
+    return frozenset(found)
+
+
+def _copy(spool: Path, dtype: np.dtype, rows: list[Row], out: Path) -> None:
+    with out.open("wb") as stream:
+        if rows:  # an empty spool cannot be mapped
+            tokens = np.memmap(spool, dtype, "r")
+            for row in rows:
+                stream.write(tokens[row.spooled : row.spooled + row.tokens].tobytes())
+
+
+def _facts(rows: list[Row], dropped: Counter[str]) -> dict[str, Any]:
+    languages: dict[str, dict[str, int]] = {}
+    for row in rows:
+        of = languages.setdefault(row.language, {"documents": 0, "tokens": 0, "bytes": 0})
+        of["documents"] += 1
+        of["tokens"] += row.tokens
+        of["bytes"] += row.bytes
+    return {
+        "documents": len(rows),
+        "tokens": sum(row.tokens for row in rows),
+        "bytes": sum(row.bytes for row in rows),
+        "dropped": dict(sorted(dropped.items())),
+        "languages": dict(sorted(languages.items())),
+    }

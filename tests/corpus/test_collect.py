@@ -1,0 +1,295 @@
+"""Folders and environments as sources, and what happens to files that cannot become documents."""
+
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import pytest
+import yaml
+from collecting import ROOT, collect, repository
+
+from snow.corpus import collect as stage
+from snow.corpus import languages
+from snow.corpus.folders import folder_units
+from snow.corpus.units import READ_LIMIT, Repository
+from snow.errors import SnowError
+from snow.tables import document_id
+
+PY = "import os\n\n\ndef home():\n    return os.environ['HOME']\n"
+PERMISSIVE = stage.Rules(frozenset({"Python"}), frozenset({"mit"}))
+
+
+def test_each_subfolder_is_a_repository_with_the_licence_of_its_license_file(tmp_path):
+    repository(tmp_path / "in" / "one", {"src/a.py": PY, "b.js": "let x = 1;\n", "README.md": "# one\n"})
+    repository(tmp_path / "in" / "two", {"a.go": "package main\n"})
+    rows, facts = collect(tmp_path, {"kind": "folder", "paths": [str(tmp_path / "in")]})
+    assert [(row["repo"], row["path"], row["language"], row["license"]) for row in rows] == [
+        ("one", "b.js", "JavaScript", "MIT"),
+        ("one", "src/a.py", "Python", "MIT"),
+        ("two", "a.go", "Go", "MIT"),
+    ]
+    assert rows[1]["content"] == PY
+    assert rows[1]["id"] == document_id(PY)
+    assert facts["dropped"] == {"language": 3}  # two LICENSEs, a README
+    assert facts["languages"]["Python"] == {"documents": 1, "bytes": len(PY)}
+    assert facts["units"] == {"read": 2, "empty": 0, "excluded": 0}
+
+
+def test_a_folder_that_holds_files_is_itself_the_repository(tmp_path):
+    repository(tmp_path / "mine", {"a.py": PY, "inner/b.py": PY})
+    (tmp_path / "mine" / ".git").mkdir()
+    (tmp_path / "mine" / ".git" / "hook.py").write_text(PY)
+    rows, _ = collect(tmp_path, {"kind": "folder", "paths": [str(tmp_path / "mine")]})
+    assert [(row["repo"], row["path"]) for row in rows] == [("mine", "a.py"), ("mine", "inner/b.py")]
+
+
+def test_every_unusable_file_is_counted_under_its_reason(tmp_path):
+    root = repository(
+        tmp_path / "repo",
+        {
+            "good.py": PY,
+            "bom.py": b"\xef\xbb\xbf" + PY.encode(),
+            "binary.py": b"x = 1\0\n",
+            "latin.py": "name = 'Bj\xf6rn'\n".encode("latin-1"),
+            "empty.py": b"",
+            "blank.py": b" \n\t\n",
+        },
+    )
+    with (root / "line.py").open("wb") as stream:
+        stream.truncate(200 << 20)  # one line of 200 MB
+    (root / "link.py").symlink_to("good.py")
+    (root / "loop.py").symlink_to("loop.py")
+    (root / "round").symlink_to(".")
+    os.mkfifo(root / "pipe.py")  # opening it would wait for ever
+    (root / os.fsdecode(b"caf\xe9.py")).write_text(PY)
+    tracemalloc.start()
+    rows, facts = collect(tmp_path, {"kind": "folder", "paths": [str(root)]})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [(row["path"], row["content"]) for row in rows] == [("bom.py", PY), ("good.py", PY)]
+    assert facts["dropped"] == {
+        "binary": 1,
+        "empty": 2,
+        "invalid_path": 1,
+        "invalid_utf8": 1,
+        "language": 1,
+        "not_a_file": 4,
+        "too_large": 1,
+    }
+    assert peak < 4 * READ_LIMIT
+
+
+def test_links_around_a_folder_of_repositories_neither_loop_nor_vanish(tmp_path):
+    root = tmp_path / "in"
+    repository(root / "real", {"a.py": PY})
+    elsewhere = repository(tmp_path / "elsewhere", {"b.py": PY})
+    (root / "linked").symlink_to(elsewhere)
+    (root / "self").symlink_to(root)
+    (root / "again").symlink_to(root / "real")
+    (root / "broken").symlink_to("nowhere")
+    rows, facts = collect(tmp_path, {"kind": "folder", "paths": [str(root)]})
+    assert [(row["repo"], row["path"]) for row in rows] == [("linked", "b.py"), ("real", "a.py")]
+    assert facts["dropped"]["not_a_file"] == 3
+
+
+def test_a_file_that_vanishes_after_listing_is_counted(tmp_path):
+    root = repository(tmp_path / "repo", {"a.py": PY, "b.py": PY})
+    (unit,) = folder_units("source", (str(root),), None)
+    listed = unit.open()
+    assert isinstance(listed, Repository)
+    (root / "a.py").unlink()
+    tally = stage.Tally()
+    documents = list(stage.repository_documents(unit.name, listed, PERMISSIVE, None, tally))
+    assert [document["path"] for document in documents] == ["b.py"]
+    assert tally.dropped["unreadable"] == 1
+
+
+def test_an_empty_repository_is_counted(tmp_path):
+    repository(tmp_path / "in" / "full", {"a.py": PY})
+    (tmp_path / "in" / "void").mkdir()
+    _, facts = collect(tmp_path, {"kind": "folder", "paths": [str(tmp_path / "in")]})
+    assert facts["units"] == {"read": 2, "empty": 1, "excluded": 0}
+
+
+def test_licences_decide_and_are_counted(tmp_path):
+    repository(tmp_path / "in" / "free", {"a.py": PY, "stated.py": f"# SPDX-License-Identifier: GPL-3.0-or-later\n{PY}"})
+    repository(
+        tmp_path / "in" / "bound", {"a.py": PY, "b.py": PY, "notes.txt": "x"}, "GNU GENERAL PUBLIC LICENSE\nVersion 3, 29 June 2007\n"
+    )
+    repository(tmp_path / "in" / "silent", {"a.py": PY}, None)
+    rows, facts = collect(tmp_path, {"kind": "folder", "paths": [str(tmp_path / "in")]})
+    assert [(row["repo"], row["path"]) for row in rows] == [("free", "a.py")]
+    assert facts["dropped"]["license"] == 4
+    assert facts["licenses_dropped"] == {"not_allowed": {"GPL-3.0": 2, "GPL-3.0-or-later": 1}, "unknown": {"nothing stated": 1}}
+    rows, _ = collect(tmp_path, {"kind": "folder", "paths": [str(tmp_path / "in")], "license": "mit OR gpl-2.0-only"})
+    assert {row["license"] for row in rows} == {"MIT OR GPL-2.0-only"}
+    with pytest.raises(SnowError, match="'free for all' is no SPDX expression"):
+        collect(tmp_path, {"kind": "folder", "paths": [str(tmp_path / "in")], "license": "free for all"})
+
+
+def test_shards_partition_the_repositories_and_repeat_to_the_byte(tmp_path):
+    for index in range(12):
+        repository(tmp_path / "in" / f"repo{index}", {"a.py": PY + f"# {index}\n", "b.py": PY + f"# b{index}\n"})
+    source = {"kind": "folder", "paths": [str(tmp_path / "in")]}
+    whole, _ = collect(tmp_path / "whole", source)
+    parts = [collect(tmp_path / "parts", source, shards=3, shard=shard)[0] for shard in range(3)]
+    assert sorted(row["id"] for part in parts for row in part) == sorted(row["id"] for row in whole)
+    owners = [{row["repo"] for row in part} for part in parts]
+    assert sum(map(len, owners)) == 12
+    assert all(owners)
+    collect(tmp_path / "again", source, shards=3, shard=1)
+    assert (tmp_path / "again/out/00001.parquet").read_bytes() == (tmp_path / "parts/out/00001.parquet").read_bytes()
+
+
+def test_limit_files_counts_per_language_and_ignores_contents_and_neighbours(tmp_path):
+    root = repository(
+        tmp_path / "repo", {f"m{index}.py": PY + f"# {index}\n" for index in range(20)} | {f"{index}.js": "f();\n" for index in range(2)}
+    )
+    source = {"kind": "folder", "paths": [str(root)], "limit_files": 5}
+    rows, facts = collect(tmp_path, source)
+    chosen = {row["path"] for row in rows}
+    assert facts["languages"]["Python"]["documents"] == 5
+    assert facts["languages"]["JavaScript"]["documents"] == 2
+    assert facts["dropped"]["limit_files"] == 15
+    (root / next(iter(chosen))).write_text("changed = True\n")
+    (root / next(f"m{index}.py" for index in range(20) if f"m{index}.py" not in chosen)).unlink()
+    assert {row["path"] for row in collect(tmp_path, source)[0]} == chosen
+
+
+def test_include_and_exclude_name_repositories(tmp_path):
+    for name in ("One_Thing", "two", "three"):
+        repository(tmp_path / "in" / name, {"a.py": PY})
+    source = {"kind": "folder", "paths": [str(tmp_path / "in")]}
+    rows, facts = collect(tmp_path, source | {"exclude": ["one-thing", "not there"]})
+    assert [row["repo"] for row in rows] == ["three", "two"]
+    assert facts["units"]["excluded"] == 1
+    assert [row["repo"] for row in collect(tmp_path, source | {"include": ["two"]})[0]] == ["two"]
+    with pytest.raises(SnowError, match="include names four"):
+        collect(tmp_path, source | {"include": ["two", "four"]})
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ({"kind": "folder", "paths": ["gone"]}, "cannot read the folder gone: No such file"),
+        ({"kind": "folder", "paths": []}, "paths is empty"),
+        ({"kind": "environment", "paths": ["gone/env"]}, "the environment gone/env does not exist; run `make envs`"),
+        ({"kind": "environment", "paths": ["."]}, "holds no Python environment"),
+        ({"kind": "archive", "paths": ["gone.zip"]}, "the archive gone.zip does not exist"),
+        ({"kind": "jsonl", "paths": ["gone.jsonl"], "fields": {"content": "text", "path": "path"}}, "the file gone.jsonl does not exist"),
+    ],
+)
+def test_a_source_that_is_not_there_is_named(tmp_path, monkeypatch, source, sentence):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SnowError, match=f"source0.*{sentence}"):
+        collect(tmp_path, source)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission_is_named(tmp_path):
+    (tmp_path / "shut").mkdir(mode=0)
+    with pytest.raises(SnowError, match=r"cannot read the folder .*shut: Permission denied"):
+        collect(tmp_path, {"kind": "folder", "paths": [str(tmp_path / "shut")]})
+
+
+def test_the_shard_and_the_languages_are_checked(tmp_path):
+    source = {"kind": "folder", "paths": [str(repository(tmp_path / "repo", {"a.py": PY}))]}
+    with pytest.raises(SnowError, match="they are 00000 to 00001"):
+        collect(tmp_path, source, shards=2, shard=2)
+    with pytest.raises(SnowError, match="languages: Pyhton is not known"):
+        collect(tmp_path, source, languages=["Pyhton"])
+
+
+def test_the_environment_it_runs_in(tmp_path):
+    rows, facts = collect(
+        tmp_path, {"kind": "environment", "paths": [sys.prefix], "license": "PSF-2.0", "limit_files": 4, "exclude": ["snow"]}
+    )
+    repos = {row["repo"]: row["license"] for row in rows}
+    assert repos["python"] == "PSF-2.0"
+    assert repos["numpy"].startswith("BSD-3-Clause")
+    assert {"numpy", "python", "pydantic", "scipy"} <= repos.keys()
+    assert not {"snow", "certifi", "hypothesis"} & repos.keys()  # ourselves, and MPL-2.0
+    assert facts["licenses_dropped"]["not_allowed"]["MPL-2.0"] > 0
+    assert {"Python", "C", "C++", "Cython"} <= facts["languages"].keys()
+    paths = [row["path"] for row in rows]
+    assert all(path.startswith(("Lib/", "Include/")) for path, row in zip(paths, rows, strict=True) if row["repo"] == "python")
+    assert not [path for path in paths if "site-packages" in path or ".dist-info" in path or path.startswith((".", "/"))]
+    assert not [row["path"] for row in rows if sys.prefix in row["content"]]  # nothing an installer wrote
+
+
+def _distribution(prefix: Path, name: str, files: dict[str, str], metadata: str) -> None:
+    site = prefix / "lib" / "python3.11" / "site-packages"
+    info = f"{name}-1.0.dist-info"
+    repository(
+        site,
+        {
+            **files,
+            f"{info}/METADATA": metadata,
+            f"{info}/RECORD": "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD", "../../../bin/tool"]),
+        },
+        None,
+    )
+
+
+def test_a_distribution_of_two_prefixes_is_taken_once_from_the_first(tmp_path):
+    _distribution(tmp_path / "one", "Some_Tool", {"tool.py": "first = 1\n"}, "Name: Some.Tool\nLicense-Expression: MIT\n")
+    _distribution(tmp_path / "two", "some_tool", {"tool.py": "second = 2\n"}, "Name: some-tool\nLicense-Expression: MIT\n")
+    _distribution(tmp_path / "two", "other", {"other.py": "third = 3\n", "lost.py": "x\n"}, "Name: other\nLicense: Apache 2.0\n\nText\n")
+    (tmp_path / "two/lib/python3.11/site-packages/lost.py").unlink()
+    rows, facts = collect(tmp_path, {"kind": "environment", "paths": [str(tmp_path / "one"), str(tmp_path / "two")]})
+    assert [(row["repo"], row["content"], row["license"]) for row in rows] == [
+        ("other", "third = 3\n", "Apache-2.0"),
+        ("some-tool", "first = 1\n", "MIT"),
+    ]
+    assert facts["dropped"] == {"unreadable": 1}
+
+
+def test_the_command_says_in_one_sentence_what_is_wrong(tmp_path):
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["sources"] = [{"name": "mine", "kind": "folder", "paths": ["nowhere"]}]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    command = [sys.executable, "-m", "snow", "collect", "00000", "--params", "params.yaml", "--output", "documents", "d.parquet"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "snow collect: source mine: cannot read the folder nowhere: No such file or directory; correct its path in params.yaml\n"
+    )
+    assert not (tmp_path / "d.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "language"),
+    [
+        ("a/b.py", "", "Python"),
+        ("x.PYI", "", "Python"),
+        ("Rakefile", "", "Ruby"),
+        ("kernel.cu", "", "CUDA"),
+        ("app.tsx", "", "TypeScript"),
+        ("de.ts", '<?xml version="1.0"?>\n<!DOCTYPE TS>\n', None),
+        ("Makefile", "", None),
+        (".py", "", None),
+        ("x.h", "#pragma once\nnamespace a {\nclass B;\n}\n", "C++"),
+        ("x.h", "#include <vector>\nint f(void);\n", "C++"),
+        ("x.h", "#include <stdio.h>\nstruct a { int class_; };\n/* class of things */\n", "C"),
+        ("x.h", "#import <Foundation/Foundation.h>\n@interface A\n@end\n", "Objective-C"),
+    ],
+)
+def test_languages_by_name_and_for_headers_by_content(path, content, language):
+    assert languages.language_of(path, content) == language
+
+
+def test_headers_of_the_interpreter_are_c():
+    include = Path(sys.base_prefix) / "include" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    if not (include / "Python.h").exists():
+        pytest.skip("this interpreter came without headers")
+    found = [languages.language_of(path.name, path.read_text()) for path in include.glob("*.h")]
+    assert found.count("C") > 0.95 * len(found)
+
+
+def test_the_papers_languages_are_known():
+    paper = ["Python", "Java", "C++", "C", "JavaScript", "PHP", "C#", "Go", "TypeScript", "SQL", "Ruby", "Rust", "Jupyter Notebook"]
+    assert languages.known([*paper, "Scala", "Kotlin", "Shell", "Dart", "Swift"])
+    assert languages.canonical("c-sharp") == "C#"

@@ -1,0 +1,112 @@
+"""A tiny phase of pretraining on packed standard library code, in this process or as the command a user would type."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.tokens.token_jobs import ROOT, SPECIAL, corpus, run, write_documents, write_heldout
+
+MODEL = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2}
+PHASE = {
+    "begin_from": "scratch",
+    "tokens": 24 * 8 * 64,
+    "repetitions": 1,
+    "sequence_length": 64,
+    "batch_size": 8,
+    "micro_batch_size": 4,
+    "schedule": {"kind": "cosine", "warmup_steps": 3, "max_lr": 4.0e-3, "min_lr": 4.0e-4},
+    "engine": {"zero_stage": 0, "precision": "fp32", "offload_optimizer": False},
+    "checkpoint_steps": 5,
+    "validate_steps": 8,
+    "validate_tokens": 1024,
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Packed tokens of two shards and of the held-out part, and their tokenizer."""
+
+    folder: Path
+
+    @property
+    def inputs(self) -> dict[str, list[Path]]:
+        """What `snow pretrain` takes, by name."""
+        named = {
+            name: [self.folder / part / f"{shard}{suffix}" for shard in range(2)]
+            for name, part, suffix in (
+                ("tokens", "phase1", ".bin"),
+                ("index", "phase1", ".index.parquet"),
+                ("heldout", "heldout", ".bin"),
+                ("heldout_index", "heldout", ".index.parquet"),
+            )
+        }
+        return named | {"tokenizer": [self.folder / "tokenizer"]}
+
+
+def make_data(folder: Path) -> Data:
+    """Documents of half the repositories in each of two shards; `email` is held out."""
+    documents = corpus()
+    heldout = write_heldout(folder / "heldout.json", ["email"])
+    shards = [write_documents(folder / f"{shard}.parquet", documents[shard::2]) for shard in range(2)]
+    small = {"vocab_size": 600, "sample_bytes": 400_000, "special_tokens": list(SPECIAL)}
+    run("tokenizer", folder, "all", {"documents": shards, "heldout": heldout}, {"tokenizer": folder / "tokenizer"}, tokenizer=small)
+    for part in ("phase1", "heldout"):
+        for shard, path in enumerate(shards):
+            inputs = {"documents": path, "heldout": heldout, "tokenizer": folder / "tokenizer"}
+            outputs = {"tokens": folder / part / f"{shard}.bin", "index": folder / part / f"{shard}.index.parquet"}
+            run("pack", folder, f"{part}/{shard}", inputs, outputs)
+    return Data(folder)
+
+
+def phase(**changes: Any) -> dict[str, Any]:
+    """The tiny phase's params with some of them changed."""
+    return PHASE | changes
+
+
+def train(data: Data, folder: Path, name: str = "phase1", given: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """The facts of one phase run in this process; its model is `folder/model`."""
+    pocket = yaml.safe_load((ROOT / "params.yaml").read_text())["pretrain"]
+    section = {name: pocket[name] | phase(**changes)}
+    return run("pretrain", folder, name, data.inputs | (given or {}), {"model": folder / "model"}, model=MODEL, pretrain=section)
+
+
+def command(data: Data, folder: Path, workers: int = 1, **changes: Any) -> list[str]:
+    """The command line of phase 1, to be run in `folder`; its model is `folder/model`."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["model"] |= MODEL
+    params["pretrain"]["phase1"] |= phase(**changes)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    python = [sys.executable] if workers == 1 else [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(workers)]
+    inputs = [word for name, paths in data.inputs.items() for word in ("--input", name, *map(str, paths))]
+    return [*python, "-m", "snow", "pretrain", "phase1", *inputs, "--output", "model", "model", "--output", "receipt", "receipt.json"]
+
+
+def environment() -> dict[str, str]:
+    """One thread, as in this process's runs."""
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def finish(arguments: list[str], folder: Path) -> None:
+    """Run a command to its end; what it said is the failure's message."""
+    done = subprocess.run(arguments, cwd=folder, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def log(model: Path) -> list[dict[str, Any]]:
+    """The records of a model's log."""
+    return [json.loads(line) for line in (model / "log.jsonl").read_text().splitlines()]
+
+
+def digest(model: Path) -> dict[str, str]:
+    """SHA-256 of every file of a model folder."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(model.iterdir())}

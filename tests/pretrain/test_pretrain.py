@@ -1,0 +1,136 @@
+"""What a phase of pretraining promises: the same bits again, through kills and restarts, and a model everyone can load."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from snow.errors import SnowError
+from snow.pretrain.data import window_count, windows
+from snow.tokens.stream import open_stream
+from tests.pretrain.conftest import Finished
+from tests.pretrain.phase_jobs import Data, command, digest, environment, finish, log, train
+
+
+def kill_at(arguments: list[str], folder: Path, step: int) -> None:
+    """Start a command and SIGKILL it with all its children once its log holds `step` records."""
+    with (folder / "killed.log").open("w") as said:
+        process = subprocess.Popen(arguments, cwd=folder, env=environment(), stdout=said, stderr=said, start_new_session=True)
+        try:
+            while sum(len(path.read_bytes().splitlines()) for path in folder.glob(".snow/work/*/log.jsonl")) < step:
+                assert process.poll() is None, (folder / "killed.log").read_text()[-3000:]
+                time.sleep(0.002)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert not (folder / "model").exists()
+
+
+def test_killed_at_a_random_step_it_ends_with_the_same_bits(data: Data, finished: Finished, tmp_path: Path) -> None:
+    seed = random.randrange(1_000_000)
+    step = random.Random(seed).randrange(1, finished.facts["steps"])
+    print(f"seed {seed}: killed at step {step}")
+    arguments = command(data, tmp_path)
+    kill_at(arguments, tmp_path, step)
+    finish(arguments, tmp_path)
+    assert digest(tmp_path / "model") == digest(finished.model)
+    assert json.loads((tmp_path / "receipt.json").read_text())["facts"] == finished.facts
+    assert not list((tmp_path / ".snow" / "work").iterdir()), "checkpoints of a finished job are left"
+
+
+def test_two_workers_follow_the_curve_of_one(data: Data, finished: Finished, tmp_path: Path) -> None:
+    finish(command(data, tmp_path, workers=2), tmp_path)
+    ours, theirs = log(tmp_path / "model"), log(finished.model)
+    assert [record["tokens"] for record in ours] == [record["tokens"] for record in theirs]
+    assert [record["loss"] for record in ours] == pytest.approx([record["loss"] for record in theirs], abs=1e-4)
+    assert ours[-1]["heldout_bits_per_byte"] == pytest.approx(theirs[-1]["heldout_bits_per_byte"], abs=1e-4)
+
+
+def test_a_kill_on_two_workers_is_continued_by_one(data: Data, finished: Finished, tmp_path: Path) -> None:
+    partitioned = {"zero_stage": 1, "precision": "fp32", "offload_optimizer": False}
+    kill_at(command(data, tmp_path, workers=2, engine=partitioned), tmp_path, 7)
+    finish(command(data, tmp_path, workers=1, engine=partitioned), tmp_path)
+    assert [record["loss"] for record in log(tmp_path / "model")] == pytest.approx(
+        [record["loss"] for record in log(finished.model)], abs=1e-4
+    )
+
+
+def test_logged_heldout_numbers_are_what_transformers_computes(data: Data, finished: Finished) -> None:
+    model = AutoModelForCausalLM.from_pretrained(finished.model)
+    tokenizer = AutoTokenizer.from_pretrained(finished.model)
+    stream = open_stream(data.inputs["heldout"], data.inputs["heldout_index"])
+    count = window_count(stream, 64)
+    rows = torch.from_numpy(windows(stream, np.arange(16) * count // 16, 64))
+    with torch.no_grad():
+        nats = float(model(input_ids=rows, labels=rows).loss) * rows[:, 1:].numel()
+    last = log(finished.model)[-1]
+    assert last["heldout_loss"] == pytest.approx(nats / rows[:, 1:].numel(), rel=1e-4)
+    size = finished.facts["heldout_bytes"]
+    assert last["heldout_bits_per_byte"] == pytest.approx(nats / math.log(2) / size, rel=1e-4)
+    text = "".join(tokenizer.decode(row, skip_special_tokens=True) for row in rows[:, 1:].tolist())
+    assert size == pytest.approx(len(text.encode()), rel=0.01)  # windows may cut a character in two
+
+
+def test_it_learns_in_two_dozen_steps(finished: Finished) -> None:
+    losses = [record["loss"] for record in log(finished.model)]
+    assert losses[0] == pytest.approx(math.log(600), abs=0.3)
+    assert losses[-1] < losses[0] - 0.5
+    assert 3 < finished.facts["byte_unigram_entropy"] < 6
+
+
+def test_next_phase_begins_from_the_weights_alone(data: Data, finished: Finished, tmp_path: Path) -> None:
+    linear = {"kind": "linear", "warmup_steps": 3, "max_lr": 4.0e-3, "min_lr": 0.0}
+    given = {"model": [finished.model]}
+    facts = train(data, tmp_path, "phase2", given, begin_from="phase1", schedule=linear, repetitions=4)
+    records = log(tmp_path / "model")
+    assert records[0]["loss"] == pytest.approx(finished.facts["heldout_loss"], abs=0.8)
+    assert records[0]["step"] == 1
+    assert records[0]["lr"] == pytest.approx(4.0e-3 / 3)
+    assert facts["begin_from"] == "phase1"
+    assert facts["heldout_loss"] < finished.facts["heldout_loss"]
+
+
+def test_horizon_is_cut_to_the_repetitions_and_says_so(data: Data, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = Data(data.folder)
+    tokens = {"tokens": data.inputs["heldout"][:1], "index": data.inputs["heldout_index"][:1]}
+    many = train(short, tmp_path, given=tokens, tokens=10**9, repetitions=1, batch_size=512, micro_batch_size=64, validate_steps=10**6)
+    assert many["horizon_cut"]
+    assert many["passes"] <= 1
+    assert many["tokens"] == many["steps"] * 512 * 64
+    assert "repetitions allows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "sentence"),
+    [
+        ({"begin_from": "phase1"}, {}, "give its folder with --input model"),
+        ({}, {"model": ["nowhere"]}, "remove one of the two"),
+        ({}, {"tokens": [], "index": []}, "hold no tokens"),
+        ({}, {"index": []}, "one index per token file"),
+    ],
+)
+def test_impossible_requests_are_refused_in_a_sentence(data: Data, tmp_path: Path, changes: dict, given: dict, sentence: str) -> None:
+    with pytest.raises(SnowError, match=sentence):
+        train(data, tmp_path, given=given, **changes)
+
+
+def test_model_of_another_shape_is_refused(data: Data, finished: Finished, tmp_path: Path) -> None:
+    config = json.loads((finished.model / "config.json").read_text())
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in finished.model.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    (other / "config.json").write_text(json.dumps(config | {"intermediate_size": 96}))
+    with pytest.raises(SnowError, match="intermediate_size 96, but params.yaml and the tokenizer make it 128"):
+        train(data, tmp_path, "phase2", {"model": [other]}, begin_from="phase1")

@@ -1,0 +1,74 @@
+"""S13, S14: killed at any moment or damaged anywhere, the next run completes with the bytes of an uninterrupted one."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from . import workspace
+from .workspace import Clone
+
+pytestmark = pytest.mark.slow
+
+KILLS = 20
+
+
+def test_s13_kill_9_at_random_moments(finished: Clone, tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    choose = random.Random(seed)
+    clone = workspace.create(tmp_path / "clone")
+    for _ in range(KILLS):
+        run = subprocess.Popen(
+            ["snakemake", "all"],
+            cwd=clone.path,
+            env=clone.environment(),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            run.wait(choose.uniform(2, 12))
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+        _no_partial_file(clone, finished)
+    clone.snakemake("all")
+    assert clone.contents() == finished.contents()
+    assert clone.nothing_to_do()
+
+
+def _no_partial_file(clone: Clone, finished: Clone) -> None:
+    whole = finished.contents()
+    for name, content in clone.contents().items():
+        assert content == whole[name], f"{name} was visible half-written"
+
+
+def test_s14_a_damaged_workspace_file_is_recomputed_or_restored(clone: Clone) -> None:
+    before = clone.contents()
+    victim = clone.path / "corpus/clean/00000.parquet"
+    victim.write_bytes(b"not a table")
+    time.sleep(0.01)
+    assert "corpus/clean/00000.parquet changed" in clone.snow("why", "clean", check=False).stdout
+    clone.snakemake("all")
+    assert clone.contents() == before
+
+
+def test_s14_a_damaged_cache_object_is_named_and_never_passed_on(clone: Clone) -> None:
+    before = clone.contents()
+    objects = [path for path in (clone.path / ".dvc/cache/files/md5").rglob("*") if path.is_file()]
+    for path in objects:
+        path.chmod(0o644)
+        path.write_bytes(b"damaged" + path.read_bytes()[7:])
+    for name in ("corpus/clean", "corpus/decisions"):
+        subprocess.run(["rm", "-rf", str(clone.path / name)], check=True)
+    clone.snakemake("all")
+    assert {"clean 00000", "clean 00001"} <= clone.executed()
+    assert "damaged" in (clone.path / "logs/clean/00000.log").read_text()
+    assert clone.contents() == before

@@ -1,0 +1,76 @@
+"""S3, S4, S8, S9, S10, S16: what an edit makes run, in both tools, and what it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from .workspace import Clone
+
+pytestmark = pytest.mark.slow
+
+TRAINING = {"pretrain phase1", "pretrain phase2", "pretrain control", "pretrain phase3"}
+
+
+def test_s3_s4_a_param_runs_what_reads_it_and_going_back_computes_nothing(clone: Clone) -> None:
+    before = clone.contents()
+    clone.set_param("selection.tokens", 5000)
+    assert clone.outdated() == {"select"}
+    assert "select" in clone.planned()
+    assert "quality-selected:" in clone.dvc("status", check=False).stdout
+    clone.snakemake("all")
+    stages = {job.split()[0] for job in clone.executed()}
+    assert "select" in stages
+    assert stages.isdisjoint(
+        {"collect", "measure", "clean", "sign", "cluster", "unique", "decontaminate", "tokenizer", "annotate", "score"}
+    )
+    assert clone.nothing_to_do()
+
+    clone.set_param("selection.tokens", 6000)
+    clone.snakemake("all")
+    assert clone.executed() == set()
+    assert clone.contents() == before
+    assert clone.nothing_to_do()
+
+
+def test_s8_a_comment_or_docstring_computes_nothing(clone: Clone) -> None:
+    clone.edit("snow/corpus/measure.py", "from __future__ import annotations\n", "from __future__ import annotations\n\n# a remark\n")
+    clone.edit("snow/pretrain/stage.py", '"""', '"""Reworded. ')
+    clone.snakemake("all")
+    assert clone.executed() == set()
+    assert clone.nothing_to_do()
+
+
+def test_s9_s10_a_refactoring_with_equal_bytes_runs_its_stage_alone(clone: Clone) -> None:
+    clone.edit("snow/corpus/unique.py", "from __future__ import annotations\n", "from __future__ import annotations\n\nREFACTORED = True\n")
+    assert clone.outdated() == {"unique"}
+    clone.snakemake("all")
+    executed = clone.executed()
+    assert {job.split()[0] for job in executed} == {"unique", "report"}  # the report prints every job's key
+    assert executed.isdisjoint(TRAINING)
+    assert clone.nothing_to_do()
+
+
+def test_s10_the_same_through_dvc(clone: Clone) -> None:
+    clone.edit("snow/corpus/unique.py", "from __future__ import annotations\n", "from __future__ import annotations\n\nREFACTORED = True\n")
+    clone.dvc("repro")
+    executed = clone.executed()
+    assert {job.split()[0] for job in executed} <= {"unique", "report"}
+    assert executed.isdisjoint(TRAINING)
+    assert clone.nothing_to_do()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("filters.min_alpha", 0.5, "filters.min_alpha is not a known key"),
+        ("dedup.threshold", "high", "dedup.threshold"),
+        ("pretrain.phase1.tokens", -1, "pretrain.phase1.tokens"),
+    ],
+)
+def test_s16_wrong_params_are_refused_before_anything_runs(clone: Clone, key: str, value: object, says: str) -> None:
+    clone.set_param(key, value)
+    done = clone.snakemake("all", check=False)
+    assert done.returncode != 0
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert clone.executed() == set()

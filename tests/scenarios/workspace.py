@@ -1,0 +1,174 @@
+"""A clone of this checkout that runs the whole recipe at the smallest size, driven through real snakemake, dvc and snow processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TABLES = {
+    "part-0": ("json", "email", "logging", "html", "wsgiref", "collections"),
+    "part-1": ("asyncio", "http", "unittest", "urllib", "importlib"),
+    "part-2": ("xml", "concurrent", "multiprocessing", "ctypes", "encodings", "dbm"),
+}
+ADDED = {"part-3": ("curses", "tomllib", "zoneinfo")}
+
+
+@dataclass(frozen=True)
+class Clone:
+    """One working copy and its commands."""
+
+    path: Path
+
+    def run(self, *command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+        """A command in the clone, with the clone's own code and the locked environments of this checkout."""
+        done = subprocess.run(
+            command, cwd=self.path, env=self.environment(**variables), capture_output=True, text=True, timeout=900, check=False
+        )
+        if check and done.returncode:
+            logs = "\n".join(
+                f"--- {log}\n{log.read_text()[-2000:]}" for log in sorted((self.path / "logs").rglob("*.log")) if log.stat().st_size
+            )
+            raise AssertionError(
+                f"{' '.join(command)} exited {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-5000:]}\n{logs[-6000:]}"
+            )
+        return done
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """The environment of every command: this checkout's interpreters, the clone's `snow`."""
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("SNOW_", "SNAKEMAKE_", "DVC_", "VIRTUAL_ENV"))
+        }
+        own = {"PATH": f"{ROOT / '.envs/base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(self.path), "HF_HUB_OFFLINE": "1"}
+        return inherited | own | {"DVC_NO_ANALYTICS": "1"} | variables
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`snakemake ARGUMENTS`."""
+        return self.run("snakemake", *arguments, check=check)
+
+    def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`dvc ARGUMENTS`."""
+        return self.run("dvc", *arguments, check=check)
+
+    def snow(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`snow ARGUMENTS`."""
+        return self.run("snow", *arguments, check=check)
+
+    def executed(self) -> set[str]:
+        """`stage instance` of every job whose body ran since the last call; a job restored from the cache has none."""
+        found = set()
+        for cost in (self.path / "logs").rglob("*.cost.json"):
+            stage, _, instance = cost.relative_to(self.path / "logs").as_posix().partition("/")
+            found.add(f"{stage} {instance.removesuffix('.cost.json')}")
+            cost.unlink()
+        return found
+
+    def nothing_to_do(self) -> bool:
+        """Whether both tools say that everything is current."""
+        dry = self.snakemake("-n", "all")
+        status = self.dvc("status")
+        snakemake_idle = "Nothing to be done" in dry.stdout + dry.stderr
+        assert snakemake_idle, (dry.stdout + dry.stderr)[-3000:]
+        assert "up to date" in status.stdout, status.stdout
+        return True
+
+    def planned(self) -> set[str]:
+        """Rules `snakemake -n all` would run, artifacts' targets left out."""
+        text = self.snakemake("-n", "all").stdout
+        return {line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith("rule ")}
+
+    def outdated(self) -> set[str]:
+        """Stages `snow why` calls out of date, with a cause of their own."""
+        verdicts = json.loads(self.snow("why", "--json", check=False).stdout)
+        return {verdict["stage"] for verdict in verdicts if verdict["state"] in ("outdated", "missing")}
+
+    def params(self) -> Any:
+        """params.yaml as it is."""
+        return yaml.safe_load((self.path / "params.yaml").read_text())
+
+    def set_param(self, key: str, value: Any) -> None:
+        """Change one dotted key of params.yaml."""
+        params = self.params()
+        *path, last = key.split(".")
+        level = params
+        for part in path:
+            level = level[part]
+        level[last] = value
+        (self.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace a text that must be there."""
+        path = self.path / file
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {file}"
+        path.write_text(text.replace(old, new, 1))
+
+    def git(self, *arguments: str) -> str:
+        """`git ARGUMENTS`, committing as nobody in particular."""
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+        return self.run("git", *identity, *arguments).stdout
+
+    def contents(self) -> dict[str, bytes]:
+        """Every artifact file's bytes; receipts too."""
+        outs = ("corpus", "suites", "tokenizer", "tokens", "models", "quality", "synthetic", "eval", "report", "receipts")
+        files = [file for out in outs for file in (self.path / out).rglob("*") if file.is_file() and file.name != ".snakemake_timestamp"]
+        return {file.relative_to(self.path).as_posix(): file.read_bytes() for file in files}
+
+    def copy(self, path: Path) -> Clone:
+        """The clone with everything in it, file times kept."""
+        subprocess.run(["cp", "-a", "--reflink=auto", str(self.path), str(path)], check=True)
+        return Clone(path)
+
+
+def merged(base: Any, overlay: Any) -> Any:
+    """A params file under an overlay, as Snakemake merges `--configfile`."""
+    if not (isinstance(base, dict) and isinstance(overlay, dict)):
+        return overlay
+    return {key: merged(base.get(key), overlay[key]) if key in overlay else base[key] for key in {**base, **overlay}}
+
+
+def create(path: Path) -> Clone:
+    """A new clone of this checkout's present state at `path`, its params at the smallest size, its tables written, committed."""
+    path.mkdir(parents=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, path / name)
+    (path / "dvc.lock").unlink(missing_ok=True)  # of the pocket run
+    (path / ".envs").symlink_to(ROOT / ".envs")
+    with (path / ".gitignore").open("a") as ignored:
+        ignored.write("/.envs\n")
+    overlay = yaml.safe_load((Path(__file__).parent / "tiny.yaml").read_text())
+    params = merged(yaml.safe_load((ROOT / "params.yaml").read_text()), overlay)
+    (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    write_tables(path, TABLES)
+    clone = Clone(path)
+    clone.git("init", "-q", "-b", "main")
+    clone.git("add", "-A")
+    clone.git("commit", "-q", "-m", "start")
+    return clone
+
+
+def write_tables(path: Path, tables: dict[str, tuple[str, ...]]) -> None:
+    """JSONL tables of standard-library packages under `data/`, one row per file."""
+    library = Path(sysconfig.get_paths()["stdlib"])
+    (path / "data").mkdir(exist_ok=True)
+    for name, packages in tables.items():
+        files = [file for package in packages for file in sorted((library / package).rglob("*.py")) if "test" not in file.parts]
+        rows = [
+            {"content": text, "repo": file.relative_to(library).parts[0], "path": file.relative_to(library).as_posix()}
+            for file in files
+            if 200 < len(text := file.read_text(errors="replace")) < 30_000
+        ]
+        (path / "data" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:60]))
