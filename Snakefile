@@ -24,6 +24,15 @@ rule all:
         ARTIFACTS["report"],
 
 
+onstart:
+    if workflow.is_main_process:
+        snow_workflow.begin(PARAMS)
+
+
 # dvc.lock follows every successful run, but for one that DVC itself started: it writes its own.
 onsuccess:
     shell('[ -n "${{DVC_STAGE:-}}" ] || snow commit')
+
+
+onerror:
+    failures.say_last(workflow.scheduler.failed)

@@ -67,6 +67,13 @@ def all_receipts(wildcards):
     ]
 
 
+def receipt_folders(wildcards):
+    """The folders that hold the receipts of every stage before the report."""
+    return [
+        f"receipts/{stage}" for stage in graph.instances(PARAMS) if stage != "report"
+    ]
+
+
 try:
     PARAMS = snow_workflow.prepare(config)
 except SnowError as error:
@@ -83,7 +90,8 @@ TORCH_THREADS = 2
 growing = snow_workflow.growing
 if workflow.is_main_process:
     try:
-        snow_workflow.synchronise(PARAMS, workflow.dryrun)
+        snow_workflow.prepare_submission(workflow.resource_settings)
+        snow_workflow.synchronise(PARAMS)
     except SnowError as error:
         raise WorkflowError(str(error)) from None
 

@@ -16,7 +16,7 @@ rule collect:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=240,
+        runtime=growing(240),
     shell:
         "snow collect {wildcards.shard} --output documents {output.documents} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -37,7 +37,7 @@ rule measure:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=240,
+        runtime=growing(240),
     shell:
         "snow measure {wildcards.shard} --input documents {input.documents} --output signals {output.signals} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -60,7 +60,7 @@ rule clean:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=120,
+        runtime=growing(120),
     shell:
         "snow clean {wildcards.shard} --input documents {input.documents} --input signals {input.signals} --output documents {output.documents} --output decisions {output.decisions} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -81,7 +81,7 @@ rule sign:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=120,
+        runtime=growing(120),
     shell:
         "snow sign {wildcards.shard} --input documents {input.documents} --output signatures {output.signatures} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -102,7 +102,7 @@ rule cluster:
     threads: 2
     resources:
         mem_mb=growing(4000),
-        runtime=480,
+        runtime=growing(480),
     shell:
         "snow cluster --threads {threads} --input signatures {input.signatures} --output clusters {output.clusters} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -124,7 +124,7 @@ rule unique:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=120,
+        runtime=growing(120),
     shell:
         "snow unique {wildcards.shard} --input documents {input.documents} --input clusters {input.clusters}/{wildcards.shard}.parquet --output documents {output.documents} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -147,6 +147,6 @@ rule decontaminate:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=240,
+        runtime=growing(240),
     shell:
         "snow decontaminate {wildcards.shard} --input documents {input.documents} --input suites {input.suites} --output documents {output.documents} --output ledger {output.ledger} --output receipt {output.receipt} > {log} 2>&1"

@@ -14,7 +14,7 @@ rule suite:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=30,
+        runtime=growing(30),
     shell:
         "snow suite {wildcards.suite} --output suite {output.suite} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -36,7 +36,7 @@ rule complete:
     threads: TORCH_THREADS
     resources:
         mem_mb=growing(4000),
-        runtime=240,
+        runtime=growing(240),
     shell:
         "snow complete {wildcards.model}/{wildcards.suite} --threads {threads} --input model {input.model} --input suite {input.suite} --output completions {output.completions} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -58,7 +58,7 @@ rule judge:
     threads: 2
     resources:
         mem_mb=growing(4000),
-        runtime=240,
+        runtime=growing(240),
     shell:
         "snow judge {wildcards.model}/{wildcards.suite} --threads {threads} --input completions {input.completions} --input suite {input.suite} --output verdicts {output.verdicts} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -82,6 +82,6 @@ rule bits:
     threads: TORCH_THREADS
     resources:
         mem_mb=growing(4000),
-        runtime=240,
+        runtime=growing(240),
     shell:
         "snow bits {wildcards.model} --threads {threads} --input model {input.model} --input suites {input.suites} --input tokens {input.tokens} --input index {input.index} --output bits {output.bits} --output receipt {output.receipt} > {log} 2>&1"

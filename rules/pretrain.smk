@@ -17,7 +17,7 @@ rule split:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=60,
+        runtime=growing(60),
     shell:
         "snow split --input documents {input.documents} --output heldout {output.heldout} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -39,7 +39,7 @@ rule tokenizer:
     threads: TORCH_THREADS
     resources:
         mem_mb=growing(4000),
-        runtime=240,
+        runtime=growing(240),
     shell:
         "snow tokenizer --threads {threads} --input documents {input.documents} --input heldout {input.heldout} --output tokenizer {output.tokenizer} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -64,7 +64,7 @@ rule pack:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=240,
+        runtime=growing(240),
     shell:
         "snow pack {wildcards.part}/{wildcards.shard} --input documents {input.documents} --input heldout {input.heldout} --input tokenizer {input.tokenizer} --input selection {input.selection} --output tokens {output.tokens} --output index {output.index} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -90,6 +90,6 @@ rule pretrain:
     threads: TORCH_THREADS
     resources:
         mem_mb=growing(6000),
-        runtime=2880,
+        runtime=growing(2880),
     shell:
         "snow pretrain {wildcards.phase} --threads {threads} --input tokens {input.tokens} --input index {input.index} --input heldout {input.heldout} --input heldout_index {input.heldout_index} --input tokenizer {input.tokenizer} --input model {input.model} --output model {output.model} --output receipt {output.receipt} > {log} 2>&1"

@@ -17,7 +17,7 @@ rule annotate:
     threads: TORCH_THREADS
     resources:
         mem_mb=growing(4000),
-        runtime=480,
+        runtime=growing(480),
     shell:
         "snow annotate --threads {threads} --input documents {input.documents} --input heldout {input.heldout} --input suites {input.suites} --output annotator {output.annotator} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -39,7 +39,7 @@ rule score:
     threads: TORCH_THREADS
     resources:
         mem_mb=growing(4000),
-        runtime=480,
+        runtime=growing(480),
     shell:
         "snow score {wildcards.shard} --threads {threads} --input documents {input.documents} --input annotator {input.annotator} --output scores {output.scores} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -62,6 +62,6 @@ rule select:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=growing(120),
     shell:
         "snow select --input scores {input.scores} --input index {input.index} --output selected {output.selected} --output control {output.control} --output receipt {output.receipt} > {log} 2>&1"

@@ -7,8 +7,6 @@ rule report:
         receipts=all_receipts,
         models=expand("models/{model}", model=MODELS),
         scores=shards_of("quality/scores/{shard}.parquet"),
-        selected="quality/selected.parquet",
-        control="quality/control.parquet",
         bits=expand("eval/{model}/bits.json", model=MODELS),
         verdicts=expand(
             "eval/{model}/{suite}/verdicts.jsonl", model=MODELS, suite=SUITES
@@ -25,8 +23,9 @@ rule report:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=growing(30),
     params:
+        receipts=receipt_folders,  # thousands of files do not fit into a command line
         logs=expand("models/{model}/log.jsonl", model=MODELS),
     shell:
-        "snow report --input receipts {input.receipts} --input logs {params.logs} --input scores {input.scores} --input bits {input.bits} --input verdicts {input.verdicts} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"
+        "snow report --input receipts {params.receipts} --input logs {params.logs} --input scores {input.scores} --input bits {input.bits} --input verdicts {input.verdicts} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"

@@ -16,7 +16,7 @@ rule generate:
     threads: TORCH_THREADS
     resources:
         mem_mb=growing(4000),
-        runtime=1440,
+        runtime=growing(1440),
     shell:
         "snow generate {wildcards.shard} --threads {threads} --input documents {input.documents} --input selected {input.selected} --output generations {output.generations} --output receipt {output.receipt} > {log} 2>&1"
 
@@ -39,6 +39,6 @@ rule refine:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=240,
+        runtime=growing(240),
     shell:
         "snow refine --input generations {input.generations} --input suites {input.suites} --output documents {output.documents} --output decisions {output.decisions} --output receipt {output.receipt} > {log} 2>&1"

@@ -86,14 +86,17 @@ def _inputs(pairs: list[list[str]]) -> dict[str, tuple[Path, ...]]:
 
 def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
     from snow import environments, job, params
+    from snow.cluster import launch
 
     chosen = stage(options.command)
     outputs = {name: Path(path) for name, path in options.output}
     asked = job.request(chosen, options.instance, params.load(options.params), _inputs(options.input), outputs, options.threads)
-    if job.restore(asked):
+    if not launch.is_worker() and job.restore(asked):
         print(f"snow {chosen.name} {options.instance}: restored from the cache ({asked.key[:12]})", file=sys.stderr)
         return
     environments.enter(chosen.env, arguments)  # does not return when another environment is needed
+    if chosen.distributed:
+        launch.spread(arguments, options.threads)  # does not return when other processes do the work
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))  # read by torch and numpy when they are first imported
     job.execute(asked)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).parent
 MEMO = Path(".snow/code")
-VERSION = 1  # of this serialisation; it enters every digest
+VERSION = 2  # of this serialisation; it enters every digest
 
 
 def module_path(name: str) -> Path | None:
@@ -94,11 +94,15 @@ def _symbols(module: str, tree: ast.Module) -> dict[str, str]:
 
 
 class _Bare(ast.NodeTransformer):
-    """Removes docstrings and blocks that only type checkers execute."""
+    """Removes docstrings, blocks that only type checkers execute, and what Python 3.12 alone adds to a tree."""
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:
+    def visit_If(self, node: ast.If) -> Any:
         if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return None
+            return self.visit(ast.Module(node.orelse, [])).body  # the other branch is what is executed
+        return self.generic_visit(node)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        node.values = [value for value in node.values if not (isinstance(value, ast.Constant) and value.value == "")]
         return self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
@@ -119,7 +123,7 @@ def _spell(node: object) -> str:
         return f"{type(node).__name__}({','.join(fields)})"
     if isinstance(node, list):
         return f"[{','.join(_spell(item) for item in node)}]"
-    return f"{type(node).__name__}:{node!r}"
+    return f"{type(node).__name__}:{node!a}"  # repr leaves as they are what characters its Python's Unicode knows
 
 
 def _imports(tree: ast.Module) -> list[str]:

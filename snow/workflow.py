@@ -13,6 +13,7 @@ import yaml
 from snow import digest, job
 from snow import params as settings
 from snow.caching import reconcile
+from snow.cluster import site
 
 
 def prepare(values: Mapping[str, Any]) -> settings.Params:
@@ -42,27 +43,49 @@ def _params_file(values: Mapping[str, Any]) -> str:
     return str(path)
 
 
-def synchronise(params: settings.Params, dry_run: bool) -> None:
+def synchronise(params: settings.Params) -> None:
     """In the main process, before the graph is built: specs written, file times made to agree with contents, leftovers removed.
 
-    A real run holds the directory's lock from here to its end. A dry run beside a real one changes nothing.
+    Beside a run that has the directory's lock nothing is changed: a dry run may look on, a second run ends in `begin`.
     """
-    held = reconcile.hold_lock() if dry_run else reconcile.require_lock()
-    if held is None:
+    lock = reconcile.hold_lock()
+    if lock is None:
         return
-    _held.append(held)
-    reconcile.write_specs(params)
-    reconcile.project_times(params)
-    job.sweep_staging()
+    with lock:
+        reconcile.write_specs(params)
+        reconcile.project_times(params)
+        job.sweep_staging()
+
+
+def begin(params: settings.Params) -> None:
+    """Before the first job: the directory's lock for the rest of this process, and shards the recipe no longer has removed.
+
+    Raises SnowError when another run has the lock.
+    """
+    _held.append(reconcile.require_lock())
+    reconcile.remove_strays(params)
 
 
 _held: list[Any] = []  # the lock lives as long as this process
 
 
-def growing(megabytes: int) -> Callable[[Any, int], int]:
-    """Memory that doubles with every attempt, for jobs the cluster killed for asking too little."""
+def growing(amount: int) -> Callable[[Any, int], int]:
+    """Memory or time that doubles with the second and third attempt, for jobs the cluster ended for asking too little."""
 
-    def mem_mb(wildcards: Any, attempt: int) -> int:
-        return megabytes * 2 ** (attempt - 1)
+    def requested(wildcards: Any, attempt: int) -> int:
+        return amount * 2 ** min(attempt - 1, 2)
 
-    return mem_mb
+    return requested
+
+
+def prepare_submission(resources: Any) -> None:
+    """In the main process of a run that submits its jobs: the site file checked before the first one. Raises SnowError.
+
+    `resources` are Snakemake's resource settings. The cores that profiles/default gives this machine are taken back: jobs
+    would believe that their node has no more.
+    """
+    if resources.nodes is None:  # Snakemake's --jobs: nothing is submitted without
+        return
+    resources.cores = None
+    if resources.default_resources and "site" in resources.default_resources:
+        site.load(Path(resources.default_resources["site"].raw))

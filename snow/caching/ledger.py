@@ -68,9 +68,11 @@ def makers(entries: Iterable[Entry]) -> dict[Path, Entry]:
     return {path: entry for entry in entries for path, _ in (*entry.outputs, (entry.receipt, ""))}
 
 
-def made_within(path: Path, made: Mapping[Path, Entry]) -> Path | None:
-    """The output that is this path or the folder around it, or None for a file no job made."""
-    return next((candidate for candidate in (path, *path.parents) if candidate in made), None)
+def sources_of(path: Path, made: Mapping[Path, Entry]) -> list[Path]:
+    """The outputs behind an input: the output that is this path or the folder around it, else every output inside it; none for
+    a file no job made."""
+    around = next((candidate for candidate in (path, *path.parents) if candidate in made), None)
+    return [around] if around is not None else [output for output in made if path in output.parents]
 
 
 def _topological(entries: list[Entry]) -> Iterator[Entry]:
@@ -80,7 +82,7 @@ def _topological(entries: list[Entry]) -> Iterator[Entry]:
         stack = [start]
         while stack:
             entry = stack[-1]
-            sources = [made[output] for path, _ in entry.inputs if (output := made_within(path, made)) is not None]
+            sources = [made[output] for path, _ in entry.inputs for output in sources_of(path, made)]
             waiting = [source for source in sources if source.receipt not in done and source not in stack]
             if waiting and entry.receipt not in done:
                 stack.extend(waiting)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
 from typing import IO
 
@@ -22,15 +23,15 @@ STALE_NS = 10**9  # one second after the epoch: older than every input
 LOCK = Path(".snow/lock")
 
 
-def hold_lock(wait: bool = False) -> IO[str] | None:
-    """The lock of this working directory, held until the process ends, however it ends; None when another run holds it.
+def hold_lock() -> IO[str] | None:
+    """The lock of this working directory, held until it is closed or the process ends, however it ends; None when another run holds it.
 
     It replaces Snakemake's own lock file, which outlives a killed process.
     """
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     handle = open(LOCK, "a+")  # noqa: SIM115 - held for the life of the process
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
         return None
@@ -71,12 +72,24 @@ def project_times(params: Params) -> list[tuple[ledger.Entry, list[ledger.Cause]
             continue
         watched = {spec.path_of(entry.stage, entry.instance)}
         for path, _ in entry.inputs:  # a rule that reads one file of a folder lists the folder
-            watched.add(ledger.made_within(path, made) or path)
+            watched.update(ledger.sources_of(path, made) or [path])
         newest = max(_time(path, as_input=True) for path in watched)
         for path in [*outputs, entry.receipt]:
             if _time(path) < newest:
                 _set_time(path, newest, present.get(path))
     return stale
+
+
+def remove_strays(params: Params) -> None:
+    """Remove outputs and receipts of jobs the recipe no longer has, such as shards beyond `shards`: folders are artifacts whole.
+
+    What they held is in the cache; going back brings it back.
+    """
+    wanted = {(stage, instance) for stage, instances in graph.instances(params).items() for instance in instances}
+    for entry in ledger.read():
+        if (entry.stage.name, entry.instance) not in wanted:
+            for path in (*(output for output, _ in entry.outputs), entry.receipt):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _time(path: Path, as_input: bool = False) -> int:

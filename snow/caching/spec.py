@@ -31,7 +31,7 @@ def of(stage: Stage, instance: str, params: settings.Params) -> dict[str, Any]:
     spec = {
         "version": VERSION,
         "stage": stage.name,
-        "params": settings.subset(params, stage.reads(instance)),
+        "params": settings.subset(params, stage.reads(instance), stage.unkeyed),
         "code": code.digest(stage.module),
         "packages": {name: package_version(stage.env, name) for name in stage.packages},
     }

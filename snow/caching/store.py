@@ -153,7 +153,7 @@ def _cache_options(home: Path) -> dict[str, Any]:
         parser.read(file)
         if not parser.has_section("cache"):
             continue
-        found = dict(parser["cache"])
+        found = {name: value.strip("\"'") for name, value in parser["cache"].items()}  # DVC quotes a value with a comma
         if "dir" in found:  # relative to the file that says so
             found["dir"] = str((file.parent / found["dir"]).resolve())
         options |= found

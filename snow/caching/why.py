@@ -46,7 +46,7 @@ def verdicts(params: Params) -> list[Verdict]:
     made = ledger.makers(entries)
     for entry in entries:  # topological, so a job's makers are settled before it
         verdict = states[entry.name]
-        sources = {made[output].name for path, _ in entry.inputs if (output := ledger.made_within(path, made)) is not None}
+        sources = {made[output].name for path, _ in entry.inputs for output in ledger.sources_of(path, made)}
         upstream = sorted(name for name in sources if states[name].state != "current")
         if verdict.state == "current" and upstream:
             states[entry.name] = Verdict(verdict.stage, verdict.instance, "waiting", (), tuple(upstream))

@@ -22,7 +22,7 @@ from snow.corpus.units import Unit
 from snow.errors import SnowError
 
 if TYPE_CHECKING:
-    from snow.params import Source
+    from snow.recipe import Source
 
 
 def list_units(source: Source, cache: Path) -> Iterator[Unit]:

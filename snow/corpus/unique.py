@@ -32,7 +32,10 @@ def survivors(documents: Iterable[dict[str, Any]], dropped: dict[int, tuple[str,
 
 
 def run(job: Job) -> dict[str, Any]:
-    """documents and the clusters of its shard -> documents; the instance is the shard's number. Memory is a row group and the shard's verdicts."""
+    """documents and the clusters of their shard -> documents. The instance is the shard's number.
+
+    Memory is a row group and the shard's verdicts.
+    """
     if not job.instance.isdecimal():
         raise SnowError(f"unique works on one shard and takes its number, such as 00000, not {job.instance!r}")
     dropped = verdicts(tables.read_rows(job.input("clusters")), int(job.instance))

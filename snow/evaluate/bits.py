@@ -64,12 +64,16 @@ def run(job: Job) -> dict[str, Any]:
     settings = job.params.evaluation.bits
     loaded = checkpoint.load(job.input("model"), job.threads)
     if loaded.positions is not None and settings.sequence_length > loaded.positions:
-        raise SnowError(f"evaluation.bits.sequence_length {settings.sequence_length} exceeds the model's {loaded.positions} positions; lower it")
+        raise SnowError(
+            f"evaluation.bits.sequence_length {settings.sequence_length} exceeds the model's {loaded.positions} positions; lower it"
+        )
     table = vocabulary.token_bytes(vocabulary.load(job.input("model")))
     byte_lengths = np.asarray([len(each) for each in table], np.int64)
     stream = open_stream(job.inputs["tokens"], job.inputs["index"])
     if stream.vocab_size > len(table):
-        raise SnowError(f"the held-out tokens have ids up to {stream.vocab_size}, the model's tokenizer {len(table)}; pack them with its tokenizer")
+        raise SnowError(
+            f"the held-out tokens are of a vocabulary of {stream.vocab_size}, the model's has {len(table)}; pack them with its tokenizer"
+        )
     texts = heldout_texts(stream, [pq.ParquetFile(path) for path in job.inputs["index"]], byte_lengths)
     heldout = heldout_spans(stream, texts, settings.sequence_length, settings.max_tokens)
     suites = {path.stem: read_suite(path) for path in job.inputs["suites"]}

@@ -18,7 +18,6 @@ from transformers.utils import logging as transformers_logging
 
 from snow.errors import SnowError
 
-
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
@@ -36,7 +35,6 @@ class Checkpoint:
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without special tokens: a corpus has none before its first word. Special tokens' names are text."""
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-
 
     def map(self, function: Callable[[Batch], Result], batches: Iterable[Batch]) -> Iterator[Result]:
         """`function` of every batch, in order. Each call sees the model alone with its tensors; autograd is off."""
@@ -59,6 +57,8 @@ def load(folder: Path, threads: int) -> Checkpoint:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     except (OSError, ValueError) as error:
-        raise SnowError(f"{folder} is not a Hugging Face model folder ({' '.join(str(error).split())[:200]}); build it with `snow pretrain`") from error
+        raise SnowError(
+            f"{folder} is not a Hugging Face model folder ({' '.join(str(error).split())[:200]}); build it with `snow pretrain`"
+        ) from error
     positions = getattr(model.config, "max_position_embeddings", None)
     return Checkpoint(model.to(device).eval(), tokenizer, device, positions, threads if device.type == "cpu" else 1)

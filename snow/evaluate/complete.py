@@ -39,7 +39,8 @@ def run(job: Job) -> dict[str, Any]:
     room = room_for_prompts(loaded.positions, settings.max_new_tokens)
     truncated = sum(room is not None and len(ids) > room for ids in encoded)
     print(
-        f"snow: {len(tasks)} prompts of {sum(map(len, encoded))} tokens, at most {len(tasks) * settings.max_new_tokens} new ones, on {loaded.device}",
+        f"snow: {len(tasks)} prompts of {sum(map(len, encoded))} tokens, at most {len(tasks) * settings.max_new_tokens} new ones, "
+        f"on {loaded.device}",
         file=sys.stderr,
     )
     found: dict[int, Completion] = {}
@@ -70,7 +71,8 @@ def room_for_prompts(positions: int | None, max_new_tokens: int) -> int | None:
         return None
     if positions <= max_new_tokens:
         raise SnowError(
-            f"evaluation.completion.max_new_tokens {max_new_tokens} leaves no room for a prompt in the model's {positions} positions; lower it"
+            f"evaluation.completion.max_new_tokens {max_new_tokens} leaves no room for a prompt in the model's {positions} "
+            "positions; lower it"
         )
     return positions - max_new_tokens
 

@@ -7,25 +7,22 @@ and a sample that kills it is found dead of a signal and fails alone. What remai
 that also compares its results, so a sample that searches the interpreter for the checker's objects can make its own check
 succeed, as it can with `evaluate_functional_correctness` and `evalplus.evaluate`; it changes no other sample's verdict.
 
-`prepare` reads a suite and parses, but does not execute, samples. `probe` tries to break out.
+`prepare` reads a suite and parses, but does not execute, samples. `probe` (snow.evaluate.probing) tries to break out. Python and
+this module start once per sample, so imports are few.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
-import mmap
 import os
 import resource
-import socket
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 FIRST_VERDICT = 64  # exit status of the first of a checker's verdicts; below are Python's own, above 128 signals
-PROBE_PASSED = 63
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
@@ -87,54 +84,6 @@ def parses(code: str) -> bool:
     return True
 
 
-def probe(request: Mapping[str, Any]) -> int:
-    """Try what the sandbox must prevent; the first thing that works is said on stderr."""
-    problems = _escapes(request)
-    for problem in problems:
-        print(problem, file=sys.stderr)
-        return 1
-    return PROBE_PASSED
-
-
-def _escapes(request: Mapping[str, Any]) -> list[str]:
-    found = []
-    if os.getuid() == 0 or os.geteuid() == 0:
-        found.append("the user inside is root")
-    if os.getppid() > 1 or os.getpid() == request["pid"]:
-        found.append("processes outside are visible")
-    for path in request["outside"]:
-        try:
-            Path(path).write_text("x")
-            found.append(f"{path} is writable")
-        except OSError:
-            continue
-    if {name for _, name in socket.if_nameindex()} - {"lo"}:
-        found.append("the network is reachable")
-    Path("scratch").write_text("x")  # this and the next must work, and raise where they do not
-    for folder in sys.path:
-        if Path(folder).is_dir():
-            os.listdir(folder)
-    try:
-        mmap.mmap(-1, 1 << 30)
-        found.append("the memory limit does not hold")
-    except (OSError, MemoryError):
-        pass
-    children = []
-    try:
-        for _ in range(64):
-            child = os.fork()
-            if not child:
-                time.sleep(5)
-                os._exit(0)
-            children.append(child)
-        found.append("the process limit does not hold")
-    except BlockingIOError:
-        pass
-    if ctypes.CDLL(None).unshare(0x10000000) == 0:  # CLONE_NEWUSER
-        found.append("the system-call filter does not hold")
-    return found
-
-
 def main() -> None:
     """Confine this process, run the action named on the command line and exit with what it returns, without cleaning up."""
     settings = json.load(sys.stdin.buffer)
@@ -146,7 +95,9 @@ def main() -> None:
     elif action == "prepare":
         status = prepare(request, files, settings["answer"])
     else:
-        status = probe(request)
+        from snow.evaluate import probing
+
+        status = probing.probe(request)
     sys.stderr.flush()
     os._exit(status)
 

@@ -33,6 +33,8 @@ PREPARE_SECONDS, PREPARE_FILE = 60.0, 1 << 30  # to import the checker, and for 
 SANITIZE_SECONDS = 25.0  # per sample at most, see snow.evaluate.checkers.evalplus
 Z95 = 1.959963984540054  # the normal distribution's 97.5% point
 Sample = tuple[str, str]  # task_id, solution
+# A sample's header (see inside.prepare) and the file with its task, None for a sample that the checker cannot even read.
+Prepared = tuple[dict[str, Any], Path | None]
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,13 @@ class Judge:
             rows = pool.map(self._check, prepared)
             yield from tqdm(rows, total=len(samples), desc=label, mininterval=5, disable=not label, file=sys.stderr)
 
-    def _prepare(self, samples: Sequence[Sample], threads: int) -> list[tuple[dict[str, Any], Path | None]]:
-        """Per sample its header (see `inside.prepare`) and the file with its task, None for a sample the checker cannot even read."""
+    def _prepare(self, samples: Sequence[Sample], threads: int) -> list[Prepared]:
         size = max(1, math.ceil(len(samples) / threads))
         chunks = [(start, samples[start : start + size]) for start in range(0, len(samples), size)]
         with ThreadPoolExecutor(threads) as pool:
             return [each for chunk in pool.map(lambda chunk: self._prepare_chunk(*chunk), chunks) for each in chunk]
 
-    def _prepare_chunk(self, start: int, samples: Sequence[Sample]) -> list[tuple[dict[str, Any], Path | None]]:
+    def _prepare_chunk(self, start: int, samples: Sequence[Sample]) -> list[Prepared]:
         answer = self.work / f"prepared-{start}-{len(samples)}"
         limits = replace(self.limits, seconds=PREPARE_SECONDS + SANITIZE_SECONDS * len(samples), file=PREPARE_FILE)
         request = {"checker": self.name, "samples": samples}
@@ -80,7 +81,7 @@ class Judge:
         print(f"snow: {self.name} cannot read the sample for {task_id}: {_ending(outcome)} {outcome.message[-300:]}", file=sys.stderr)
         return [({"task_id": task_id, "solution": solution, "parses": False}, None)]
 
-    def _check(self, prepared: tuple[dict[str, Any], Path | None]) -> dict[str, Any]:
+    def _check(self, prepared: Prepared) -> dict[str, Any]:
         header, task = prepared
         parts = self.checker.PARTS
         if task is None:
@@ -114,7 +115,12 @@ def run(job: Job) -> dict[str, Any]:
     rows = list(judge.verdicts(samples, job.threads, f"judging {job.instance}"))
     with job.output("verdicts").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    return summary(rows, checker.PARTS) | {"checker": name, "tasks": len(tasks), "canonical": harness, "sandboxed": sandbox.bwrap is not None}
+    return summary(rows, checker.PARTS) | {
+        "checker": name,
+        "tasks": len(tasks),
+        "canonical": harness,
+        "sandboxed": sandbox.bwrap is not None,
+    }
 
 
 def read_samples(path: Path, tasks: Sequence[Task]) -> list[Sample]:
@@ -182,7 +188,7 @@ def wilson(passed: int, samples: int) -> tuple[float, float]:
     return _round(max(0.0, centre - reach)), _round(min(1.0, centre + reach))
 
 
-def _frames(path: Path, start: int) -> Iterator[tuple[dict[str, Any], Path]]:
+def _frames(path: Path, start: int) -> Iterator[Prepared]:
     """Split what `inside.prepare` wrote: each task into a file of its own, beside."""
     with path.open("rb") as stream:
         for number, line in enumerate(iter(stream.readline, b""), start):

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from snow.errors import SnowError
-from snow.evaluate import inside, seccomp
+from snow.evaluate import inside, probing, seccomp
 
 SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 STATISTICS = ("/proc/meminfo", "/proc/stat")  # psutil reads them when EvalPlus asks for the memory limit
@@ -41,8 +41,8 @@ PACKAGE_INSIDE = Path("/judge/snow")
 POLL_SECONDS = 0.1
 HOW = (
     "enable unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0; on Ubuntu also "
-    "kernel.apparmor_restrict_unprivileged_userns=0 or the distribution's bubblewrap package), or set "
-    "evaluation.judging.allow_unsandboxed to run it without protection"
+    "kernel.apparmor_restrict_unprivileged_userns=0 or the distribution's bubblewrap package), in a container run as "
+    "an ordinary user, or set evaluation.judging.allow_unsandboxed to run it without protection"
 )
 
 
@@ -96,7 +96,7 @@ class Sandbox:
                 "limits": asdict(limits) | {"processes": limits.processes + _counted_elsewhere(self.bwrap is not None)},
                 "user": user,
                 "answer": fds[0] if fds else None,
-                "files": {name: str(path) if self.bwrap is None else f"/task/{name}" for name, path in files.items()},
+                "files": {name: str(path.absolute()) if self.bwrap is None else f"/task/{name}" for name, path in files.items()},
             }
             stdin = stack.enter_context(_memory_file(json.dumps(settings | {"request": dict(request)}).encode()))
             if self.bwrap is None:
@@ -125,6 +125,10 @@ class Sandbox:
 
 def open_sandbox(allow_unsandboxed: bool) -> Sandbox:
     """A sandbox that this machine was seen to uphold. SnowError says what to install or enable when there is none."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        raise SnowError("judging needs Linux 5.3 or newer, whose pidfd_open tells when a process ends; use such a machine") from None
     problems = []
     for bwrap in _candidates():
         sandbox = Sandbox(bwrap)
@@ -145,9 +149,13 @@ def probe(sandbox: Sandbox) -> str:
     with tempfile.TemporaryDirectory(prefix="snow-probe-") as folder:
         secret = Path(folder, "secret")
         secret.write_text("x")
-        request = {"outside": [str(secret), str(PACKAGE / "probe"), str(PACKAGE_INSIDE / "probe"), "/probe", "/usr/lib/probe"], "pid": os.getpid()}
+        request = {
+            "outside": [str(secret), str(PACKAGE / "probe"), str(PACKAGE_INSIDE / "probe"), "/probe", "/usr/lib/probe"],
+            "pid": os.getpid(),
+            "memory": limits.memory,
+        }
         outcome = sandbox.run("probe", request, limits, listen=True)
-    if outcome.status == inside.PROBE_PASSED:
+    if outcome.status == probing.PASSED:
         return ""
     last = outcome.message.splitlines()[-1] if outcome.message else ""
     return last or f"the probe ended with status {outcome.status} {outcome.killed}".strip()
@@ -173,8 +181,8 @@ def _bubblewrap(bwrap: Path, limits: Limits, files: Mapping[str, int], user: int
         command += ["--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
     else:
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    binds = [("--ro-bind", path, path) for path in (*SYSTEM, *_interpreter(), *STATISTICS) if os.path.exists(path) and not os.path.islink(path)]
-    binds += [("--symlink", os.readlink(path), path) for path in SYSTEM if os.path.islink(path)]
+    existing = [path for path in (*SYSTEM, *_interpreter(), *STATISTICS) if os.path.exists(path)]
+    binds = [("--symlink", os.readlink(path), path) if os.path.islink(path) else ("--ro-bind", path, path) for path in existing]
     binds += [("--dev-bind", f"/dev/{device}", f"/dev/{device}") for device in ("null", "zero", "random", "urandom")]
     binds += [("--ro-bind", str(PACKAGE / name), str(PACKAGE_INSIDE / name)) for name in ("__init__.py", "errors.py", "evaluate")]
     folders = {str(folder) for _, _, inner in binds for folder in Path(inner).parents} - {"/"}

@@ -2,7 +2,8 @@
 
 It denies what model-written code never needs and could use to reach past the sandbox or past the process that judges it:
 tracing and reading other processes, new namespaces and mounts, memory that no process is seen to hold, kernel keyrings, and the
-young interfaces most kernel holes are found in. Numbers are from the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
+young interfaces most kernel holes are found in. Numbers are from the kernel's arch/x86/entry/syscalls/syscall_64.tbl and
+include/uapi/asm-generic/unistd.h.
 """
 
 from __future__ import annotations

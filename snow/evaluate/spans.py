@@ -82,7 +82,5 @@ def solution_spans(suite: str, tasks: Sequence[Task], encode: Callable[[str], li
     for task in tasks:
         prompt, solution = encode(task.prompt), encode(task.solution)
         ids = np.asarray(prompt + solution, dtype=np.int64)
-        spans += [
-            Span(suite, ids[begin:end], end - first) for begin, first, end in strides(Text(suite, 0, len(prompt), len(ids)), window)
-        ]
+        spans += [Span(suite, ids[begin:end], end - first) for begin, first, end in strides(Text(suite, 0, len(prompt), len(ids)), window)]
     return spans

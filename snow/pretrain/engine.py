@@ -19,7 +19,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else
 import deepspeed
 
 if TYPE_CHECKING:
-    from snow.params import Phase
+    from snow.recipe import Phase
 
 
 @dataclass(frozen=True)

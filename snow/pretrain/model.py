@@ -13,8 +13,9 @@ from transformers.utils import logging as transformers_logging
 from snow.errors import SnowError
 
 if TYPE_CHECKING:
-    from snow.params import Model
+    from snow.recipe import Model
 
+transformers_logging.disable_progress_bar()  # of reading and writing one file
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -73,7 +74,6 @@ def write(weights: dict[str, torch.Tensor], wanted: LlamaConfig, precision: str,
     if unexpected or set(missing) - shared:
         raise RuntimeError(f"the engine's parameters are not the model's: missing {missing}, unexpected {unexpected}")
     model.generation_config = GenerationConfig(eos_token_id=wanted.eos_token_id, pad_token_id=wanted.pad_token_id)
-    transformers_logging.disable_progress_bar()
     model.save_pretrained(folder)
     for file in folder.glob("*.safetensors"):
         file.chmod(0o644)  # safetensors makes it readable for the owner alone

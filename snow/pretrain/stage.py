@@ -2,7 +2,8 @@
 
 Two starts that exclude each other: a killed run *continues* from its newest checkpoint in the work folder, with optimizer,
 schedule and position; a phase *begins from a model* with the weights only, a fresh optimizer and a schedule that warms up
-again. Under torchrun every process runs this; the leader writes.
+again. With several processes, `.envs/torch/bin/torchrun --nproc-per-node 2 -m snow pretrain phase1 ...` is the same job: each
+runs this on its share of every batch, and the leader alone writes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from snow.tokens.stream import Stream, open_stream
 
 if TYPE_CHECKING:
     from snow.job import Job
-    from snow.params import Phase
+    from snow.recipe import Phase
 
 
 def run(job: Job) -> dict[str, Any]:

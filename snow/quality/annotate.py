@@ -86,6 +86,10 @@ def run(job: Job) -> dict[str, Any]:
     good_names, good_validation = split(list(good), settings.validation_fraction)
     bad, unseen = draw_negatives(paths, read_heldout(job.input("heldout")), settings, seed)
     bad, bad_validation = split(bad, settings.validation_fraction)
+    if not good_names or not bad:
+        raise SnowError(
+            "annotator: a validation_fraction of so few positives or negatives leaves none to train on; raise limit and negatives"
+        )
     tasks = {path.stem: [task.prompt + task.solution for task in read_suite(path)] for path in suites}
     scored = len(good_validation) + len(bad_validation) + len(unseen) + 2 * sum(map(len, tasks.values()))
     print(

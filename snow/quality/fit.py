@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
 
 from snow.errors import SnowError
 from snow.quality.encoder import Encoder, forward, pad
@@ -50,6 +52,7 @@ def finetune(
     steps = epochs * -(-len(windows) // batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
     encoder.model.train()
+    bar = tqdm(total=steps, desc="training", unit="step", mininterval=5, file=sys.stderr)
     for _ in range(epochs):
         permutation = order.permutation(len(windows))
         for start in range(0, len(permutation), batch_size):
@@ -62,6 +65,8 @@ def finetune(
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
+            bar.update()
+    bar.close()
     encoder.model.eval()
     weight, bias = layer.weight.detach()[0].cpu().numpy(), layer.bias.detach().cpu().numpy()
     return Head(weight.copy(), bias.copy())

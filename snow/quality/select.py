@@ -1,10 +1,10 @@
 """`select`: phase 2's documents, the best of every language in the corpus' language mix, and a random control of the same size.
 
 [P 2.3]: documents are ranked within their language and taken from the top until the token budget is met, with the mix of
-languages of pretraining. The paper's 12.5B of 400B tokens leave no trace of single documents; in a small corpus they do, so
-the last document of a language is taken only if that brings the language nearer to its share, and the language with the most
-tokens, which comes last, takes what the others left until the whole budget is met. Every language but that one therefore
-ends within half a document of its share, and the total exceeds the budget by less than one document.
+languages of pretraining. In 12.5B tokens no single document shows; in a small corpus one file can be larger than a language's
+whole share. A document that does not fit what its language has left is therefore passed over. The language with the most
+tokens comes last and also takes what the others left, so the total is within `TOLERANCE` of the budget wherever the corpus
+has documents small enough.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ SELECTION = pa.schema(
     ]
 )
 
+TOLERANCE = 0.01  # of a target
 KINDS = (np.int32, np.int64, np.float32, np.int64, np.uint64, np.uint64)  # of the columns of Candidates
 
 
@@ -72,28 +73,37 @@ def shares(available: dict[str, int], budget: int) -> dict[str, int]:
     return {language: budget * tokens // total for language, tokens in available.items()}
 
 
-def nearest(tokens: np.ndarray, target: int) -> int:
-    """How many of the leading documents come nearest to `target` tokens in sum; of two equally near, the fewer."""
-    sums = np.concatenate([[0], np.cumsum(tokens)])
-    return int(np.argmin(np.abs(sums - target)))
+def fill(tokens: np.ndarray, target: int) -> np.ndarray:
+    """Which documents of an order to take for `target` tokens in sum: positions, ascending.
 
-
-def until(tokens: np.ndarray, target: int) -> int:
-    """How many of the leading documents first have at least `target` tokens in sum; all when they have less."""
-    return min(int(np.searchsorted(np.cumsum(tokens), target)) + 1, len(tokens)) if target > 0 else 0
+    Each in turn is taken until the target is reached. One with which the sum would exceed the target by more than `TOLERANCE` is
+    passed over, or is the end when no more than that is missing.
+    """
+    taken, left = [np.empty(0, dtype=np.int64)], np.arange(len(tokens))
+    missing, allowance = target, int(TOLERANCE * target)
+    while missing > allowance:
+        left = left[tokens[left] <= missing + allowance]
+        if not len(left):
+            break
+        sums = np.cumsum(tokens[left])
+        fitting = int(np.searchsorted(sums, missing + allowance, side="right"))  # at least 1: the first fits
+        count = min(fitting, int(np.searchsorted(sums, missing)) + 1)
+        taken.append(left[:count])
+        missing -= int(sums[count - 1])
+        left = left[count:]
+    return np.concatenate(taken)
 
 
 def choose(orders: dict[str, np.ndarray], tokens: dict[str, np.ndarray], targets: dict[str, int], budget: int) -> dict[str, np.ndarray]:
-    """Per language the leading positions of its order: `nearest` its target; `until` the budget in the one with the most tokens."""
+    """Per language what `fill` takes of its order for its target; the language with the most tokens for what is left of the budget."""
     by_size = sorted(orders, key=lambda language: (int(tokens[language].sum()), language))
     chosen: dict[str, np.ndarray] = {}
     spent = 0
     for language in by_size:
         order = orders[language]
-        sizes = tokens[language][order]
-        count = until(sizes, budget - spent) if language == by_size[-1] else nearest(sizes, targets[language])
-        chosen[language] = order[:count]
-        spent += int(sizes[:count].sum())
+        target = max(0, budget - spent) if language == by_size[-1] else targets[language]
+        chosen[language] = order[fill(tokens[language][order], target)]
+        spent += int(tokens[language][chosen[language]].sum())
     return chosen
 
 
@@ -137,11 +147,15 @@ def write(path: Path, indexes: Sequence[Path], known: dict[str, Candidates], cho
 
 
 def language_facts(known: Candidates, target: int, selected: np.ndarray, control: np.ndarray) -> dict[str, Any]:
-    """What one language had, was to give, and gave. `threshold` is the lowest score selected."""
+    """What one language had, was to give, and gave: `threshold` is the lowest score selected, `passed_over` were better but too large."""
+    scores = known.score[selected]
+    lowest = scores.min(initial=np.inf)
+    passed_over = int((known.score > lowest).sum() - (scores > lowest).sum())
+    chosen = {"threshold": _score(lowest) if len(scores) else None, "passed_over": passed_over}
     return {
         "available": {"documents": len(known.tokens), "tokens": int(known.tokens.sum()), "mean_score": _mean(known.score)},
         "target_tokens": target,
-        "selected": _taken(known, selected) | {"threshold": _score(known.score[selected].min()) if len(selected) else None},
+        "selected": _taken(known, selected) | chosen,
         "control": _taken(known, control),
         "in_both": _taken(known, np.intersect1d(selected, control)),
     }

@@ -1,14 +1,15 @@
 """Token windows at the top, the middle and the bottom of a text, found without tokenising the rest of it.
 
 A file of megabytes costs as much as one of a few kilobytes: only slices around the three places are tokenised, and a slice
-grows only when it turns out to hold less than a window. The windows are those of the whole text up to words cut at a slice's
-edge, which lie outside the window except where a single token spans the slice.
+grows only when it turns out to hold less than a window. The windows are those of the whole text.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ Section = Literal["top", "middle", "bottom"]
 Window = bytes  # token ids, special tokens included, as little-endian int32: compact and hashable
 SECTIONS: tuple[Section, ...] = ("top", "middle", "bottom")  # [P 2.3]
 TOKEN = np.dtype("<i4")
+BLANKS = " \t\n\r"  # no token of any encoder spans one but at its beginning
 BATCH = 1024  # texts tokenised together
 CHARS_PER_TOKEN = 5  # of a first slice; indentation costs WordPiece no token, so code has about 4 characters to a token
 
@@ -44,7 +46,7 @@ def _windows(tokenizer: Any, requests: Sequence[tuple[str, Section]], window_tok
         for (index, chars), (start, stop), encoding in zip(pending, spans, encodings, strict=True):
             text, section = requests[index]
             complete = (start == 0, stop == len(text))
-            ids = _cut(encoding, section, len(text) // 2 - start, inner, complete)
+            ids = _cut(encoding, text[start:stop], section, len(text) // 2 - start, inner, complete)
             if ids is None:
                 longer.append((index, 2 * chars))
             else:
@@ -72,23 +74,24 @@ def _span(size: int, section: Section, chars: int) -> tuple[int, int]:
     return start, start + chars
 
 
-def _cut(encoding: Any, section: Section, middle: int, inner: int, complete: tuple[bool, bool]) -> Sequence[int] | None:
+def _cut(encoding: Any, text: str, section: Section, middle: int, inner: int, complete: tuple[bool, bool]) -> Sequence[int] | None:
     """The section's `inner` ids of a slice's encoding, or None when the slice is too short to hold them.
 
-    `middle` is the slice's character the middle window is centred on; `complete` says whether the slice reaches the text's
-    beginning and end.
+    `middle` is the character of the slice `text` that the middle window is centred on; `complete` says whether the slice reaches
+    the beginning and the end of its text. Where it does not, what is outside the outermost blanks may be cut and is not used.
     """
-    ids = encoding.ids
+    ids, offsets = encoding.ids, encoding.offsets
     if all(complete) and len(ids) <= inner:
         return ids
+    left = 0 if complete[0] else min((place for place in map(text.find, BLANKS) if place >= 0), default=len(text))
+    right = len(text) if complete[1] else max(map(text.rfind, BLANKS))
+    first, last = bisect_left(offsets, left, key=itemgetter(0)), bisect_right(offsets, right, key=itemgetter(1))
     if section == "middle":
-        centre = next((index for index, (_, stop) in enumerate(encoding.offsets) if stop > middle), len(ids))
-        start = centre - inner // 2
+        start = bisect_right(offsets, middle, key=itemgetter(1)) - inner // 2
         if complete[0]:
             start = max(start, 0)
         if complete[1]:
             start = min(start, len(ids) - inner)
-        return ids[start : start + inner] if start >= 0 and start + inner <= len(ids) else None
-    if len(ids) < inner:
-        return None
-    return ids[:inner] if section == "top" else ids[-inner:]
+    else:
+        start = first if section == "top" else last - inner
+    return ids[start : start + inner] if start >= first and start + inner <= last else None

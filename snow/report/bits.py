@@ -11,7 +11,7 @@ from snow.errors import SnowError
 from snow.report.charts import Bar, bars
 from snow.report.content import Column, Figure, Section, Table
 from snow.report.format import count, decimal, size
-from snow.report.receipts import pick
+from snow.report.receipts import Receipts, pick
 from snow.report.training import MODELS
 
 Bits = Mapping[str, Mapping[str, Any]]  # by model, as `bits` writes them
@@ -49,17 +49,21 @@ def texts_of(bits: Bits) -> list[tuple[str, tuple[str, ...]]]:
 def section(bits: Bits) -> Section:
     """Every model's bits are required."""
     words = (
-        "How many bits a model needs to write down a byte of text, given what precedes it; lower is better. Bytes are the same for every tokenizer, "
-        "and the number moves long before the first task is solved. Held-out repositories resemble the corpus; the suites' reference solutions, "
-        "each given its prompt, are what the annotator was validated on."
+        "How many bits a model needs to write down a byte of text, given what precedes it; lower is better. Bytes are the same for "
+        "every tokenizer, and the number moves long before the first task is solved. Held-out repositories resemble the corpus; the "
+        "suites' reference solutions, each given its prompt, are what the annotator was validated on."
     )
-    chart = Figure("Bits per byte of each model", tuple(_chart(bits, name, path) for name, path in texts_of(bits) if path[1:2] != ("languages",)), "Lower is better. Bars start at 0.")
+    chart = Figure(
+        "Bits per byte of each model",
+        tuple(_chart(bits, name, path) for name, path in texts_of(bits) if path[1:2] != ("languages",)),
+        "Lower is better. Bars start at 0.",
+    )
     return Section("bits", "Bits per byte", [words, chart, _table(bits)])
 
 
 def _chart(bits: Bits, name: str, path: tuple[str, ...]) -> Any:
     values = [(title, pick(bits[model], *path, "bits_per_byte"), index) for index, (model, title) in enumerate(MODELS.items())]
-    return bars([Bar(title, value, decimal(value), colour) for title, value, colour in values if value is not None], name=name, label_width=90, width=380)
+    return bars([Bar(title, value, decimal(value), colour) for title, value, colour in values if value is not None], name=name, width=280)
 
 
 def _table(bits: Bits) -> Table:
@@ -75,9 +79,9 @@ def _table(bits: Bits) -> Table:
         values = (pick(bits[model], *path, "bits_per_byte") for model in MODELS)
         rows.append((name, facts["bytes"], facts.get("byte_unigram_entropy"), *values))
     notes = (
-        "The byte-unigram entropy is what a code would need that knows only how often each byte occurs in the very text scored; a model above it "
-        "has learned nothing of use there. "
-        f"Scored with up to {count(bits['phase1'].get('sequence_length', 0))} tokens of context.",
+        "The byte-unigram entropy is what a code would need that knows only how often each byte occurs in the very text scored; a "
+        f"model above it has learned nothing of use there. Scored with up to {count(bits['phase1'].get('sequence_length', 0))} tokens "
+        "of context.",
     )
     return Table("bits", "Bits per byte, lower is better", columns, tuple(rows), notes)
 
@@ -86,7 +90,10 @@ def difference(name: str, selected: float, control: float) -> str:
     """What selection did to one number, in words that follow its sign."""
     change = selected - control
     if abs(change) < EVEN:
-        return f"On {name} selection made no difference: {decimal(selected)} bits per byte with it and {decimal(control)} with random documents."
+        return (
+            f"On {name} selection made no difference: {decimal(selected)} bits per byte with it and {decimal(control)} with random "
+            "documents."
+        )
     verb, judgement = ("lowered", "better") if change < 0 else ("raised", "worse")
     return (
         f"On {name} selection {verb} bits per byte by {decimal(abs(change))}, which is {judgement}: {decimal(selected)} with it against "
@@ -106,7 +113,7 @@ def worth(bits: Bits) -> str:
     return " ".join(sentences)
 
 
-def worth_section(bits: Bits, scores: str) -> Section:
+def worth_section(bits: Bits, receipts: Receipts, scores: str) -> Section:
     """Phase 2 against its control; `scores` says how differently the annotator sees what the two trained on."""
     columns = (
         Column("text", "text", "text"),
@@ -125,12 +132,31 @@ def worth_section(bits: Bits, scores: str) -> Section:
     table = Table("worth", "Phase 2 against its control, bits per byte", columns, tuple(rows), notes, strong=frozenset({0}))
     total = bits["phase1"]["heldout"]["total"]["bytes"]
     words = (
-        f"Phase 2 and its control start from the same weights and see as many tokens, in the same languages, on the same schedule; only the "
-        f"documents differ ({scores}). The held-out text, {size(total)}, is drawn like the corpus, so documents unlike the corpus can cost "
-        "something there while they help on the benchmarks' solutions, which is what selection aims at."
+        f"{_setting(receipts)} ({scores}). The held-out text, {size(total)}, is drawn like the corpus: it says what selection costs or "
+        "gains on ordinary code. The benchmarks' solutions are what selection aims at."
     )
     caution = "This is one run of each with one seed; how much such differences vary from seed to seed was not measured."
     return Section("worth", "What selection was worth", [words, worth(bits), caution, table])
+
+
+def _setting(receipts: Receipts) -> str:
+    """What phase 2 and its control have in common, as far as it is so."""
+    params = receipts.params()
+    tokens = [receipts.one("pretrain", model)["tokens"] for model in ("phase2", "control")]
+    if params["pretrain"]["phase2"] != params["pretrain"]["control"]:
+        return (
+            "Phase 2 and its control were trained with different params, so what follows is not the work of selection alone; their "
+            "documents differ too"
+        )
+    if tokens[0] != tokens[1]:
+        return (
+            f"Phase 2 and its control start from the same weights on the same schedule, but see {count(tokens[0])} and "
+            f"{count(tokens[1])} tokens; their documents differ"
+        )
+    return (
+        "Phase 2 and its control start from the same weights and see as many tokens, in the same languages, on the same schedule; only "
+        "the documents differ"
+    )
 
 
 def summary(bits: Bits) -> str:
@@ -142,4 +168,3 @@ def summary(bits: Bits) -> str:
             if None not in values:
                 parts.append(f"{' → '.join(decimal(value) for value in values)} on {name}")
     return f"Bits per byte over the three phases: {'; '.join(parts)}."
-

@@ -9,13 +9,15 @@ from typing import Any
 from snow.report.content import Table
 from snow.report.format import cell, count, general, short
 from snow.report.markdown import escaped, markdown_table
+from snow.report.markup import printable
 from snow.report.receipts import Receipts, pick
 from snow.report.training import MEANING, MODELS
 
 
 def _front(**fields: Any) -> str:
     """The metadata block model hubs read; JSON values are YAML values."""
-    return "\n".join(["---", *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()), "---"])
+    lines = (f"{name}: {printable(json.dumps(value, ensure_ascii=False))}" for name, value in fields.items())
+    return "\n".join(["---", *lines, "---"])
 
 
 def _join(parts: Sequence[str]) -> str:
@@ -35,31 +37,33 @@ def data_card(title: str, receipts: Receipts, tables: Mapping[str, Table]) -> st
             f"# {escaped(title)}: data card",
             "## What it is",
             escaped(
-                f"Source code in {len(languages)} languages ({', '.join(languages)}), collected from the sources below, filtered, deduplicated and "
-                "decontaminated after the Arctic-SnowCoder recipe (arXiv 2409.02326), and code files written by a language model from fragments of it. "
-                "One row is one file: id, repo, path, language, license, content, size."
+                f"Source code in {len(languages)} languages ({', '.join(languages)}), collected from the sources below, filtered, "
+                "deduplicated and decontaminated after the Arctic-SnowCoder recipe (arXiv 2409.02326), and code files written by a "
+                "language model from fragments of it. One row is one file: id, repo, path, language, license, content, size."
             ),
             markdown_table(tables["funnel"]),
             "## Where it comes from",
             markdown_table(tables["sources"]),
             escaped(
-                "Only files under a permissive licence are kept, as far as the licence could be recognised; a file that says nothing, or "
-                f"something unknown, is left out. Allowed: {', '.join(licenses)}. Each row names its own licence, and its notices still apply to it."
+                "Only files under a permissive licence are kept, as far as the licence could be recognised; a file that says nothing, "
+                f"or something unknown, is left out. Allowed: {', '.join(licenses)}. Each row names its own licence, and its notices "
+                "still apply to it."
             ),
             "## How it was made",
             *_steps(params, tables),
             "## Synthetic documents",
             escaped(
-                f"Written by {generator['model']}{_revision(generator)} at temperature {general(generator['temperature'])}, top-p "
-                f"{general(generator['top_p'])}, at most {count(generator['max_tokens'])} tokens, from up to {count(params['synthesis']['seed_lines'])} "
-                "consecutive lines of a selected document each. They were parsed where they are Python, never executed, and may be wrong. Their "
-                "licence column says synthetic; the terms of the generating model apply."
+                f"Written by {_written_by(receipts)} at temperature {general(generator['temperature'])}, top-p "
+                f"{general(generator['top_p'])}, at most {count(generator['max_tokens'])} tokens, from up to "
+                f"{count(params['synthesis']['seed_lines'])} consecutive lines of a selected document each. They were parsed where they "
+                "are Python, never executed, and may be wrong. Their licence column says synthetic; the terms of the generating model "
+                "apply."
             ),
             markdown_table(tables["synthesis"]),
             "## Held out",
             escaped(
-                f"{count(heldout['heldout_repositories'])} of {count(heldout['repositories'])} repositories are trained on in no phase and measure "
-                "the models. The annotator does not see them, nor does a tokenizer trained here."
+                f"{count(heldout['heldout_repositories'])} of {count(heldout['repositories'])} repositories are trained on in no phase "
+                "and measure the models. The annotator does not see them, nor does a tokenizer trained here."
             ),
             "## What to know before using it",
             "\n".join(
@@ -78,10 +82,10 @@ def _steps(params: Mapping[str, Any], tables: Mapping[str, Table]) -> list[str]:
     dedup = params["dedup"]
     return [
         escaped(
-            "Filters look at size, line lengths, the share of letters, encoded data, marks of generated files and, for Python, whether it parses; a "
-            "reason below is the name of the threshold under filters in the report's params. Deduplication drops exact copies and "
-            f"near-duplicates: MinHash with {count(dedup['permutations'])} permutations over {dedup['ngram']}-grams of tokens, estimated Jaccard "
-            f"similarity of {general(dedup['threshold'])} or more."
+            "Filters look at size, line lengths, the share of letters, encoded data, marks of generated files and, for Python, whether "
+            "it parses; a reason below is the name of the threshold under filters in the report's params. Deduplication drops exact "
+            f"copies and near-duplicates: MinHash with {count(dedup['permutations'])} permutations over {dedup['ngram']}-grams of "
+            f"tokens, estimated Jaccard similarity of {general(dedup['threshold'])} or more."
         ),
         markdown_table(tables["dropped"]),
         escaped(" ".join(tables["decontamination"].notes)),
@@ -89,8 +93,11 @@ def _steps(params: Mapping[str, Any], tables: Mapping[str, Table]) -> list[str]:
     ]
 
 
-def _revision(generator: Mapping[str, Any]) -> str:
-    return f" (revision {generator['revision']})" if generator.get("revision") else ""
+def _written_by(receipts: Receipts) -> str:
+    """The generator as its receipts name it, with its revision where that is known."""
+    pairs = {(str(facts.get("model")), facts.get("revision")) for facts in receipts.instances("generate").values()}
+    named = sorted(f"{model} (revision {revision})" if revision else model for model, revision in pairs)
+    return " and ".join(named)
 
 
 def model_card(title: str, receipts: Receipts, tables: Mapping[str, Table], result: str, worth: str) -> str:
@@ -105,18 +112,20 @@ def model_card(title: str, receipts: Receipts, tables: Mapping[str, Table], resu
             f"# {escaped(title)}: model card",
             "## What it is",
             escaped(
-                f"Llama-architecture language models of code, {short(first['parameters'])} parameters, pretrained from scratch in three phases after "
-                f"the Arctic-SnowCoder recipe (arXiv 2409.02326) on code in {languages}. They continue text; they follow no instructions."
+                f"Llama-architecture language models of code, {short(first['parameters'])} parameters, pretrained from scratch in three "
+                f"phases after the Arctic-SnowCoder recipe (arXiv 2409.02326) on code in {languages}. They continue text; they follow "
+                "no instructions."
             ),
             "\n".join(f"- `models/{name}`: {escaped(MODELS[name])}, {escaped(MEANING[name])}" for name in MODELS),
             "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-            'tokenizer = AutoTokenizer.from_pretrained("models/phase3")\nmodel = AutoModelForCausalLM.from_pretrained("models/phase3")\n```',
+            'tokenizer = AutoTokenizer.from_pretrained("models/phase3")\n'
+            'model = AutoModelForCausalLM.from_pretrained("models/phase3")\n```',
             "## Architecture",
             escaped(
-                f"Hidden size {count(model['hidden_size'])}, feed-forward {count(model['intermediate_size'])}, {count(model['num_hidden_layers'])} "
-                f"layers, {count(model['num_attention_heads'])} heads ({count(model['num_key_value_heads'])} for keys and values), vocabulary "
-                f"{cell(vocabulary, 'count')}, context {count(model['max_position_embeddings'])} tokens, "
-                f"{'tied' if model['tie_word_embeddings'] else 'separate'} embeddings."
+                f"Hidden size {count(model['hidden_size'])}, feed-forward {count(model['intermediate_size'])}, "
+                f"{count(model['num_hidden_layers'])} layers, {count(model['num_attention_heads'])} heads "
+                f"({count(model['num_key_value_heads'])} for keys and values), vocabulary {cell(vocabulary, 'count')}, context "
+                f"{count(model['max_position_embeddings'])} tokens, {'tied' if model['tie_word_embeddings'] else 'separate'} embeddings."
             ),
             "## Training",
             markdown_table(tables["training"]),
@@ -144,16 +153,16 @@ def model_card(title: str, receipts: Receipts, tables: Mapping[str, Table], resu
 def _recipe(params: Mapping[str, Any]) -> str:
     lines = []
     for name, title in MODELS.items():
-        phase = params[f"pretrain.{name}"]
+        phase = params["pretrain"][name]
         schedule = phase["schedule"]
         warmup = f"{count(schedule['warmup_steps'])} steps of warmup to {general(schedule['max_lr'])}, then {schedule['kind']}"
         lower = "" if schedule["kind"] == "constant" else f" to {general(schedule['min_lr'])}"
         lines.append(
             escaped(
-                f"{title}: AdamW (betas {general(phase['beta1'])} and {general(phase['beta2'])}, weight decay {general(phase['weight_decay'])}, gradients "
-                f"clipped at {general(phase['gradient_clip'])}), {count(phase['batch_size'])} sequences of {count(phase['sequence_length'])} tokens a "
-                f"step, {warmup}{lower}, {phase['engine']['precision']}."
+                f"{title}: AdamW (betas {general(phase['beta1'])} and {general(phase['beta2'])}, weight decay "
+                f"{general(phase['weight_decay'])}, gradients clipped at {general(phase['gradient_clip'])}), "
+                f"{count(phase['batch_size'])} sequences of {count(phase['sequence_length'])} tokens a step, {warmup}{lower}, "
+                f"{phase['engine']['precision']}."
             )
         )
     return "\n".join(f"- {line}" for line in lines)
-

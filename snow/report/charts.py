@@ -6,6 +6,7 @@ numbers, which browsers show on hover and screen readers read. Nothing here is r
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from xml.etree.ElementTree import Element
 from snow.report.markup import element, number
 
 WIDTH = 760
+CHARACTER = 7.2  # a generous width of one, at 13 pixels
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 58, 44  # margins: tick labels, air, legend and axis label, ticks and axis label
 
 
@@ -54,7 +56,7 @@ def thin(points: Sequence[tuple[float, float]], most: int = 240) -> list[tuple[f
     if len(points) <= most:
         return list(points)
     edges = [index * len(points) // most for index in range(most + 1)]
-    runs = [points[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    runs = [points[start:end] for start, end in itertools.pairwise(edges)]
     return [(math.fsum(x for x, _ in run) / len(run), math.fsum(y for _, y in run) / len(run)) for run in runs]
 
 
@@ -71,9 +73,9 @@ def lines(
 ) -> Element:
     """Curves over one pair of axes. `zero` starts the vertical axis at zero; otherwise it starts near the lowest value."""
     drawn = [curve for curve in curves if curve.points]
-    xs = [x for curve in drawn for x, _ in curve.points] or [0.0, 1.0]
+    xs = [0.0, *(x for curve in drawn for x, _ in curve.points)]
     ys = [y for curve in drawn for _, y in curve.points] or [0.0, 1.0]
-    x_low, x_high = min(xs), max(max(xs), min(xs) + 1e-9)
+    x_low, x_high = min(xs), max(max(xs), min(xs) + 1e-9)  # from zero
     y_ticks = ticks(0.0 if zero else min(ys), max(ys))
     y_low, y_high = y_ticks[0], max(max(ys), y_ticks[1])
     right, bottom = WIDTH - RIGHT, height - BOTTOM
@@ -95,16 +97,18 @@ def lines(
     parts.append(element("text", y_label, class_="label", x=0, y=TOP - 14))
     for curve in drawn:
         parts.extend(_curve(curve, [at(x, y) for x, y in curve.points], x_text, y_text))
-    x = 0
+    x = 0.0
     for curve in drawn:
         dash = "5 4" if curve.dashed else None
         parts.append(element("line", class_=f"line c{curve.colour}", x1=x, x2=x + 22, y1=12, y2=12, stroke_dasharray=dash))
         parts.append(element("text", curve.label, class_="value", x=x + 28, y=16))
-        x += 28 + 8 * len(curve.label) + 22
+        x += 28 + CHARACTER * len(curve.label) + 22
     return _figure(name, height, parts)
 
 
-def _curve(curve: Line, places: Sequence[tuple[float, float]], x_text: Callable[[float], str], y_text: Callable[[float], str]) -> list[Element]:
+def _curve(
+    curve: Line, places: Sequence[tuple[float, float]], x_text: Callable[[float], str], y_text: Callable[[float], str]
+) -> list[Element]:
     path = " ".join(f"{'M' if index == 0 else 'L'}{number(x)} {number(y)}" for index, (x, y) in enumerate(places))
     x, y = curve.points[-1]
     title = element("title", f"{curve.label}: {y_text(y)} at {x_text(x)}")
@@ -116,17 +120,30 @@ def _curve(curve: Line, places: Sequence[tuple[float, float]], x_text: Callable[
     return parts
 
 
-def bars(rows: Sequence[Bar], *, name: str, label_width: int = 210, longest: float | None = None, width: int = WIDTH) -> Element:
+def bars(rows: Sequence[Bar], *, name: str, longest: float | None = None, width: int = WIDTH) -> Element:
     """Horizontal bars from zero, one per row, in the order given; `longest` is the value of a bar over the full width."""
     pitch, thickness = 30, 18
+    label_width = CHARACTER * max((len(row.label) for row in rows), default=0) + 14
+    text_width = CHARACTER * max((len(row.text) for row in rows), default=0) + 12
     highest = longest or max((row.value for row in rows), default=0) or 1
-    room = width - label_width - (150 if width == WIDTH else 60)
+    room = max(width - label_width - text_width, 60)
     parts: list[Element] = []
     for index, row in enumerate(rows):
         y = index * pitch + 6
         length = max(row.value / highest * room, 1.5 if row.value else 0)
         parts.append(element("text", row.label, class_="name", x=label_width - 10, y=y + 14, text_anchor="end"))
-        parts.append(element("rect", element("title", f"{row.label}: {row.text}"), class_=f"f{row.colour}", x=label_width, y=y, width=length, height=thickness, rx=2))
+        parts.append(
+            element(
+                "rect",
+                element("title", f"{row.label}: {row.text}"),
+                class_=f"f{row.colour}",
+                x=label_width,
+                y=y,
+                width=length,
+                height=thickness,
+                rx=2,
+            )
+        )
         parts.append(element("text", row.text, class_="value", x=label_width + length + 8, y=y + 14))
     return _figure(name, len(rows) * pitch + 10, parts, width)
 
@@ -142,7 +159,17 @@ def histogram(counts: Sequence[int], low: float, high: float, *, name: str, mark
         chosen = mark is not None and start + step > mark
         title = element("title", f"{text(start)} to {text(start + step)}: {value:,}")
         bar_width = room / len(counts)
-        parts.append(element("rect", title, class_="f1" if chosen else "f0", x=left + index * bar_width, y=bottom - tall, width=max(bar_width - 1, 0.5), height=tall))
+        parts.append(
+            element(
+                "rect",
+                title,
+                class_="f1" if chosen else "f0",
+                x=left + index * bar_width,
+                y=bottom - tall,
+                width=max(bar_width - 1, 0.5),
+                height=tall,
+            )
+        )
     parts.append(element("line", class_="axis", x1=left, x2=width - left, y1=bottom, y2=bottom))
     parts.append(element("text", text(low), class_="tick", x=left, y=bottom + 15))
     parts.append(element("text", text(high), class_="tick", x=width - left, y=bottom + 15, text_anchor="end"))
@@ -150,9 +177,25 @@ def histogram(counts: Sequence[int], low: float, high: float, *, name: str, mark
         x = left + (min(max(mark, low), high) - low) / ((high - low) or 1) * room
         parts.append(element("line", class_="mark", x1=x, x2=x, y1=top - 4, y2=bottom))
         near_right = x > width * 0.6
-        parts.append(element("text", f"selected from {text(mark)}", class_="tick", x=x - 4 if near_right else x + 4, y=top - 6, text_anchor="end" if near_right else "start"))
+        parts.append(
+            element(
+                "text",
+                f"selected from {text(mark)}",
+                class_="tick",
+                x=x - 4 if near_right else x + 4,
+                y=top - 6,
+                text_anchor="end" if near_right else "start",
+            )
+        )
     return _figure(name, height, parts, width)
 
 
 def _figure(name: str, height: float, parts: Sequence[Element], width: float = WIDTH) -> Element:
-    return element("svg", element("title", name), *parts, viewBox=f"0 0 {number(width)} {number(height)}", role="img", xmlns="http://www.w3.org/2000/svg")
+    return element(
+        "svg",
+        element("title", name),
+        *parts,
+        viewBox=f"0 0 {number(width)} {number(height)}",
+        role="img",
+        xmlns="http://www.w3.org/2000/svg",
+    )

@@ -10,21 +10,31 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from snow.report.format import cell
+from snow.report.format import INAPPLICABLE, cell
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its key in tables.json, its heading, and the kind of quantity it holds (see `snow.report.format.KINDS`)."""
+    """A column: its key in tables.json, its heading, the kind of quantity it holds (see `snow.report.format.KINDS`), and the
+    heading it shares with its neighbours, if any."""
 
     key: str
     label: str
     kind: str = "count"
+    group: str = ""
+
+    @property
+    def full_label(self) -> str:
+        """The heading where there is one row of them."""
+        return f"{self.group}: {self.label}" if self.group else self.label
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of raw values; None is a fact that was not measured. `strong` rows (by index) are totals or the run's own."""
+    """A table of raw values; None is a fact that was not measured, INAPPLICABLE one the row cannot have.
+
+    `strong` rows (by index) are those to look at first; a `folded` table stays closed on the page until asked for.
+    """
 
     name: str
     title: str
@@ -32,7 +42,7 @@ class Table:
     rows: tuple[tuple[Any, ...], ...]
     notes: tuple[str, ...] = ()
     strong: frozenset[int] = frozenset()
-    folded: bool = False  # long reference material: closed on the page until asked for
+    folded: bool = False
 
     def written(self) -> Iterator[list[str]]:
         """The rows as people read them."""
@@ -40,9 +50,10 @@ class Table:
             yield [cell(value, column.kind) for value, column in zip(row, self.columns, strict=True)]
 
     def as_json(self) -> dict[str, Any]:
-        """The table for programs: the raw values, keyed; null where not measured."""
-        columns = [{"key": column.key, "label": column.label, "kind": column.kind} for column in self.columns]
-        rows = [dict(zip((column.key for column in self.columns), row, strict=True)) for row in self.rows]
+        """The table for programs: the raw values, keyed; null where there is none."""
+        columns = [{"key": column.key, "label": column.full_label, "kind": column.kind} for column in self.columns]
+        keys = [column.key for column in self.columns]
+        rows = [{key: None if value == INAPPLICABLE else value for key, value in zip(keys, row, strict=True)} for row in self.rows]
         return {"name": self.name, "title": self.title, "columns": columns, "rows": rows, "notes": list(self.notes)}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 NOT_MEASURED = "not measured"
+INAPPLICABLE = "–"  # as a value: what the row cannot have, which is different from a fact that no stage recorded
 
 
 def count(value: float) -> str:
@@ -26,9 +27,9 @@ def short(value: float) -> str:
     """Counts on an axis or in a sentence, decimal units: 1.2M, 400k, 96."""
     for unit in ("", "k", "M"):
         if abs(value) < 999.5:
-            return f"{value:g}" if unit == "" else f"{_significant(value)}{unit}"
+            return f"{value:g}" if unit == "" else f"{_plain(value)}{unit}"
         value /= 1000
-    return f"{_significant(value)}B"
+    return f"{_plain(value)}B"
 
 
 def percent(value: float) -> str:
@@ -51,6 +52,11 @@ def signed(value: float) -> str:
     return "0.000" if round(value, 3) == 0 else f"{value:+.3f}".replace("-", "−")
 
 
+def power(value: float) -> str:
+    """A number whose size is what matters, three digits: 1.65e+13."""
+    return f"{value:.2e}"
+
+
 def general(value: float) -> str:
     """A setting or a rate, as short as it reads: 0.002, 2e-06."""
     return f"{value:.6g}"
@@ -58,6 +64,11 @@ def general(value: float) -> str:
 
 def _significant(value: float) -> str:
     return f"{value:.{max(0, 2 - len(str(int(abs(value)))) + 1)}f}" if abs(value) < 999.5 else f"{value:.0f}"
+
+
+def _plain(value: float) -> str:
+    text = _significant(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _digest(value: str) -> str:
@@ -72,6 +83,7 @@ def _text(value: Any) -> str:
 KINDS: Mapping[str, Callable[[Any], str]] = {
     "text": _text,
     "code": _text,
+    "name": _text,
     "digest": _digest,
     "count": count,
     "bytes": size,
@@ -80,9 +92,12 @@ KINDS: Mapping[str, Callable[[Any], str]] = {
     "decimal": decimal,
     "signed": signed,
     "general": general,
+    "power": power,
 }
 
 
 def cell(value: Any, kind: str) -> str:
     """A value as its kind is written; None is a fact that no stage recorded."""
-    return NOT_MEASURED if value is None else KINDS[kind](value)
+    if value is None:
+        return NOT_MEASURED
+    return INAPPLICABLE if value == INAPPLICABLE else KINDS[kind](value)

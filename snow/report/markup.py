@@ -7,8 +7,7 @@ from xml.etree.ElementTree import Element, tostring
 
 # What neither HTML nor UTF-8 can carry: control characters but tab and newline, lone surrogates, the two non-characters.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_BLOCKS = frozenset("body div footer g head header li link main meta nav p section style svg table tbody thead title tr ul h1 h2 h3".split())
-_BLOCKS |= frozenset("figure figcaption details summary line rect path text".split())
+_INLINE = frozenset({"a", "th", "td"})  # every other tag ends its line, so that pages can be compared line by line
 
 Child = Element | str | None
 
@@ -32,7 +31,7 @@ def element(tag: str, *children: Child, **attributes: str | float | None) -> Ele
         if child is None:
             continue
         if isinstance(child, Element):
-            if child.tag in _BLOCKS:
+            if child.tag not in _INLINE:
                 child.tail = "\n"
             node.append(child)
         elif len(node):

@@ -8,7 +8,7 @@ from typing import Any
 
 from snow import __version__
 from snow.report.content import Column, Section, Table
-from snow.report.format import count
+from snow.report.format import INAPPLICABLE, count
 from snow.report.receipts import Receipts
 
 
@@ -17,9 +17,9 @@ def section(receipts: Receipts) -> Section:
     params = receipts.params()
     jobs = receipts.all()
     words = (
-        f"Written by snow {__version__} from {count(len(jobs))} receipts, seed {params.get('seed', 'not recorded')}. A job's key is the SHA-256 "
-        "of its params, the digest of its stage's code, the versions of the packages that decide its bytes, and the content hashes of its "
-        "inputs: two runs with the same keys made the same artifacts. tables.json has keys and digests in full."
+        f"Written by snow {__version__} from {count(len(jobs))} receipts, seed {params.get('seed', 'not recorded')}. A job's key is the "
+        "SHA-256 of its params, the digest of its stage's code, the versions of the packages that decide its bytes, and the content "
+        "hashes of its inputs: two runs with the same keys made the same artifacts. tables.json has keys and digests in full."
     )
     return Section("provenance", "Provenance", [words, _stages(receipts), _params(params), _keys(receipts)])
 
@@ -34,15 +34,20 @@ def _stages(receipts: Receipts) -> Table:
         packages: dict[str, str] = {}
         for receipt in found:
             packages |= receipt["spec"].get("packages", {})
-        versions = ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(packages.items())) or INAPPLICABLE
         rows.append((stage, len(found), codes[0] if len(codes) == 1 else "several", versions))
-    columns = (Column("stage", "stage", "text"), Column("jobs", "jobs"), Column("code", "code digest", "digest"), Column("packages", "packages", "text"))
+    columns = (
+        Column("stage", "stage", "text"),
+        Column("jobs", "jobs"),
+        Column("code", "code digest", "digest"),
+        Column("packages", "packages", "text"),
+    )
     return Table("stages", "Stages", columns, tuple(rows))
 
 
 def _params(params: Mapping[str, Any]) -> Table:
-    columns = (Column("key", "key", "code"), Column("value", "value", "code"))
-    return Table("params", "Params of this run", columns, tuple(_leaves("", params)), folded=True)
+    columns = (Column("key", "key", "name"), Column("value", "value", "code"))
+    return Table("params", "Params of this run", columns, tuple(sorted(_leaves("", params))), folded=True)
 
 
 def _leaves(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,9 @@ class Receipts:
         """The facts of every job of a stage whose instance starts with `under`, by instance; SnowError when there is none."""
         found = {key[1]: value["facts"] for key, value in self._found.items() if key[0] == stage and key[1].startswith(under)}
         if not found:
-            raise SnowError(f"the report needs at least one receipts/{stage}/{under}*.json among its --input receipts; build it with `snakemake all`")
+            raise SnowError(
+                f"the report needs at least one receipts/{stage}/{under}*.json among its --input receipts; build it with `snakemake all`"
+            )
         return found
 
     def total(self, stage: str, under: str = "") -> dict[str, Any]:
@@ -42,16 +44,26 @@ class Receipts:
         return add(self.instances(stage, under).values())
 
     def params(self) -> dict[str, Any]:
-        """The params the jobs read, by dotted key; jobs of one run agree on them, so a disagreement is a SnowError."""
+        """The params the jobs read, as params.yaml nests them; jobs of one run agree on them, so a disagreement is a SnowError."""
         merged: dict[str, Any] = {}
         for (stage, instance), receipt in self._found.items():
-            for key, value in receipt["spec"]["params"].items():
-                if merged.setdefault(key, value) != value:
+            for dotted, value in receipt["spec"]["params"].items():
+                if not _merge(merged, dotted.split("."), value):
                     raise SnowError(
-                        f"receipts/{stage}/{instance}.json was made with another value of params.{key} than the receipts before it; "
+                        f"receipts/{stage}/{instance}.json was made with another value of params.{dotted} than the receipts before it; "
                         "run `snakemake all` so that all are of one run"
                     )
-        return dict(sorted(merged.items()))
+        return merged
+
+
+def _merge(params: dict[str, Any], path: list[str], value: Any) -> bool:
+    """Put a value where its path says, keeping what is there; False when something else is there already."""
+    *outer, name = path
+    for key in outer:
+        params = params.setdefault(key, {})
+    if isinstance(value, Mapping) and isinstance(params.setdefault(name, {}), dict):
+        return all(_merge(params, [name, key], inner) for key, inner in value.items())
+    return params.setdefault(name, value) == value
 
 
 def add(facts: Iterable[Facts]) -> dict[str, Any]:
@@ -77,14 +89,16 @@ def pick(facts: Facts, *path: str) -> Any:
 
 
 def load(paths: Iterable[Path]) -> Receipts:
-    """Read receipt files; one that is not a receipt is a SnowError naming it."""
+    """Read receipt files, or all of a folder; one that is not a receipt is a SnowError naming it."""
     receipts = []
-    for path in paths:
+    for path in (file for given in paths for file in (sorted(given.rglob("*.json")) if given.is_dir() else [given])):
         try:
             receipt = json.loads(path.read_text())
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise SnowError(f"{path} is not a readable receipt ({error}); delete it and run again") from None
         if not isinstance(receipt, dict) or REQUIRED - receipt.keys():
-            raise SnowError(f"{path} is not a receipt of a snow job: it lacks {', '.join(sorted(REQUIRED - set(receipt)))}; delete it and run again")
+            raise SnowError(
+                f"{path} is not a receipt of a snow job: it lacks {', '.join(sorted(REQUIRED - set(receipt)))}; delete it and run again"
+            )
         receipts.append(receipt)
     return Receipts(receipts)

@@ -51,7 +51,10 @@ def read_scores(paths: Iterable[Path]) -> Scores:
                 found.histograms[language] = found.histograms.get(language, np.zeros(BINS, np.int64)) + counts
             order = np.argsort(-values, kind="stable")
             rows = [*order[:EXTREMES], *np.argsort(values, kind="stable")[:EXTREMES]]
-            named = [Scored(float(values[row]), *(batch.column(name)[row].as_py() for name in ("language", "repo", "path"))) for row in map(int, rows)]
+            named = [
+                Scored(float(values[row]), *(batch.column(name)[row].as_py() for name in ("language", "repo", "path")))
+                for row in map(int, rows)
+            ]
             middle = min(EXTREMES, len(values))
             found.highest = sorted([*found.highest, *named[:middle]], key=lambda one: -one.score)[:EXTREMES]
             found.lowest = sorted([*found.lowest, *named[middle:]], key=lambda one: one.score)[:EXTREMES]

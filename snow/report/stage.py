@@ -9,8 +9,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from snow.report import cards, funnel, passing, provenance, quality, synthetic, training
 from snow.report import bits as bits_per_byte
+from snow.report import cards, funnel, passing, provenance, quality, synthetic, training
 from snow.report.content import Section, tables_of
 from snow.report.format import count, short
 from snow.report.markdown import markdown
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 COLOPHON = "This page needs no network and runs no script. Its tables are beside it as tables.md and tables.json."
 
 
-def sections(receipts: Receipts, logs: dict[str, training.Log], scores: Scores, bits: bits_per_byte.Bits, verdicts: passing.Verdicts) -> list[Section]:
+def sections(
+    receipts: Receipts, logs: dict[str, training.Log], scores: Scores, bits: bits_per_byte.Bits, verdicts: passing.Verdicts
+) -> list[Section]:
     """The report in reading order; SnowError names a receipt that is missing."""
     return [
         funnel.section(receipts),
         training.section(receipts, logs),
         quality.section(receipts, scores),
-        bits_per_byte.worth_section(bits, quality.worth(receipts)),
+        bits_per_byte.worth_section(bits, receipts, quality.worth(receipts)),
         synthetic.section(receipts),
         passing.section(receipts, verdicts),
         bits_per_byte.section(bits),
@@ -43,12 +45,16 @@ def lead(receipts: Receipts, bits: bits_per_byte.Bits) -> str:
     """The run in a paragraph: from how much, how big, how long, with what result."""
     collected = receipts.total("collect")["documents"]
     left = receipts.total("decontaminate")["documents"]
-    facts = {model: receipts.one("pretrain", model) for model in training.MODELS}
-    trained = sum(facts[model]["tokens"] for model in ("phase1", "phase2", "phase3"))
+    parameters, trained = receipts.one("pretrain", "phase1")["parameters"], passing.trained_tokens(receipts)
     passed = passing.solved(receipts)
-    tests = f"{count(passed)} programs pass their tests" if passed else "No program passes its tests, as is to be expected of a model this small"
+    expected = ", as is to be expected of a model this small" if passing.small(receipts) else ""
+    tests = (
+        f"Programs that pass their tests, over all models and suites: {count(passed)}"
+        if passed
+        else f"No program passes its tests{expected}"
+    )
     return (
-        f"The Arctic-SnowCoder recipe on {count(left)} of {count(collected)} collected documents: a model of {short(facts['phase1']['parameters'])} "
+        f"The Arctic-SnowCoder recipe on {count(left)} of {count(collected)} collected documents: a model of {short(parameters)} "
         f"parameters, pretrained on {short(trained)} tokens in three phases. {tests}. {bits_per_byte.summary(bits)}"
     )
 
@@ -64,7 +70,12 @@ def run(job: Job) -> dict[str, Any]:
     folder.mkdir()
     for name, text in files.items():
         (folder / name).write_text(printable(text), encoding="utf-8", newline="\n")
-    return {"sections": len(found), "tables": len(tables_of(found)), "receipts": len(receipts.all()), "bytes": sum(len(text) for text in files.values())}
+    return {
+        "sections": len(found),
+        "tables": len(tables_of(found)),
+        "receipts": len(receipts.all()),
+        "bytes": sum(len(text) for text in files.values()),
+    }
 
 
 def written(title: str, summary: str, found: Sequence[Section], receipts: Receipts, bits: bits_per_byte.Bits) -> dict[str, str]:

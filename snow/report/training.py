@@ -10,13 +10,13 @@ from typing import Any
 from snow.errors import SnowError
 from snow.report.charts import Line, lines, thin
 from snow.report.content import Column, Figure, Section, Table
-from snow.report.format import count, decimal, general, percent, short
+from snow.report.format import cell, count, decimal, general, percent, short
 from snow.report.receipts import Receipts, pick
 
 MODELS = {"phase1": "Phase 1", "phase2": "Phase 2", "control": "Control", "phase3": "Phase 3"}
 MEANING = {
     "phase1": "general pretraining on the whole corpus",
-    "phase2": "continued on the selected documents, several times over",
+    "phase2": "continued on the selected documents",
     "control": "phase 2 again, on random documents of the same languages instead of the selected ones",
     "phase3": "continued on the synthetic documents",
 }
@@ -45,12 +45,15 @@ def start(receipts: Receipts, model: str) -> int:
 def section(receipts: Receipts, logs: Mapping[str, Log]) -> Section:
     """Every model's pretrain receipt is required; logs may be empty."""
     facts = {model: receipts.one("pretrain", model) for model in MODELS}
-    parameters = facts["phase1"]["parameters"]
+    grouped = {"language_repo": "language and repository", "repo": "repository"}[receipts.params()["packing"]["group_by"]]
+    begins = {model: MODELS.get(facts[model]["begin_from"], "random weights").lower() for model in MODELS}
     words = (
-        f"A causal language model of {short(parameters)} parameters. Phase 1 reads the corpus grouped by language and repository; phase 2 "
-        "begins from its weights on the documents the annotator ranked highest, with the learning rate warmed up again; the control does "
-        "the same on documents drawn at random from the same languages, so that the difference between the two is what selection did; "
-        "phase 3 begins from phase 2 on the synthetic documents. Curves are drawn over all tokens the weights have seen."
+        f"A causal language model of {short(facts['phase1']['parameters'])} parameters with a vocabulary of "
+        f"{cell(pick(receipts.one('tokenizer'), 'vocab_size'), 'count')}. Phase 1 reads the corpus grouped by {grouped}; phase 2 goes "
+        f"on from the weights of {begins['phase2']} with the documents the annotator ranked highest; the control goes on from "
+        f"{begins['control']} with documents drawn at random from the same languages, so that the difference between the two is what "
+        f"selection did; phase 3 goes on from {begins['phase3']} with the synthetic documents. Each has an optimizer and a schedule of "
+        "its own. Curves are drawn over all tokens the weights have seen."
     )
     return Section("training", "Training", [words, *_figures(receipts, logs), _table(receipts), *_cuts(receipts)])
 
@@ -63,21 +66,20 @@ def _table(receipts: Receipts) -> Table:
         Column("tokens", "tokens trained"),
         Column("unique_tokens", "unique tokens"),
         Column("passes", "passes", "general"),
-        Column("flop", "FLOP (6ND)", "general"),
-        Column("train_loss", "last training loss", "decimal"),
-        Column("heldout_loss", "held-out loss", "decimal"),
-        Column("heldout_bits_per_byte", "held-out bits per byte", "decimal"),
+        Column("flop", "FLOP (6ND)", "power"),
+        Column("train_loss", "training", "decimal", "loss at the end"),
+        Column("heldout_loss", "held-out", "decimal", "loss at the end"),
+        Column("heldout_bits_per_byte", "held-out bits/byte", "decimal", "loss at the end"),
     )
     rows = []
     for model, name in MODELS.items():
         facts = receipts.one("pretrain", model)
-        before = MODELS.get(facts["begin_from"], "random weights")
-        rows.append((name, before.lower(), *(pick(facts, column.key) for column in columns[2:])))
+        rows.append((name, MODELS.get(facts["begin_from"], "random weights").lower(), *(pick(facts, column.key) for column in columns[2:])))
     first = receipts.one("pretrain", "phase1")
     notes = [
-        "Losses are nats per token, of the last step and of the held-out repositories; lower is better.",
-        f"Held out while training: {_amount(first, 'heldout_tokens')} tokens, {_amount(first, 'heldout_bytes')} bytes, from repositories no "
-        "phase trains on. The evaluation below measures more of them.",
+        "Losses are nats per token: of the last step's batch, and of the held-out text. Lower is better.",
+        f"Held out while training: {_amount(first, 'heldout_tokens')} tokens, {_amount(first, 'heldout_bytes')} bytes, from "
+        "repositories no phase trains on. The evaluation below measures more of them.",
     ]
     return Table("training", "Phases", columns, tuple(rows), tuple(notes))
 
@@ -93,10 +95,11 @@ def _cuts(receipts: Receipts) -> list[str]:
     for model, name in MODELS.items():
         facts = receipts.one("pretrain", model)
         if pick(facts, "horizon_cut"):
-            phase = receipts.params()[f"pretrain.{model}"]
+            phase = receipts.params()["pretrain"][model]
             told.append(
-                f"{name} was to see {count(phase['tokens'])} tokens; {phase['repetitions']} passes over its {count(facts['unique_tokens'])} "
-                f"unique tokens allow {count(facts['tokens'])} ({percent(facts['tokens'] / phase['tokens'])})."
+                f"{name} was to see {count(phase['tokens'])} tokens; {phase['repetitions']} passes over its "
+                f"{count(facts['unique_tokens'])} unique tokens allow {count(facts['tokens'])} "
+                f"({percent(facts['tokens'] / phase['tokens'])})."
             )
     return told
 
@@ -109,8 +112,12 @@ def _figures(receipts: Receipts, logs: Mapping[str, Log]) -> list[Figure]:
         drawn = []
         for model, name in MODELS.items():
             begin = start(receipts, model)
-            points = [(float(begin + record["tokens"]), float(record[key])) for record in logs.get(model, ()) if record.get(key) is not None]
-            drawn.append(Line(name, thin(points) if smooth else points, COLOURS[model], dashed=model == "control", dots=dots and len(points) <= 60))
+            points = [
+                (float(begin + record["tokens"]), float(record[key])) for record in logs.get(model, ()) if record.get(key) is not None
+            ]
+            drawn.append(
+                Line(name, thin(points) if smooth else points, COLOURS[model], dashed=model == "control", dots=dots and len(points) <= 60)
+            )
         return drawn
 
     def chart(title: str, key: str, unit: str, caption: str, smooth: bool = True, dots: bool = False, zero: bool = False) -> Figure:
@@ -141,7 +148,7 @@ def _figures(receipts: Receipts, logs: Mapping[str, Log]) -> list[Figure]:
             smooth=False,
             dots=True,
         ),
-        chart("Learning rate", "lr", "learning rate", "Warmed up again at the start of every phase, from zero.", zero=True),
+        chart("Learning rate", "lr", "learning rate", "Every phase has a schedule of its own.", zero=True),
     ]
 
 

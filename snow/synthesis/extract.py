@@ -62,6 +62,12 @@ def does_something(tree: ast.Module) -> bool:
     )
 
 
+def repeated_lines(code: str) -> float:
+    """The share of lines that repeat an earlier one, but for indentation; lines without a letter or digit do not count."""
+    lines = [line.strip() for line in code.split("\n") if any(character.isalnum() for character in line)]
+    return 1 - len(set(lines)) / len(lines) if lines else 0.0
+
+
 def overlap(code: str, seed: str, ngram: int) -> float:
     """The share of the code's token shingles that are also the seed's; 0 when either has fewer tokens than a shingle."""
     own, other = _shingles(code, ngram), _shingles(seed, ngram)

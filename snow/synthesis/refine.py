@@ -1,14 +1,16 @@
 """What of the generated code is worth training on: parsed, filtered, deduplicated, decontaminated, and Python at its share.
 
-Reasons apply in the order of `REASONS` and the first one counts. Two passes over the generations: the first keeps per answer a
-few hundred bytes and a MinHash signature, the second writes.
+Reasons apply in the order of `REASONS` and the first one counts. Two passes over the generations: the first decides, the second
+writes. Memory is about 200 bytes per answer and a row group per generations file; MinHash signatures, 1 KB per answer that got as
+far as the comparison, lie in the job's work folder, mapped.
 """
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,7 @@ from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
 
 if TYPE_CHECKING:
     from snow.job import Job
-    from snow.params import Refine
+    from snow.recipe import Refine
 
 REASONS = (
     "refused",  # ended for another reason than stop or the token limit
@@ -31,6 +33,7 @@ REASONS = (
     "empty",  # no code; for Python nothing but comments and strings
     "too_short",
     "too_long",
+    "repetitive",  # a generator that went round in circles
     "unparsable",  # Python only; other languages are not checked and counted under `unparsed`
     "copies_seed",
     "duplicate",  # of an earlier answer, exactly or nearly
@@ -52,65 +55,63 @@ BATCH = 512  # documents signed together
 COLUMNS = ["request", "key", "language", "seed", "model", "finish_reason", "text"]
 
 
-@dataclass
+@dataclass(slots=True)
 class Candidate:
     """One answer after the first pass; `reason` is filled as soon as one applies."""
 
-    request: int
-    key: str
-    language: str
-    id: str | None
-    size: int
+    language: str  # of the code found
+    id: str | None  # of the document; None when there is no code
+    size: int  # bytes of the code
     fenced: bool
     contaminated: bool
     reason: str | None
 
 
 def run(job: Job) -> dict[str, Any]:
-    """generations, suites -> documents, decisions (one row per generation, in order of request)."""
+    """generations, suites -> documents, decisions (one row per generation), both in order of request."""
     settings, paths = job.params.refine, job.inputs["generations"]
     known = benchmarks.read(job.inputs.get("suites", ()), benchmarks.rules(job.params.decontamination))
     scheme = minhash.scheme(job.params.seed, job.params.dedup.ngram, job.params.dedup.permutations, job.params.dedup.lowercase)
-    candidates, signatures = inspect(_rows(paths), settings, known.index, scheme)
-    mark_duplicates(candidates, signatures, settings.duplicate_similarity)
+    store = job.work / "signatures"
+    with store.open("wb") as signatures:
+        candidates = list(inspect(_rows(paths), settings, known.index, scheme, lambda rows: signatures.write(rows.tobytes())))
+    mark_duplicates(candidates, _mapped(store, len(scheme.multipliers)), settings.duplicate_similarity)
     for candidate in candidates:
         if candidate.reason is None and candidate.contaminated:
             candidate.reason = "contaminated"
     mark_surplus(candidates, settings.python_share, job.params.seed)
-    order = sorted(range(len(candidates)), key=lambda row: candidates[row].request)
-    with TableWriter(job.output("decisions"), DECISIONS) as decisions:
-        for row in order:
-            one = candidates[row]
-            decisions.write({name: getattr(one, name) for name in DECISIONS.names if name != "kept"} | {"kept": one.reason is None})
-    with TableWriter(job.output("documents"), DOCUMENTS) as documents:
-        documents.write_all(_documents(_rows(paths), candidates))
+    with (
+        TableWriter(job.output("documents"), DOCUMENTS) as documents,
+        TableWriter(job.output("decisions"), DECISIONS) as decisions,
+    ):
+        for row, candidate in zip(_rows(paths), candidates, strict=True):
+            decisions.write(_decision(row, candidate))
+            if candidate.reason is None:
+                documents.write(_document(row, candidate))
     return _facts(candidates, settings)
 
 
 def inspect(
-    generations: Iterator[dict[str, Any]], settings: Refine, index: matching.Index, scheme: minhash.Scheme
-) -> tuple[list[Candidate], np.ndarray]:
-    """Every generation as a Candidate with what can be said of it alone, and the signatures of all, row-aligned.
-
-    The signature of a row with a reason, or shorter than one shingle, is all ones, as `minhash` makes it. Memory: the signatures,
-    1 KB per generation with 256 permutations, and the candidates.
-    """
-    candidates: list[Candidate] = []
-    blocks: list[np.ndarray] = []
+    generations: Iterable[dict[str, Any]],
+    settings: Refine,
+    index: matching.Index,
+    scheme: minhash.Scheme,
+    keep: Callable[[np.ndarray], object],
+) -> Iterator[Candidate]:
+    """Every generation as a Candidate with what can be said of it alone; `keep` gets the signatures of those without a reason."""
     codes: list[str] = []
     for row in tqdm(generations, desc="inspect", unit="answer", mininterval=5, disable=None):
-        code = extract.code_of(row["text"], row["language"], row["finish_reason"] == "length")
+        code = _code(row)
         reason = reason_alone(row["finish_reason"], code, row["seed"], settings, scheme.ngram)
         contaminated = reason is None and bool(matching.find(index, code.text))
         identity = document_id(code.text) if code.text else None
-        size = len(code.text.encode())
-        candidates.append(Candidate(row["request"], row["key"], code.language, identity, size, code.fenced, contaminated, reason))
-        codes.append("" if reason else code.text)
+        yield Candidate(code.language, identity, len(code.text.encode()), code.fenced, contaminated, reason)
+        if reason is None:
+            codes.append(code.text)
         if len(codes) == BATCH:
-            blocks.append(_sign(codes, scheme))
+            keep(_sign(codes, scheme))
             codes = []
-    blocks.append(_sign(codes, scheme))
-    return candidates, np.concatenate(blocks)
+    keep(_sign(codes, scheme))
 
 
 def reason_alone(finish_reason: str, code: extract.Code, seed: str, settings: Refine, ngram: int) -> str | None:
@@ -128,6 +129,8 @@ def reason_alone(finish_reason: str, code: extract.Code, seed: str, settings: Re
         return "too_short"
     if len(code.text) > settings.max_chars:
         return "too_long"
+    if extract.repeated_lines(code.text) > settings.max_repeated_lines:
+        return "repetitive"
     if code.language == "Python" and tree is None:
         return "unparsable"
     if extract.overlap(code.text, seed, ngram) >= settings.seed_similarity:
@@ -136,33 +139,38 @@ def reason_alone(finish_reason: str, code: extract.Code, seed: str, settings: Re
 
 
 def mark_duplicates(candidates: Sequence[Candidate], signatures: np.ndarray, similarity: float) -> None:
-    """Give all but the earliest request of every group of equal or similar documents the reason `duplicate`."""
-    rows = [row for row in sorted(range(len(candidates)), key=lambda row: candidates[row].request) if candidates[row].reason is None]
-    if not rows:
+    """Give all but the first of every group of equal or similar documents the reason `duplicate`.
+
+    `signatures` has one row per candidate without a reason, in order.
+    """
+    open_ones = [one for one in candidates if one.reason is None]
+    if not open_ones:
         return
-    ids = np.frombuffer(bytes.fromhex("".join(candidates[row].id or "" for row in rows)), np.uint32).reshape(len(rows), -1)
-    chosen = signatures[rows]
-    count, width = minhash.bands(similarity, chosen.shape[1])
-    keys = minhash.band_keys(chosen, count, width)
-    signed = np.flatnonzero((chosen != np.uint32(0xFFFFFFFF)).any(axis=1))  # the others have no shingle to compare
-    bands = ((np.ascontiguousarray(keys[signed, band]), signed) for band in range(count))
-    roots, _ = linking.components(ids, chosen, bands, similarity)
-    for position, root in enumerate(roots):
-        if root != position:
-            candidates[rows[position]].reason = "duplicate"
+    ids = np.frombuffer(bytes.fromhex("".join(one.id or "" for one in open_ones)), np.uint32).reshape(len(open_ones), linking.ID_WORDS)
+    # Without a shingle all words are ones; that the first four are by chance happens once in 2^128.
+    signed = np.flatnonzero((signatures[:, :4] != np.uint32(0xFFFFFFFF)).any(axis=1))
+    count, width = minhash.bands(similarity, signatures.shape[1])
+    keys = (minhash.band_keys(signatures[signed, band * width : (band + 1) * width], 1, width)[:, 0] for band in range(count))
+    roots, _ = linking.components(ids, signatures, ((of_band, signed) for of_band in keys), similarity)
+    for position in np.flatnonzero(roots != np.arange(len(roots))):
+        open_ones[position].reason = "duplicate"
 
 
 def mark_surplus(candidates: Sequence[Candidate], python_share: float, seed: int) -> None:
     """Give what is too much for Python's share the reason `language_share`."""
     left = [one for one in candidates if one.reason is None]
-    surplus = balance.surplus([one.language for one in left], [one.size for one in left], [one.key for one in left], python_share, seed)
-    for position in surplus:
+    gone = balance.surplus([one.language for one in left], [one.size for one in left], [one.id or "" for one in left], python_share, seed)
+    for position in gone:
         left[position].reason = "language_share"
 
 
 def _rows(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    for path in paths:
-        yield from read_rows(path, COLUMNS)
+    """The rows of all files in order of request, so that the number of shards does not matter; every file is sorted by it."""
+    return heapq.merge(*(read_rows(path, COLUMNS) for path in paths), key=lambda row: row["request"])
+
+
+def _code(row: dict[str, Any]) -> extract.Code:
+    return extract.code_of(row["text"], row["language"], row["finish_reason"] == "length")
 
 
 def _sign(codes: Sequence[str], scheme: minhash.Scheme) -> np.ndarray:
@@ -171,19 +179,27 @@ def _sign(codes: Sequence[str], scheme: minhash.Scheme) -> np.ndarray:
     return minhash.signatures(np.frombuffer(b"".join(encoded), np.uint8), ends, scheme)[0]
 
 
-def _documents(generations: Iterator[dict[str, Any]], candidates: Sequence[Candidate]) -> Iterator[dict[str, Any]]:
-    for row, one in zip(generations, candidates, strict=True):
-        if one.reason is None:
-            code = extract.code_of(row["text"], row["language"], row["finish_reason"] == "length")
-            yield {
-                "id": one.id,
-                "repo": f"synthetic/{re.sub(r'[^A-Za-z0-9._-]+', '-', row['model'])}",
-                "path": f"{one.key}.{languages.extension(one.language)}",
-                "language": one.language,
-                "license": "synthetic",
-                "content": code.text,
-                "size": one.size,
-            }
+def _mapped(path: Path, width: int) -> np.ndarray:
+    """The signatures of a file as a matrix that stays on disk."""
+    rows = path.stat().st_size // (4 * width)
+    return np.asarray(np.memmap(path, np.uint32, "r", shape=(rows, width))) if rows else np.empty((0, width), np.uint32)
+
+
+def _decision(row: dict[str, Any], one: Candidate) -> dict[str, Any]:
+    found = {"language": one.language, "reason": one.reason, "id": one.id, "size": one.size}
+    return {"request": row["request"], "key": row["key"], "kept": one.reason is None, **found}
+
+
+def _document(row: dict[str, Any], one: Candidate) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "repo": f"synthetic/{re.sub(r'[^A-Za-z0-9._-]+', '-', row['model'])}",
+        "path": f"{row['key']}.{languages.extension(one.language)}",
+        "language": one.language,
+        "license": "synthetic",
+        "content": _code(row).text,
+        "size": one.size,
+    }
 
 
 def _facts(candidates: Sequence[Candidate], settings: Refine) -> dict[str, Any]:

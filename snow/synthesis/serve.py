@@ -74,7 +74,7 @@ def llamacpp(options: Options, port: int, key: str) -> tuple[list[str], dict[str
     """Command and environment of llama.cpp's server."""
     command = [sys.executable, "-m", "snow.synthesis.llamacpp", "--model", options.weights, "--name", options.name, "--port", str(port)]
     command += ["--parallel", str(options.concurrency), "--context", str(options.context_tokens), "--threads", str(options.threads)]
-    # Waiting OpenMP threads sleep: spinning ones starve each other wherever the cores are shared (measured: 48 against 2 tokens/s).
+    # Waiting OpenMP threads sleep: spinning ones starve each other on shared cores (two at a load of 7: 34 against 2 tokens/s).
     return command, {"SNOW_SERVER_KEY": key, "OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(options.threads)}
 
 

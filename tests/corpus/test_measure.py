@@ -20,7 +20,7 @@ import pytest
 from corpus_stages import document, rows, run, standard_library, write
 
 from snow.corpus import signals
-from snow.params import Signals
+from snow.recipe import Signals
 
 SETTINGS = Signals(comments=False, comment_chars=100_000, max_parse_bytes=1_000_000, max_parse_braces=6000)
 SAMPLES = ("", "\n", "é" * 10, "名前 = 1  # naïve ¼ Ⅷ\r\n\x0cx\u2028y", "ab\rcd\n", "x" * 100)
@@ -176,7 +176,9 @@ def test_only_python_is_parsed_and_only_up_to_the_limits() -> None:
 def comment_characters(text: str) -> int:
     """BigCode's reading of Python: tokenize's comments and ast's docstrings."""
     comments = [token.string for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type == tokenize.COMMENT]
-    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))]
+    nodes = [
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
     return sum(map(len, comments)) + sum(len(ast.get_docstring(node, clean=False) or "") for node in nodes)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from judging import judge_of
 
 from snow import packaged
 from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Sandbox, open_sandbox
 from snow.evaluate.suites import Task, read_suite
+from tests.evaluate.judging import judge_of
 
 
 @pytest.fixture(scope="session")

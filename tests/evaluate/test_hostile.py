@@ -24,7 +24,15 @@ Verdict = Callable[..., dict[str, Any]]
 
 def test_nothing_is_written_outside_the_scratch_folder(verdict: Verdict, tmp_path: Path) -> None:
     package = Path(inside.__file__).parent
-    names = [str(tmp_path / "written"), str(package / "written"), "/written", "/usr/lib/written", "/dev/written", "/task/written", "/etc/written"]
+    names = [
+        str(tmp_path / "written"),
+        str(package / "written"),
+        "/written",
+        "/usr/lib/written",
+        "/dev/written",
+        "/task/written",
+        "/etc/written",
+    ]
     row = verdict(f"""
 import io
 for name in {names!r}:
@@ -106,8 +114,8 @@ def test_secrets_of_the_machine_and_of_our_environment_are_out_of_sight(
     monkeypatch.setenv("SERVICE_TOKEN", "PRIVATE")
     row = verdict(f"""
 import io, os
-names = ["~/.ssh/id_ed25519", "{tmp_path}/.ssh/id_ed25519", "/etc/passwd", "/etc/shadow", "/proc/1/environ", "/proc/self/environ", "/proc/1/mem"]
-for name in names:
+names = ["~/.ssh/id_ed25519", "{tmp_path}/.ssh/id_ed25519", "/etc/passwd", "/etc/shadow"]
+for name in (*names, "/proc/1/environ", "/proc/self/environ", "/proc/1/mem"):
     try:
         io.open(os.path.expanduser(name), "rb").read()
         ESCAPED = True

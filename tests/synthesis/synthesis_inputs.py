@@ -47,7 +47,9 @@ def corpus(folder: Path) -> tuple[list[Path], Path]:
         with tables.TableWriter(paths[-1], tables.DOCUMENTS) as writer:
             writer.write_all(rows)
         for row in rows[::2]:
-            selected.append({name: row[name] for name in ("id", "language", "repo")} | {"shard": shard, "score": 1.0, "tokens": row["size"] // 4})
+            selected.append(
+                {name: row[name] for name in ("id", "language", "repo")} | {"shard": shard, "score": 1.0, "tokens": row["size"] // 4}
+            )
     selected.sort(key=lambda row: (row["shard"], row["id"]))
     pq.write_table(pa.Table.from_pylist(selected), folder / "selected.parquet")
     return paths, folder / "selected.parquet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -77,8 +78,9 @@ with endpoint.started({options(weights)!r}, Path({str(tmp_path / "log")!r})) as 
 def test_a_file_that_is_no_model_is_told_with_the_servers_last_line(tmp_path: Path) -> None:
     broken, log = tmp_path / "broken.gguf", tmp_path / "log"
     broken.write_bytes(b"not a model")
-    with pytest.raises(SnowError, match=r"(?s)llamacpp: the server ended with status .* its log .*log ends with: .*\S") as raised, endpoint.started(
-        options(broken), log
+    with (
+        pytest.raises(SnowError, match=r"(?s)llamacpp: the server ended with status .* its log .*log ends with: .*\S") as raised,
+        endpoint.started(options(broken), log),
     ):
         pass
     assert "Traceback" not in str(raised.value)
@@ -95,7 +97,9 @@ def test_vllm_that_is_not_installed_is_told_with_what_to_do(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(("devices", "parallel"), [("0,1,2,3", "4"), ("GPU-1a", "1"), ("", None)])
-def test_vllm_uses_the_devices_the_job_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, devices: str, parallel: str | None) -> None:
+def test_vllm_uses_the_devices_the_job_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, devices: str, parallel: str | None
+) -> None:
     from snow import environments
     from snow.synthesis import serve
 
@@ -106,7 +110,7 @@ def test_vllm_uses_the_devices_the_job_was_given(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
     command, environment = serve.vllm(serve.Options(**options(Path("Org/Model"), backend="vllm", revision="abc")), 1, "key")
     assert command[0] == str(python)
-    following = dict(zip(command, command[1:], strict=False))
+    following = dict(itertools.pairwise(command))
     assert following.get("--tensor-parallel-size") == parallel
     assert following["--revision"] == "abc"
     assert "key" not in command

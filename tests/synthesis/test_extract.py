@@ -25,7 +25,9 @@ def test_of_several_blocks_the_longest_in_the_language_asked_for_counts() -> Non
     assert code(answer, "Go") == extract.Code("python x.py --with --very --many --options\n", "Shell", fenced=True)
 
 
-@pytest.mark.parametrize(("tag", "language"), [("cpp", "C++"), ("C", "C"), ("py", "Python"), ("", "Rust"), ("text", "Rust"), ("{.rust}", "Rust")])
+@pytest.mark.parametrize(
+    ("tag", "language"), [("cpp", "C++"), ("C", "C"), ("py", "Python"), ("", "Rust"), ("text", "Rust"), ("{.rust}", "Rust")]
+)
 def test_a_block_is_in_the_language_it_names(tag: str, language: str) -> None:
     assert code(f"```{tag}\nint x;\n```", "Rust").language == language
 
@@ -38,7 +40,9 @@ def test_an_answer_the_limit_cut_loses_its_unfinished_line() -> None:
     assert code("```c\nint a;\nint b", "C", cut=True).text == "int a;\n"
     assert code("int a;\nint b", "C", cut=True).text == "int a;\n"
     assert code("int a", "C", cut=True).text == ""
-    assert code("```c\nint a;\nint b;\n```\nThis decl", "C", cut=True).text == "int a;\nint b;\n", "the cut was in the talk, not in the code"
+    assert code("```c\nint a;\nint b;\n```\nThis decl", "C", cut=True).text == "int a;\nint b;\n", (
+        "the cut was in the talk, not in the code"
+    )
 
 
 @pytest.mark.parametrize("answer", ["", "  \n\n", "```python\n```", "```python\n\n\n```\n"])
@@ -55,11 +59,18 @@ def test_what_python_cannot_read_is_noticed(text: str) -> None:
     assert extract.parse(text) is None
 
 
-@pytest.mark.parametrize(("text", "expected"), [("# only\n# comments\n", False), ('"""Text."""\n...\npass\n', False), ("import os\n", True)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("# only\n# comments\n", False), ('"""Text."""\n...\npass\n', False), ("import os\n", True)]
+)
 def test_files_without_statements_are_noticed(text: str, expected: bool) -> None:
     tree = extract.parse(text)
     assert tree
     assert extract.does_something(tree) is expected
+
+
+def test_repeated_lines_are_counted_without_braces_and_blanks() -> None:
+    assert extract.repeated_lines("a();\n  a();\n}\n}\n\n\nb();\n") == pytest.approx(1 / 3)
+    assert extract.repeated_lines("}\n}\n") == 0.0
 
 
 def test_overlap_is_the_share_of_the_file_that_is_its_seed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -50,7 +51,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def test_each_request_shows_lines_of_a_selected_document_in_its_language(chat: ChatServer, run: Run, tmp_path: Path) -> None:
     rows, facts = run(**{"synthesis.requests": 12})
     selected = {row["id"]: row for row in pq.read_table(tmp_path / "selected.parquet").to_pylist()}
-    contents = {row["id"]: row["content"] for shard in ("00000", "00001") for row in pq.read_table(tmp_path / f"{shard}.parquet").to_pylist()}
+    contents = {
+        row["id"]: row["content"] for shard in ("00000", "00001") for row in pq.read_table(tmp_path / f"{shard}.parquet").to_pylist()
+    }
     assert [row["request"] for row in rows] == list(range(12))
     for row in rows:
         assert selected[row["document"]]["language"] == row["language"]
@@ -108,8 +111,10 @@ def test_refusals_and_empty_answers_are_kept_and_counted(chat: ChatServer, run: 
 
 
 def test_after_a_failure_the_answers_received_are_kept(chat: ChatServer, run: Run) -> None:
+    replies = itertools.count()
+
     def reply(body: dict[str, Any]) -> Any:
-        return error(400, "too long") if len(chat.asked) > 5 else completion("fine")
+        return error(400, "too long") if next(replies) >= 5 else completion("fine")
 
     chat.reply = reply
     with pytest.raises(SnowError, match="answered 400: too long"):

