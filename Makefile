@@ -4,13 +4,17 @@ SHELL := /bin/bash
 PYTHON ?= python3
 UV := .envs/uv/bin/uv
 UV_VERSION := 0.13.9
-# On a GPU machine the CUDA lock is used; uv needs to be told of local wheels, pip's own setting is not read by it.
+# On a GPU machine torch comes with CUDA from its own lock. Elsewhere it is the CPU build: a wheel in a local folder that pip is
+# told of (uv does not read pip's setting), else PyTorch's index of CPU builds, which uv knows by name.
 ACCELERATOR ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+LOCAL_TORCH := $(if $(UV_FIND_LINKS),$(wildcard $(UV_FIND_LINKS)/torch-*+cpu*.whl))
+BACKEND := $(if $(filter cuda,$(ACCELERATOR))$(LOCAL_TORCH),,--torch-backend cpu)
+lock = envs/$(1)$(if $(filter torch-cuda,$(1)-$(ACCELERATOR)),-cuda).txt
 export UV_LINK_MODE ?= hardlink
 export DVC_NO_ANALYTICS = 1
 
-.PHONY: pocket test test-vllm envs lint check-system clean
+.PHONY: pocket test test-vllm envs lint check-system
 
 pocket: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done
 	.envs/base/bin/snakemake all
@@ -36,8 +40,8 @@ check-system:
 	@touch $@
 
 # The lock is complete, so --no-deps: nothing is resolved again, and no package can bring a second torch.
-.envs/%/.done: envs/%.txt pyproject.toml .envs/uv/.done
+.envs/%/.done: envs/%.txt envs/torch-cuda.txt pyproject.toml .envs/uv/.done
 	$(UV) venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .envs/$*
-	$(UV) pip install --quiet --no-deps --compile-bytecode --python .envs/$*/bin/python -r envs/$*.txt
+	$(UV) pip install --quiet --no-deps --compile-bytecode --python .envs/$*/bin/python $(BACKEND) -r $(call lock,$*)
 	$(UV) pip install --quiet --no-deps --python .envs/$*/bin/python --editable .
 	@touch $@

@@ -92,4 +92,4 @@ rule pretrain:
         mem_mb=growing(6000),
         runtime=growing(2880),
     shell:
-        "snow pretrain {wildcards.phase} --threads {threads} --input tokens {input.tokens} --input index {input.index} --input heldout {input.heldout} --input heldout_index {input.heldout_index} --input tokenizer {input.tokenizer} --input model {input.model} --output model {output.model} --output receipt {output.receipt} > {log} 2>&1"
+        "snow pretrain {wildcards.phase} --threads 2 --input tokens {input.tokens} --input index {input.index} --input heldout {input.heldout} --input heldout_index {input.heldout_index} --input tokenizer {input.tokenizer} --input model {input.model} --output model {output.model} --output receipt {output.receipt} > {log} 2>&1"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pretrain.phase_jobs import Data, make_data
+
 from . import slurm
 from .project import Project
 from .slurm import Cluster
@@ -45,3 +47,9 @@ def cluster(whole_cluster: Cluster) -> Iterator[Cluster]:
 def project(cluster: Cluster, tmp_path: Path) -> Project:
     """A directory that submits to the cluster; call `write` to fill it."""
     return Project(tmp_path / "a project", cluster)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    """Packed tokens for the tiny phase."""
+    return make_data(tmp_path_factory.mktemp("data"))

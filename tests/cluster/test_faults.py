@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -64,23 +63,6 @@ def test_a_restarted_controller_is_not_noticed(project: Project) -> None:
     assert set(project.starts().values()) == {1}
 
 
-@pytest.mark.slow
-def test_a_controller_away_for_70_seconds_delays_and_no_more(project: Project) -> None:
-    """Jobs end meanwhile, and one that depends on them is to be submitted before it is back."""
-    total = 'rule total:\n    input: expand("out/{n}.txt", n=SHARDS)\n    output: "total.txt"\n    shell: "cat {input} > {output}"\n'
-    run = project.write(project_with(total), held="012").start("total")
-    project.wait(lambda: project.started("0", "1", "2"), "all shards to run")
-    project.cluster.stop_controller()
-    gone = time.monotonic()
-    project.release()
-    project.wait(lambda: "sbatch: the controller does not answer" in run.said, "a submission to be tried in vain")
-    time.sleep(max(0.0, gone + 70 - time.monotonic()))
-    project.cluster.start_controller()
-    run.succeeds(seconds=60)
-    assert (project.path / "total.txt").exists()
-    assert set(project.starts().values()) == {1}
-
-
 def test_after_a_kill_the_same_command_takes_over_the_jobs(project: Project) -> None:
     """The filesystem says what is done, the queue what is on its way: nothing starts twice, and no step in between is needed."""
     run = project.write(held="12").start("all")
@@ -97,7 +79,7 @@ def test_after_a_kill_the_same_command_takes_over_the_jobs(project: Project) -> 
 
 def test_a_job_left_behind_that_was_given_other_inputs_is_replaced(project: Project) -> None:
     waits = "while [ -e hold/x ]; do sleep 0.1; done; cat {input} > {output}"
-    project.write(project_with(f'rule given:\n    input: "given.txt"\n    output: "copied.txt"\n    shell: "{waits}"\n'), held="x")
+    project.write((f'{SNAKEFILE}\nrule given:\n    input: "given.txt"\n    output: "copied.txt"\n    shell: "{waits}"\n'), held="x")
     (project.path / "given.txt").write_text("old")
     run = project.start("given")
     project.wait(lambda: bool(project.cluster.number_of("given", "running")), "the job to run")
@@ -150,8 +132,3 @@ def preempt(project: Project) -> None:
     """Fill the cluster for a second with a job of a partition that goes first."""
     everything = ["--nodes=2", "--exclusive", "--partition=urgent"]
     project.cluster.command("srun", *everything, "sleep", "1", timeout=120)
-
-
-def project_with(rules: str) -> str:
-    """The usual Snakefile with further rules."""
-    return f"{SNAKEFILE}\n{rules}"
