@@ -15,11 +15,11 @@ from .project import Project
 from .slurm import Cluster
 
 
-def running_cluster(root: Path) -> Iterator[Cluster]:
-    """A cluster in a new folder; the test skips where Slurm is not installed, and fails there in CI."""
+def running_cluster(root: Path, **shape: int) -> Iterator[Cluster]:
+    """A new cluster, of two small nodes unless told otherwise; the test skips where Slurm is not installed, and fails so in CI."""
     if absent := slurm.missing():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no Slurm on this machine: {', '.join(absent)} missing")
-    cluster = Cluster(root / "slurm")
+    cluster = Cluster(root / "slurm", **shape)
     try:
         yield cluster.start()
     finally:

@@ -128,6 +128,11 @@ class Clone:
         return Clone(path)
 
 
+def measured(name: str) -> bool:
+    """Whether an artifact follows from generation, which is a measurement: every clone that asks the model anew has its own."""
+    return any(part in name for part in ("synthetic", "generate", "refine", "phase3", "report"))
+
+
 def merged(base: Any, overlay: Any) -> Any:
     """A params file under an overlay, as Snakemake merges `--configfile`."""
     if not (isinstance(base, dict) and isinstance(overlay, dict)):
