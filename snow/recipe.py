@@ -48,8 +48,7 @@ class Licenses(Section):
 
 
 class Signals(Section):
-    comments: bool  # also measure the comment share (pygments, the slowest signal)
-    comment_chars: Positive
+    comments: bool  # also measure the comment share
     max_parse_bytes: Positive
     max_parse_braces: Positive
 

@@ -41,7 +41,7 @@ _STAGES = (
         ("shards", "sources", "licenses", "languages"),
         fingerprint="snow.corpus.fingerprint",
     ),
-    Stage("measure", "snow.corpus.measure", "base", ("signals",), ("pygments",)),
+    Stage("measure", "snow.corpus.measure", "base", ("signals",)),
     Stage("clean", "snow.corpus.clean", "base", ("filters",)),
     Stage("sign", "snow.corpus.sign", "base", ("seed", "dedup"), ("numpy",)),
     Stage("cluster", "snow.corpus.cluster", "base", ("dedup",), ("numpy",)),

@@ -56,7 +56,7 @@ def commit(names: Iterable[str], known: Mapping[Path, hashes.Content], root: Pat
         _hand_over(repo, known)
         while wanted:
             try:
-                repo.commit(target=wanted[0], force=True, with_deps=False)
+                repo.commit(target=wanted[0], force=True, relink=False)  # relinking would give files new times
             except LockError:
                 if time.monotonic() > deadline:
                     raise

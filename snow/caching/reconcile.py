@@ -21,6 +21,7 @@ from snow.stages import STAGES
 
 STALE_NS = 10**9  # one second after the epoch: older than every input
 LOCK = Path(".snow/lock")
+LOGS = Path("logs")
 
 
 def hold_lock() -> IO[str] | None:
@@ -64,17 +65,19 @@ def project_times(params: Params) -> list[tuple[ledger.Entry, list[ledger.Cause]
     stale = []
     for entry in entries:
         found = ledger.causes(entry, specs.of(entry.stage, entry.instance), present)
-        outputs = [path for path, _ in entry.outputs if path.exists()]
+        # Snakemake counts a job's benchmark file among its outputs when it looks for the oldest.
+        benchmark = LOGS / entry.stage.name / f"{entry.instance}.tsv"
+        outputs = [path for path in (*(path for path, _ in entry.outputs), entry.receipt, benchmark) if path.exists()]
         if found:
             stale.append((entry, found))
-            for path in [*outputs, entry.receipt]:
+            for path in outputs:
                 _set_time(path, STALE_NS, present.get(path))
             continue
         watched = {spec.path_of(entry.stage, entry.instance)}
         for path, _ in entry.inputs:  # a rule that reads one file of a folder lists the folder
             watched.update(ledger.sources_of(path, made) or [path])
         newest = max(_time(path, as_input=True) for path in watched)
-        for path in [*outputs, entry.receipt]:
+        for path in outputs:
             if _time(path) < newest:
                 _set_time(path, newest, present.get(path))
     return stale

@@ -18,7 +18,8 @@ from snow.caching import hashes
 from snow.corpus import folders, git, installed, units
 
 if TYPE_CHECKING:
-    from snow.params import Source, View
+    from snow.params import View
+    from snow.recipe import Source
 
 
 def fingerprint(params: View, instance: str) -> dict[str, dict[str, Any]]:

@@ -37,7 +37,7 @@ SIGNALS = pa.schema(
         pa.field("parses", pa.bool_()),  # null where the language is not Python, and where it could not be measured
     ]
 )
-COMMENTS = pa.field("comments", pa.float64())  # a column only where params.signals.comments asks for it; null: no lexer
+COMMENTS = pa.field("comments", pa.float64())  # only where params.signals.comments asks for it; null: language not known
 
 
 def schema(settings: Signals) -> pa.Schema:

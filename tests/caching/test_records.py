@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from snow.caching import dvc_repo, hashes, records
 from snow.caching.store import LINK_TYPES, Store, open_store
 from snow.errors import SnowError
 
+from ..conftest import ROOT
+
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty DVC repository, the working directory of the test."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(ROOT / ".envs/base/bin"), prepend=os.pathsep)
     subprocess.run(["git", "init", "-q"], check=True)
     subprocess.run(["dvc", "init", "-q"], check=True)
     return tmp_path

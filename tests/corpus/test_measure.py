@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import html.parser
-import io
 import pydoc
 import random
 import re
 import time
-import tokenize
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from corpus_stages import document, rows, run, standard_library, write
 from snow.corpus import signals
 from snow.recipe import Signals
 
-SETTINGS = Signals(comments=False, comment_chars=100_000, max_parse_bytes=1_000_000, max_parse_braces=6000)
+SETTINGS = Signals(comments=False, max_parse_bytes=1_000_000, max_parse_braces=6000)
 SAMPLES = ("", "\n", "é" * 10, "名前 = 1  # naïve ¼ Ⅷ\r\n\x0cx\u2028y", "ab\rcd\n", "x" * 100)
 
 
@@ -171,28 +169,6 @@ def test_only_python_is_parsed_and_only_up_to_the_limits() -> None:
     assert measured("x = 1\n", "C")["parses"] is None
     assert signals.measure("x = 1\n", "Python", SETTINGS.model_copy(update={"max_parse_bytes": 5}))["parses"] is None
     assert signals.measure("x = f'{a}{b}'\n", "Python", SETTINGS.model_copy(update={"max_parse_braces": 1}))["parses"] is None
-
-
-def comment_characters(text: str) -> int:
-    """BigCode's reading of Python: tokenize's comments and ast's docstrings."""
-    comments = [token.string for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type == tokenize.COMMENT]
-    nodes = [
-        node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
-    ]
-    return sum(map(len, comments)) + sum(len(ast.get_docstring(node, clean=False) or "") for node in nodes)
-
-
-def test_comment_share_is_near_bigcodes_for_python() -> None:
-    for name, text in standard_library(6):
-        share = signals.comment_share(text, "Python")
-        assert share == pytest.approx(comment_characters(text) / len(text), abs=0.03), name
-
-
-def test_comment_share_elsewhere() -> None:
-    comment, code = "/* forty characters of comment, exactly */", "#include <stdio.h>\nint main() { return 0; }\n"
-    assert signals.comment_share(comment + "\n" + code, "C") == pytest.approx(len(comment) / len(comment + "\n" + code))
-    assert signals.comment_share(code, "Jupyter Notebook") is None
-    assert signals.comment_share("", "C") == 0
 
 
 SIZE = 3_000_000
