@@ -14,12 +14,16 @@ lock = envs/$(1)$(if $(filter torch-cuda,$(1)-$(ACCELERATOR)),-cuda).txt
 export UV_LINK_MODE ?= hardlink
 export DVC_NO_ANALYTICS = 1
 
-.PHONY: pocket test test-vllm envs lint check-system
+.PHONY: pocket test test-all test-vllm envs lint check-system
 
 pocket: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done
 	.envs/base/bin/snakemake all
 
 test: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done .envs/dev/.done
+	.envs/dev/bin/python -m pytest -m "not vllm and not slow"
+
+# Also every scenario of caching, kill -9 and clones, and what waits for Slurm's minutes: about an hour on two cores.
+test-all: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done .envs/dev/.done
 	.envs/dev/bin/python -m pytest
 
 # Not part of `test`: a vLLM environment is 3 GB on CPU and more on a GPU.

@@ -13,8 +13,6 @@ from snow.tables import DOCUMENTS
 
 from .workspace import Clone
 
-pytestmark = pytest.mark.slow
-
 
 def test_every_artifact_exists_and_both_tools_are_clean(finished: Clone) -> None:
     loaded = params.load(finished.path / "params.yaml")
