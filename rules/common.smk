@@ -3,7 +3,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from snow import graph
+from snow import failures, graph
 from snow import workflow as snow_workflow
 from snow.errors import SnowError
 
@@ -90,8 +90,9 @@ TORCH_THREADS = 2
 growing = snow_workflow.growing
 if workflow.is_main_process:
     try:
-        snow_workflow.prepare_submission(workflow.resource_settings)
+        snow_workflow.prepare_submission(workflow)
         snow_workflow.synchronise(PARAMS)
+        snow_workflow.commit_when_idle(workflow)
     except SnowError as error:
         raise WorkflowError(str(error)) from None
 

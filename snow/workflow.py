@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +14,7 @@ import yaml
 
 from snow import digest, job
 from snow import params as settings
-from snow.caching import reconcile
+from snow.caching import commit, reconcile
 from snow.cluster import site
 
 
@@ -66,6 +68,18 @@ def begin(params: settings.Params) -> None:
     reconcile.remove_strays(params)
 
 
+def commit_when_idle(workflow: Any) -> None:
+    """At the end of a real run that had nothing to do: Snakemake calls no `onsuccess` then, but a comment in a module that
+    dvc.lock lists has still changed that file. A dry run, and a run that DVC started, write nothing."""
+    if "DVC_STAGE" not in os.environ and commit.due():
+        atexit.register(_commit_if_idle, workflow)
+
+
+def _commit_if_idle(workflow: Any) -> None:
+    if not _held and workflow.executor_plugin is not None and not workflow.dryrun:
+        subprocess.run(["snow", "commit"], check=False)
+
+
 _held: list[Any] = []  # the lock lives as long as this process
 
 
@@ -78,14 +92,15 @@ def growing(amount: int) -> Callable[[Any, int], int]:
     return requested
 
 
-def prepare_submission(resources: Any) -> None:
+def prepare_submission(workflow: Any) -> None:
     """In the main process of a run that submits its jobs: the site file checked before the first one. Raises SnowError.
 
-    `resources` are Snakemake's resource settings. The cores that profiles/default gives this machine are taken back: jobs
-    would believe that their node has no more.
+    The cores that profiles/default gives this machine are taken back from Snakemake's `workflow`: jobs would believe that their
+    node has no more.
     """
-    if resources.nodes is None:  # Snakemake's --jobs: nothing is submitted without
+    settings = workflow.resource_settings
+    if settings.nodes is None:  # Snakemake's --jobs: nothing is submitted without
         return
-    resources.cores = None
-    if resources.default_resources and "site" in resources.default_resources:
-        site.load(Path(resources.default_resources["site"].raw))
+    settings.cores = workflow.global_resources["_cores"] = None
+    if settings.default_resources and "site" in settings.default_resources:
+        site.load(Path(settings.default_resources["site"].raw))

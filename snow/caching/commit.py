@@ -18,10 +18,7 @@ STAMP = Path(".snow/committed")
 
 def run(params: Params) -> list[str]:
     """Commit every DVC stage whose outputs exist and are current; returns their names, an empty list when nothing had changed."""
-    if not Path(".dvc").is_dir() or not Path("dvc.yaml").exists():
-        return []
-    stamp = _stamp()
-    if STAMP.exists() and STAMP.read_text() == stamp:
+    if not due():
         return []
     from snow.caching import dvc_repo
 
@@ -43,6 +40,13 @@ def run(params: Params) -> list[str]:
     STAMP.write_text(_stamp())
     print(f"snow commit: dvc.lock holds {len(ready)} stages", file=sys.stderr)
     return ready
+
+
+def due() -> bool:
+    """Whether anything that dvc.lock is made from changed since it was written here."""
+    if not Path(".dvc").is_dir() or not Path("dvc.yaml").exists():
+        return False
+    return not STAMP.exists() or STAMP.read_text() != _stamp()
 
 
 def _stamp() -> str:

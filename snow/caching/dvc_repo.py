@@ -50,10 +50,12 @@ def commit(names: Iterable[str], known: Mapping[Path, hashes.Content], root: Pat
     from dvc.lock import LockError
     from dvc.repo import Repo
 
-    wanted = list(names)
+    wanted: list[str | None] = list(names)
     deadline = time.monotonic() + LOCK_SECONDS
     with Repo(str(root)) as repo:
         _hand_over(repo, known)
+        if {stage.addressing for stage in repo.index.stages} == set(wanted):
+            wanted = [None]  # all of them at once: DVC reads its whole graph again for every call
         while wanted:
             try:
                 repo.commit(target=wanted[0], force=True, relink=False)  # relinking would give files new times

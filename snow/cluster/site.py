@@ -15,12 +15,13 @@ FILE = "slurm/site.yaml"
 EXAMPLE = "slurm/site.example.yaml"
 UNTYPED = "any"  # gpu_type where the site's GPUs have no type
 _MAY_BE_EMPTY = {"account", "constraint"}
+_LIMITS = {"max_minutes": "minutes", "max_memory_mb": "megabytes"}
 _NAME = re.compile(r"[\w.,:+-]+")
 
 
 @dataclass(frozen=True)
 class Site:
-    """One cluster. Names are Slurm's; `max_minutes` is the longest time limit its partitions accept, None for no limit."""
+    """One cluster. Names are Slurm's; `max_minutes` and `max_memory_mb` are the most its partitions accept, None for no limit."""
 
     partition: str
     gpu_partition: str
@@ -28,6 +29,7 @@ class Site:
     account: str
     constraint: str = ""
     max_minutes: int | None = None
+    max_memory_mb: int | None = None
     sbatch: tuple[str, ...] = ()
 
 
@@ -56,9 +58,9 @@ def _checked(path: Path, key: str, value: Any) -> Any:
         if not isinstance(value, list | None) or not all(isinstance(word, str) and word.startswith("-") for word in value or ()):
             raise SnowError(f"{path}: sbatch must be a list of sbatch options, like [--qos=long, --exclude=node7]")
         return tuple(value or ())
-    if key == "max_minutes":
+    if key in _LIMITS:
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise SnowError(f"{path}: max_minutes must be a whole number of minutes, not {value!r}")
+            raise SnowError(f"{path}: {key} must be a whole number of {_LIMITS[key]}, not {value!r}")
         return value
     if value is None or value == "":
         if key in _MAY_BE_EMPTY:

@@ -63,7 +63,9 @@ def submit(script: Path) -> str:
 def options(request: jobscript.Request, settings: site.Site) -> list[str]:
     """sbatch's options: the rule's resources as they are written, and the site's."""
     wanted = request.resources
-    gpu, nodes = int(wanted.get("gpu", 0)), int(wanted.get("nodes", 1))
+    gpu = int(wanted.get("gpu", 0))
+    nodes = int(wanted.get("nodes", 1)) if len(request.targets) == 1 else 1  # Snakemake adds up a group's, which stays on one node
+    tasks = int(wanted.get("tasks", 1)) if len(request.targets) == 1 else 1
     log = Path(names.log_pattern(request.targets))
     log.parent.mkdir(parents=True, exist_ok=True)
     given = {
@@ -71,15 +73,20 @@ def options(request: jobscript.Request, settings: site.Site) -> list[str]:
         "account": settings.account,
         "constraint": settings.constraint,
         "nodes": nodes,
-        "ntasks": max(nodes, int(wanted.get("tasks", 1))),
+        "ntasks": max(nodes, tasks),
         "cpus-per-task": wanted.get("cpus_per_task", request.threads),
-        "mem": f"{wanted['mem_mb']}M" if wanted.get("mem_mb") else "",
-        "time": min(int(wanted["runtime"]), settings.max_minutes or int(wanted["runtime"])) if wanted.get("runtime") else "",
+        "mem": _at_most(wanted.get("mem_mb"), settings.max_memory_mb),  # in MB, as sbatch counts
+        "time": _at_most(wanted.get("runtime"), settings.max_minutes),  # in minutes
         "gres": ":".join(["gpu", *([settings.gpu_type] if settings.gpu_type != site.UNTYPED else []), str(gpu)]) if gpu else "",
         "output": log,
         "open-mode": "append",  # a job that Slurm starts again keeps what it said before
     }
     return ["--requeue", *(f"--{name}={value}" for name, value in given.items() if value != ""), *settings.sbatch]
+
+
+def _at_most(amount: int | None, limit: int | None) -> int | str:
+    """A request under the site's limit; nothing where the rule asks for none."""
+    return "" if not amount else int(amount) if limit is None else min(int(amount), limit)
 
 
 def _under_way(run: str) -> dict[str, tuple[Record, queue.Live]]:

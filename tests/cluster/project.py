@@ -23,7 +23,7 @@ from snow import failures
 from snow import workflow as snow_workflow
 
 if workflow.is_main_process:
-    snow_workflow.prepare_submission(workflow.resource_settings)
+    snow_workflow.prepare_submission(workflow)
 
 rule all:
     input: expand("out/{n}.txt", n=SHARDS)

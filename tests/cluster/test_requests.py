@@ -9,6 +9,7 @@ import pytest
 
 from snow.cluster import site
 from snow.errors import SnowError
+from tests.scenarios import workspace
 
 from .project import ROOT, SNAKEFILE, Project
 
@@ -48,7 +49,7 @@ def test_gpus_come_from_the_gpu_partition_and_are_bound(project: Project) -> Non
 
 
 def test_nodes_tasks_and_the_site_s_own_wishes(project: Project) -> None:
-    wanted = {"max_minutes": "60", "sbatch": "[--nice=7, --comment=ours]"}
+    wanted = {"max_minutes": "60", "max_memory_mb": "600", "sbatch": "[--nice=7, --comment=ours]"}
     project.write(f"{SNAKEFILE}\n{ASKING}")
     (project.path / "slurm/site.yaml").write_text(
         (project.path / "slurm/site.yaml").read_text().replace("}", "".join(f", {key}: {value}" for key, value in wanted.items()) + "}")
@@ -56,7 +57,7 @@ def test_nodes_tasks_and_the_site_s_own_wishes(project: Project) -> None:
     project.run("asks", "--set-resources", "asks:nodes=2", "asks:tasks=4", "asks:gpu=1")
     job = project.cluster.details(project.cluster.number_of("asks") or "")
     assert (job["NumNodes"], job["NumTasks"], job["NumCPUs"], job["TimeLimit"]) == ("2", "4", "8", "01:00:00")
-    assert job["TRES"].startswith("cpu=8,mem=1400M,node=2")
+    assert job["TRES"].startswith("cpu=8,mem=1200M,node=2")
     assert job["Comment"] == "ours"
 
 
@@ -69,6 +70,13 @@ def test_memory_and_time_double_when_a_job_is_tried_again(project: Project) -> N
     (project.path / "fail/0").unlink()
     assert (second["MinMemoryNode"], second["TimeLimit"]) == ("200M", "00:10:00")
     run.ends()
+
+
+def test_a_group_side_by_side_stays_on_one_node(project: Project) -> None:
+    project.write(shards=3).run("all", "--groups", "shard=shards", "--group-components", "shards=3")
+    job = project.cluster.details(project.running("0"))
+    assert job["TRES"] == "cpu=3,mem=300M,node=1,billing=3"
+    assert len(list((project.path / "logs/slurm").rglob("*.log"))) == 1
 
 
 def test_jobs_of_a_shard_go_into_the_queue_as_one(project: Project) -> None:
@@ -88,6 +96,17 @@ def test_the_last_thing_seen_of_a_failed_run_is_the_shard_and_its_log(project: P
     assert run.ends() == 1
     assert run.said.splitlines()[-3:] == ["shard n=1 failed", "  log: logs/shard/1.log", "    shard 1 says why"]
     assert project.starts()["1"] == 3, "two retries"
+
+
+def test_the_last_thing_seen_of_the_recipe_s_failure_is_the_shard_and_its_log(tmp_path: Path) -> None:
+    """The shipped workflow, on one machine."""
+    clone = workspace.create(tmp_path / "clone")
+    (clone.path / "data/part-1.jsonl").unlink()
+    done = clone.snakemake("corpus-raw", check=False)
+    *_, failed, log, said = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert (failed, log) == ("collect shard=00000 failed", "  log: logs/collect/00000.log")
+    assert "data/part-1.jsonl" in said
 
 
 def test_impossible_requests_end_the_run_with_slurm_s_reason(project: Project) -> None:
