@@ -1,9 +1,9 @@
 """Snakemake through the shipped Slurm profile beside its slurm executor plugin, on a private Slurm: `python bench/slurm.py [--check]`.
 
 Two workloads on two nodes. `shards`: many jobs that do nothing, for what a job costs, in wall time and in CPU seconds of everything
-together (Snakemake, its commands, Slurm and the jobs, from a control group: needs root). `polling`: 21 jobs of 5 s, for how long
-Snakemake goes on after the last of them has ended. The peer is measured when `--peer` names an environment's bin folder with
-snakemake and snakemake-executor-plugin-slurm. `--check` compares the ratios with bench/floors.json.
+together (Snakemake, its commands, Slurm and the jobs, from a control group: needs root). `polling`: 21 jobs of 5 s on 4 CPUs, for
+how long Snakemake goes on after the last of them has ended. The peer is measured, with a fifth of the shards, when `--peer` names
+an environment's bin folder with snakemake and snakemake-executor-plugin-slurm. `--check` compares with bench/floors.json.
 """
 
 from __future__ import annotations
@@ -107,12 +107,16 @@ def measure(cluster: Cluster, folder: Path, peer: Path | None, jobs: int, second
     before, asked = int(counter.read_text()) if counter else 0, questions(cluster)
     start = time.time()
     with (folder / "said.txt").open("wb") as said:
-        done = subprocess.run(["snakemake", "--profile", "slurm", "all"], cwd=folder, env=environment, stdout=said, stderr=said, check=False)
+        done = subprocess.run(
+            ["snakemake", "--profile", "slurm", "all"], cwd=folder, env=environment, stdout=said, stderr=said, check=False
+        )
     end = time.time()
     if done.returncode:
         raise SystemExit((folder / "said.txt").read_text()[-3000:])
     cpu = (int(counter.read_text()) - before) / 1e9 if counter else 0.0
-    ended = [time.mktime(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) for stamp in cluster.command("squeue", "-ht", "all", "-o", "%e").split()]
+    ended = [
+        time.mktime(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) for stamp in cluster.command("squeue", "-ht", "all", "-o", "%e").split()
+    ]
     now = questions(cluster)
     return Cost(end - start, end - max(ended), cpu, now["submissions"] - asked["submissions"], now["queries"] - asked["queries"])
 
@@ -164,9 +168,14 @@ def main() -> int:
     print(f"\nafter the last of 21 jobs of 5 s the run goes on for {added:.1%} of what it took")
     failed = [f"polling adds {added:.1%}, the limit is {floors['polling']:.0%}"] if added > floors["polling"] else []
     if options.peer:
-        faster = {"wall": shards["slurm plugin"].wall / shards["snow"].wall, "cpu": shards["slurm plugin"].cpu / max(shards["snow"].cpu, 1e-9)}
+        faster = {
+            "wall": shards["slurm plugin"].wall / shards["snow"].wall,
+            "cpu": shards["slurm plugin"].cpu / max(shards["snow"].cpu, 1e-9),
+        }
         print(f"{options.shards} shards: faster by {faster['wall']:.2f}, cheaper in CPU time by {faster['cpu']:.2f}")
-        failed += [f"{name}: {faster[name]:.2f} times the peer, the floor is {floors[name]}" for name in faster if faster[name] < floors[name]]
+        failed += [
+            f"{name}: {faster[name]:.2f} times the peer, the floor is {floors[name]}" for name in faster if faster[name] < floors[name]
+        ]
     print("\n".join(failed), file=sys.stderr)
     return 1 if failed and options.check else 0
 

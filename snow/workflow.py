@@ -98,9 +98,9 @@ def prepare_submission(workflow: Any) -> None:
     The cores that profiles/default gives this machine are taken back from Snakemake's `workflow`: jobs would believe that their
     node has no more.
     """
-    settings = workflow.resource_settings
-    if settings.nodes is None:  # Snakemake's --jobs: nothing is submitted without
+    given = workflow.resource_settings
+    if given.nodes is None:  # Snakemake's --jobs: nothing is submitted without
         return
-    settings.cores = workflow.global_resources["_cores"] = None
-    if settings.default_resources and "site" in settings.default_resources:
-        site.load(Path(settings.default_resources["site"].raw))
+    given.cores = workflow.global_resources["_cores"] = None
+    if given.default_resources and "site" in given.default_resources:
+        site.load(Path(given.default_resources["site"].raw))
