@@ -93,14 +93,13 @@ def growing(amount: int) -> Callable[[Any, int], int]:
 
 
 def prepare_submission(workflow: Any) -> None:
-    """In the main process of a run that submits its jobs: the site file checked before the first one. Raises SnowError.
+    """In the main process of a run under the profile `slurm`: the site file checked before the first submission. Raises SnowError.
 
     The cores that profiles/default gives this machine are taken back from Snakemake's `workflow`: jobs would believe that their
     node has no more.
     """
     given = workflow.resource_settings
-    if given.nodes is None:  # Snakemake's --jobs: nothing is submitted without
+    if not given.default_resources or "site" not in given.default_resources:  # the profile's way to say where the site file is
         return
+    site.load(Path(given.default_resources["site"].raw))
     given.cores = workflow.global_resources["_cores"] = None
-    if given.default_resources and "site" in given.default_resources:
-        site.load(Path(given.default_resources["site"].raw))
