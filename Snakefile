@@ -26,7 +26,7 @@ rule all:
 
 onstart:
     if workflow.is_main_process:
-        snow_workflow.begin(PARAMS)
+        snow_workflow.begin(workflow, PARAMS)
 
 
 # dvc.lock follows every successful run, but for one that DVC itself started: it writes its own.
@@ -35,4 +35,4 @@ onsuccess:
 
 
 onerror:
-    failures.say_last(workflow.scheduler.failed)
+    failures.say_last(workflow)

@@ -50,13 +50,17 @@ def symbols(module: str) -> dict[str, str]:
     return _facts(module)["symbols"]
 
 
+def table(module: str) -> dict[str, str]:
+    """Digest per top-level definition of the closure of a stage's module."""
+    return {symbol: value for name in closure(module) for symbol, value in sorted(symbols(name).items())}
+
+
 @functools.cache
 def digest(module: str) -> str:
     """SHA-256 over the closure of a stage's module."""
     whole = hashlib.sha256(f"snow-code-{VERSION}".encode())
-    for name in closure(module):
-        for symbol, value in sorted(symbols(name).items()):
-            whole.update(f"{symbol} {value}\n".encode())
+    for symbol, value in table(module).items():
+        whole.update(f"{symbol} {value}\n".encode())
     return whole.hexdigest()
 
 
@@ -78,11 +82,30 @@ def _facts(module: str) -> dict[str, Any]:
     tree = _Bare().visit(ast.parse(path.read_text(), filename=str(path)))
     facts = {"state": state, "symbols": _symbols(module, tree), "imports": _imports(tree)}
     if MEMO.parent.is_dir():
-        MEMO.mkdir(exist_ok=True)
-        staged = memo.with_name(f"{memo.name}.{os.getpid()}")
-        staged.write_text(json.dumps(facts))
-        os.replace(staged, memo)
+        _write(memo, facts)
     return facts
+
+
+def keep_table(module: str) -> None:
+    """Keep the table behind today's digest, so that `snow why` can name what of it changes; by digest, written once."""
+    path = MEMO / "tables" / f"{digest(module)}.json"
+    if not path.exists():
+        _write(path, table(module))
+
+
+def kept_table(value: str) -> dict[str, str] | None:
+    """The table behind a digest that was current here once; None for any other."""
+    try:
+        return json.loads((MEMO / "tables" / f"{value}.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _write(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f"{path.name}.{os.getpid()}")
+    staged.write_text(json.dumps(value))
+    os.replace(staged, path)
 
 
 def _symbols(module: str, tree: ast.Module) -> dict[str, str]:

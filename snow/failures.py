@@ -8,14 +8,16 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from snow import snakemake_run
 from snow.cluster import names
 
 JOBS = 5  # shown in full
 LINES = 15  # of each log
 
 
-def say_last(failed: Collection[Any]) -> None:
+def say_last(workflow: Any) -> None:
     """Print what `describe` says of Snakemake's failed jobs when this process ends, after Snakemake's own closing lines."""
+    failed = snakemake_run.failed_jobs(workflow)
     if failed:
         atexit.register(print, describe(failed), file=sys.stderr)
 

@@ -99,7 +99,7 @@ def request(
             if found[path] is None:
                 raise SnowError(f"{stage.name}: input {name} is missing: {path}; build it first, for example with `snakemake {path}`")
     known = {path: content for path, content in found.items() if content is not None}
-    decided = spec.of(stage, instance, params)
+    decided = spec.of(stage, instance, params, spec.sources(stage, params, [instance]))
     key = spec.key(decided, instance, {name: [known[path].md5 for path in paths] for name, paths in inputs.items()})
     return Request(stage, instance, params, inputs, outputs, threads, decided, known, key)
 
@@ -190,7 +190,8 @@ def _publish(asked: Request, staged: Mapping[str, Path], store: Store | None) ->
 
 def _entry(asked: Request, outputs: Mapping[Path, hashes.Content] | None = None) -> dict[str, Any]:
     wanted = outputs or dict.fromkeys(asked.outputs.values())
-    return records.entry(asked.stage.name, asked.instance, asked.key, asked.contents, wanted)
+    inputs = {path: content.md5 for path, content in asked.contents.items()}
+    return records.entry(asked.stage.name, asked.instance, asked.key, inputs, wanted)
 
 
 @contextlib.contextmanager

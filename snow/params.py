@@ -79,17 +79,24 @@ def load(path: Path) -> Params:
 
 
 def subset(params: Params, keys: tuple[str, ...], without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The plain values under dotted keys, `{key: value}` with JSON types, the dotted keys of `without` left out of them."""
+    """The plain values under dotted keys, `{key: value}` with JSON types, the dotted keys of `without` left out of them; one that
+    leads through a list is left out of each of its items."""
     values = {key: _plain(_at(params, key)) for key in keys}
     for unwanted in without:
-        for key in values:
+        for key, value in values.items():
             if unwanted.startswith(f"{key}."):
-                *path, last = unwanted.removeprefix(f"{key}.").split(".")
-                level = values[key]
-                for part in path:
-                    level = level[part]
-                del level[last]
+                _leave_out(value, unwanted.removeprefix(f"{key}.").split("."))
     return values
+
+
+def _leave_out(value: Any, path: list[str]) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _leave_out(item, path)
+    elif len(path) > 1:
+        _leave_out(value[path[0]], path[1:])
+    else:
+        del value[path[0]]
 
 
 def view(params: Params, keys: tuple[str, ...], owner: str) -> View:

@@ -16,7 +16,7 @@ class Stage:
     first slash; reading any other key raises. `packages` are the distributions whose version can change the output's bytes.
     `distributed` says that its body is run by many workers at once where a cluster or a machine with GPUs gives them.
     `unkeyed` are keys below those that say where or how and never what, so they stay out of the job's key.
-    `fingerprint` names the module whose `fingerprint(params, instance)` describes what the stage reads outside the repository.
+    `fingerprint` names the module whose `fingerprint(params, instances)` describes what each job reads outside the repository.
     """
 
     name: str
@@ -40,6 +40,7 @@ _STAGES = (
         "base",
         ("shards", "sources", "licenses", "languages"),
         fingerprint="snow.corpus.fingerprint",
+        unkeyed=("sources.paths",),  # the fingerprint tells what is there
     ),
     Stage("measure", "snow.corpus.measure", "base", ("signals",)),
     Stage("clean", "snow.corpus.clean", "base", ("filters",)),

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from snow import digest, job
+from snow import digest, job, snakemake_run
 from snow import params as settings
-from snow.caching import commit, reconcile
+from snow.caching import commit, cutoff, reconcile
 from snow.cluster import site
 
 
@@ -59,12 +59,15 @@ def synchronise(params: settings.Params) -> None:
         job.sweep_staging()
 
 
-def begin(params: settings.Params) -> None:
-    """Before the first job: the directory's lock for the rest of this process, and shards the recipe no longer has removed.
+def begin(workflow: Any, params: settings.Params) -> None:
+    """Before the first job: the directory's lock for the rest of this process, what is here recorded in the cache, and shards the
+    recipe no longer has removed. May start the command over, see `snow.caching.cutoff`.
 
     Raises SnowError when another run has the lock.
     """
+    cutoff.make_first(workflow, params)
     _held.append(reconcile.require_lock())
+    reconcile.record_present()
     reconcile.remove_strays(params)
 
 
@@ -76,7 +79,7 @@ def commit_when_idle(workflow: Any) -> None:
 
 
 def _commit_if_idle(workflow: Any) -> None:
-    if not _held and workflow.executor_plugin is not None and not workflow.dryrun:
+    if not _held and snakemake_run.executes(workflow):
         subprocess.run(["snow", "commit"], check=False)
 
 
@@ -93,13 +96,8 @@ def growing(amount: int) -> Callable[[Any, int], int]:
 
 
 def prepare_submission(workflow: Any) -> None:
-    """In the main process of a run under the profile `slurm`: the site file checked before the first submission. Raises SnowError.
-
-    The cores that profiles/default gives this machine are taken back from Snakemake's `workflow`: jobs would believe that their
-    node has no more.
-    """
-    given = workflow.resource_settings
-    if not given.default_resources or "site" not in given.default_resources:  # the profile's way to say where the site file is
-        return
-    site.load(Path(given.default_resources["site"].raw))
-    given.cores = workflow.global_resources["_cores"] = None
+    """In the main process of a run under the profile `slurm`: the site file checked before the first submission. Raises SnowError."""
+    path = snakemake_run.default_resource(workflow, "site")  # the profile's way to say where the site file is
+    if path is not None:
+        site.load(Path(path))
+        snakemake_run.forget_cores(workflow)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,36 +43,50 @@ def listing(files: Iterable[tuple[str, str]]) -> bytes:
 
 
 def content(path: Path) -> Content:
-    """The content of a file or folder; FileNotFoundError when it is missing. Folders are hashed file by file in parallel."""
+    """The content of a file or folder; FileNotFoundError when it is missing."""
     if not path.is_dir():
         status = path.stat()
         return Content(_file_md5(path), status.st_size)
-    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name not in UNTRACKED)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashlib releases the interpreter lock
-        digests = list(pool.map(_file_md5, files))
-    pairs = tuple(sorted((file.relative_to(path).as_posix(), md5) for file, md5 in zip(files, digests, strict=True)))
+    files = [file for file in path.rglob("*") if file.is_file() and file.name not in UNTRACKED]
+    known = {file.relative_to(path).as_posix(): found for file, found in contents(files).items() if found is not None}
+    pairs = tuple(sorted((name, found.md5) for name, found in known.items()))
     whole = hashlib.md5(listing(pairs), usedforsecurity=False).hexdigest() + ".dir"
-    return Content(whole, sum(file.stat().st_size for file in files), pairs)
+    return Content(whole, sum(found.size for found in known.values()), pairs)
 
 
 def contents(paths: Iterable[Path]) -> dict[Path, Content | None]:
-    """The content of many paths, hashed in parallel; None for a missing one."""
-
-    def one(path: Path) -> Content | None:
-        return content(path) if path.exists() else None
-
-    unique = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(unique, pool.map(one, unique), strict=True))
+    """The content of many paths; None for a missing one. What is not remembered is hashed in parallel."""
+    found: dict[Path, Content | None] = dict.fromkeys(paths)
+    unknown = []
+    for path in found:
+        try:
+            status = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        md5 = None if stat.S_ISDIR(status.st_mode) else _recall(_memo(path), status)
+        if md5 is None:
+            unknown.append(path)
+        else:
+            found[path] = Content(md5, status.st_size)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashlib releases the interpreter lock
+        found.update(zip(unknown, pool.map(content, unknown), strict=True))
+    return found
 
 
 def remember(path: Path, md5: str) -> None:
     """Record the hash of a file that is already known, so that nobody reads it again."""
-    status = path.stat()
     memo = _memo(path)
-    memo.parent.mkdir(parents=True, exist_ok=True)
-    staged = memo.with_name(f"{memo.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    staged.write_text(f"{md5} {status.st_size} {status.st_mtime_ns} {status.st_ino}")
+    staged = f"{memo}.{os.getpid()}.{os.urandom(4).hex()}"
+    text = md5.encode() + b" " + _state(os.stat(path))
+    try:
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(memo), exist_ok=True)
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        os.write(descriptor, text)
+    finally:
+        os.close(descriptor)
     os.replace(staged, memo)
 
 
@@ -85,20 +100,34 @@ def remember_content(path: Path, known: Content) -> None:
 
 
 def _file_md5(path: Path) -> str:
-    status = path.stat()
-    try:
-        md5, *numbers = _memo(path).read_text().split()
-        if numbers == [str(status.st_size), str(status.st_mtime_ns), str(status.st_ino)]:
-            return md5
-    except (FileNotFoundError, ValueError):
-        pass  # never hashed, or a torn memo of a crashed machine: hash it
+    status = os.stat(path)
+    known = _recall(_memo(path), status)
+    if known is not None:
+        return known
     md5 = digest.file_md5(path)
-    after = path.stat()
+    after = os.stat(path)
     if (after.st_mtime_ns, after.st_size) == (status.st_mtime_ns, status.st_size):
         remember(path, md5)
     return md5
 
 
-def _memo(path: Path) -> Path:
+def _recall(memo: str, status: os.stat_result) -> str | None:
+    """The remembered hash of a file in that state, or None; a torn memo of a crashed machine is as good as none."""
+    try:
+        descriptor = os.open(memo, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        md5, _, numbers = os.read(descriptor, 200).partition(b" ")
+    finally:
+        os.close(descriptor)
+    return md5.decode() if numbers == _state(status) else None
+
+
+def _state(status: os.stat_result) -> bytes:
+    return b"%d %d %d" % (status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _memo(path: Path) -> str:
     name = hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()
-    return MEMO / name[:2] / name
+    return f"{MEMO}/{name[:2]}/{name}"

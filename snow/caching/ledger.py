@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from snow import graph
 from snow.caching import hashes, spec
 from snow.params import Params
 from snow.stages import STAGES, Stage
@@ -26,6 +27,7 @@ class Entry:
     receipt: Path
     stage: Stage
     instance: str
+    key: str
     spec: Mapping[str, Any]
     inputs: tuple[tuple[Path, str], ...]
     outputs: tuple[tuple[Path, str], ...]
@@ -58,7 +60,7 @@ def _entry(path: Path) -> Entry | None:
         stage = STAGES[told["stage"]]
         inputs = tuple((Path(file), md5) for pairs in told["inputs"].values() for file, md5 in pairs)
         outputs = tuple((Path(file), md5) for file, md5 in told["outputs"].values())
-        return Entry(path, stage, told["instance"], told["spec"], inputs, outputs)
+        return Entry(path, stage, told["instance"], told["key"], told["spec"], inputs, outputs)
     except (ValueError, KeyError, TypeError, OSError):
         return None
 
@@ -135,15 +137,18 @@ def _differences(old: Any, new: Any, prefix: str = "") -> Iterator[tuple[str, An
 
 
 class Specs:
-    """Specs of today, computed once per spec file."""
+    """Specs of today, computed once per spec file; what lies outside the repository is looked at once."""
 
     def __init__(self, params: Params) -> None:
         self._params = params
         self._known: dict[Path, dict[str, Any]] = {}
+        self._sources: dict[str, spec.Sources] = {}
 
     def of(self, stage: Stage, instance: str) -> dict[str, Any]:
         """The spec of one job now."""
         path = spec.path_of(stage, instance)
         if path not in self._known:
-            self._known[path] = spec.of(stage, instance, self._params)
+            if stage.name not in self._sources:
+                self._sources[stage.name] = spec.sources(stage, self._params, graph.instances(self._params)[stage.name])
+            self._known[path] = spec.of(stage, instance, self._params, self._sources[stage.name])
         return self._known[path]

@@ -8,13 +8,16 @@ other job they are made older than anything. Only file times change. Facts F1-F6
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
-from snow import graph
-from snow.caching import hashes, ledger, spec
+from snow import code, graph
+from snow.caching import hashes, ledger, records, spec
+from snow.caching.store import open_store
 from snow.errors import SnowError
 from snow.params import Params
 from snow.stages import STAGES
@@ -52,6 +55,7 @@ def write_specs(params: Params) -> None:
     specs = ledger.Specs(params)
     for name, wanted in graph.instances(params).items():
         stage = STAGES[name]
+        code.keep_table(stage.module)
         for path, instance in {spec.path_of(stage, instance): instance for instance in wanted}.items():
             spec.write(path, specs.of(stage, instance))
 
@@ -62,25 +66,30 @@ def project_times(params: Params) -> list[tuple[ledger.Entry, list[ledger.Cause]
     entries = ledger.read()
     present = ledger.workspace(entries)
     made = ledger.makers(entries)
+    clock = _Clock(present)
     stale = []
     for entry in entries:
         found = ledger.causes(entry, specs.of(entry.stage, entry.instance), present)
         # Snakemake counts a job's benchmark file among its outputs when it looks for the oldest.
-        benchmark = LOGS / entry.stage.name / f"{entry.instance}.tsv"
-        outputs = [path for path in (*(path for path, _ in entry.outputs), entry.receipt, benchmark) if path.exists()]
+        outputs = [*(path for path, _ in entry.outputs), entry.receipt, LOGS / entry.stage.name / f"{entry.instance}.tsv"]
         if found:
             stale.append((entry, found))
-            for path in outputs:
-                _set_time(path, STALE_NS, present.get(path))
+            clock.set(outputs, STALE_NS)
             continue
         watched = {spec.path_of(entry.stage, entry.instance)}
         for path, _ in entry.inputs:  # a rule that reads one file of a folder lists the folder
             watched.update(ledger.sources_of(path, made) or [path])
-        newest = max(_time(path, as_input=True) for path in watched)
-        for path in outputs:
-            if _time(path) < newest:
-                _set_time(path, newest, present.get(path))
+        newest = max(clock.of_input(path) for path in watched)
+        clock.set((path for path in outputs if clock.of_output(path) < newest), newest)
     return stale
+
+
+def record_present() -> None:
+    """Finished jobs whose outputs are here go into the cache, so that whatever is asked for again comes from there."""
+    store = open_store()
+    if store is not None:
+        entries = ledger.read()
+        records.adopt(store, entries, ledger.workspace(entries))
 
 
 def remove_strays(params: Params) -> None:
@@ -95,18 +104,47 @@ def remove_strays(params: Params) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def _time(path: Path, as_input: bool = False) -> int:
-    """The modification time Snakemake compares, in ns: a folder's is that of the stamp it keeps inside, and a link counts with
-    its own time as an output but with its target's too as an input."""
-    stamp = path / ".snakemake_timestamp"
-    carrier = stamp if stamp.exists() and not path.is_symlink() else path
-    own = carrier.lstat().st_mtime_ns
-    return max(own, carrier.stat().st_mtime_ns) if as_input else own
+class _Clock:
+    """The modification times Snakemake compares, in ns, each looked up once: a folder's is that of the stamp it keeps inside, and
+    a link counts with its own time as an output but with its target's too as an input."""
 
+    def __init__(self, present: Mapping[Path, hashes.Content | None]) -> None:
+        self._present = present
+        self._carriers: dict[Path, str] = {}
+        self._outputs: dict[Path, float] = {}
+        self._inputs: dict[Path, float] = {}
 
-def _set_time(path: Path, nanoseconds: int, known: hashes.Content | None) -> None:
-    for target in (path, path / ".snakemake_timestamp"):
-        if target.exists():
-            os.utime(target, ns=(nanoseconds, nanoseconds), follow_symlinks=False)
-    if known is not None and known.files is None:
-        hashes.remember(path, known.md5)  # the remembered hash was bound to the old time
+    def of_output(self, path: Path) -> float:
+        """The time of a path as an output; later than any for a missing one."""
+        if path not in self._outputs:
+            try:
+                self._outputs[path] = os.lstat(self._carrier(path)).st_mtime_ns
+            except FileNotFoundError:
+                self._outputs[path] = math.inf
+        return self._outputs[path]
+
+    def of_input(self, path: Path) -> float:
+        """The time of a path as an input. Raises FileNotFoundError."""
+        if path not in self._inputs:
+            carrier = self._carrier(path)
+            self._inputs[path] = max(os.lstat(carrier).st_mtime_ns, os.stat(carrier).st_mtime_ns)
+        return self._inputs[path]
+
+    def set(self, paths: Iterable[Path], nanoseconds: float) -> None:
+        """Give the paths that exist this time."""
+        for path in paths:
+            if self.of_output(path) in (nanoseconds, math.inf):
+                continue
+            self._inputs.pop(path, None)
+            self._outputs[path] = nanoseconds
+            for target in dict.fromkeys((str(path), self._carrier(path))):
+                os.utime(target, ns=(int(nanoseconds), int(nanoseconds)), follow_symlinks=False)
+            known = self._present.get(path)
+            if known is not None and known.files is None:
+                hashes.remember(path, known.md5)  # the remembered hash was bound to the old time
+
+    def _carrier(self, path: Path) -> str:
+        if path not in self._carriers:
+            stamp = f"{path}/.snakemake_timestamp"
+            self._carriers[path] = stamp if os.path.exists(stamp) and not path.is_symlink() else str(path)
+        return self._carriers[path]

@@ -11,23 +11,21 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from snow.caching import hashes
+from snow.caching import hashes, ledger
 from snow.caching.store import Store
 
 SPEC = "snow-key"  # stands where DVC names a params file
 
 
-def entry(
-    stage: str, instance: str, key: str, inputs: Mapping[Path, hashes.Content], outputs: Mapping[Path, hashes.Content | None]
-) -> dict[str, Any]:
-    """A job as a lock-file entry; an output whose content is not known yet is listed by path alone."""
+def entry(stage: str, instance: str, key: str, inputs: Mapping[Path, str], outputs: Mapping[Path, hashes.Content | None]) -> dict[str, Any]:
+    """A job as a lock-file entry over its inputs' hashes; an output whose content is not known yet is listed by path alone."""
     record: dict[str, Any] = {"cmd": f"snow {stage} {instance}"}
     if inputs:
-        record["deps"] = [_item(path, known) for path, known in sorted(inputs.items())]
+        record["deps"] = [{"path": path.as_posix(), "hash": "md5", "md5": md5} for path, md5 in sorted(inputs.items())]
     record["params"] = {SPEC: {"key": key}}
     record["outs"] = [_item(path, known) for path, known in sorted(outputs.items())]
     return record
@@ -89,3 +87,25 @@ def load(store: Store, record: Mapping[str, Any]) -> dict[str, hashes.Content] |
         if all(known is not None and store.holds(known) for known in found.values()):
             return {path: known for path, known in found.items() if known is not None}
     return None
+
+
+def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> int:
+    """Records for finished jobs whose outputs came with a pull or a checkout and not from here; returns how many were new.
+
+    Without them a clone that pulled artifacts but no run-cache would compute again what a changed neighbour makes it ask for.
+    """
+    count = 0
+    for found in entries:
+        outputs = {path: present[path] for path, _ in found.outputs}
+        if any((content := outputs[path]) is None or content.md5 != md5 for path, md5 in found.outputs):
+            continue
+        asked = entry(found.stage.name, found.instance, found.key, dict(found.inputs), {**outputs, found.receipt: None})
+        if folder(store, asked).is_dir():
+            continue
+        made = {path: content for path, content in outputs.items() if content is not None}
+        made[found.receipt] = hashes.content(found.receipt)
+        for path, content in made.items():
+            store.add(path, content)
+        save(store, entry(found.stage.name, found.instance, found.key, dict(found.inputs), made))
+        count += 1
+    return count

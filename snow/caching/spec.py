@@ -12,7 +12,7 @@ import importlib.metadata
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,22 @@ from snow.errors import SnowError
 from snow.stages import Stage
 
 FOLDER = Path(".snow/spec")
-VERSION = 1
+VERSION = 2
+
+Sources = Mapping[str, Any]  # from an instance to what it reads outside the repository
 
 
-def of(stage: Stage, instance: str, params: settings.Params) -> dict[str, Any]:
-    """The spec of one job as JSON types. Raises SnowError when a package that matters is not installed."""
+def sources(stage: Stage, params: settings.Params, instances: Collection[str]) -> Sources:
+    """What the jobs of a stage read outside the repository, looked at once for all of them; empty for a stage that reads nothing there."""
+    if stage.fingerprint is None:
+        return {}
+    view = settings.view(params, stage.reads(""), stage.name)
+    return importlib.import_module(stage.fingerprint).fingerprint(view, instances)
+
+
+def of(stage: Stage, instance: str, params: settings.Params, seen: Sources) -> dict[str, Any]:
+    """The spec of one job as JSON types; `seen` is what `sources` returned. Raises SnowError when a package that matters is not
+    installed."""
     spec = {
         "version": VERSION,
         "stage": stage.name,
@@ -36,8 +47,7 @@ def of(stage: Stage, instance: str, params: settings.Params) -> dict[str, Any]:
         "packages": {name: package_version(stage.env, name) for name in stage.packages},
     }
     if stage.fingerprint:
-        view = settings.view(params, stage.reads(instance), stage.name)
-        spec["sources"] = importlib.import_module(stage.fingerprint).fingerprint(view, instance)
+        spec["sources"] = seen.get(instance)
     return spec
 
 

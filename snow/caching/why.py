@@ -6,6 +6,7 @@ of the others will make, and runs only if those bytes come out different.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from snow import graph
-from snow.caching import ledger
+from snow.caching import ledger, symbols
 from snow.params import Params
 from snow.stages import STAGES
 
@@ -37,7 +38,7 @@ def verdicts(params: Params) -> list[Verdict]:
     by_name = {entry.name: entry for entry in entries}
     states: dict[str, Verdict] = {}
     for entry in entries:
-        found = ledger.causes(entry, specs.of(entry.stage, entry.instance), present)
+        found = [each for cause in ledger.causes(entry, specs.of(entry.stage, entry.instance), present) for each in _named(cause, entry)]
         states[entry.name] = Verdict(entry.stage.name, entry.instance, "outdated" if found else "current", tuple(found))
     wanted = [f"{stage} {instance}" for stage, instances in graph.instances(params).items() for instance in instances]
     for name in wanted:
@@ -51,6 +52,19 @@ def verdicts(params: Params) -> list[Verdict]:
         if verdict.state == "current" and upstream:
             states[entry.name] = Verdict(verdict.stage, verdict.instance, "waiting", (), tuple(upstream))
     return [states[name] for name in wanted if name in by_name or name in states]
+
+
+@functools.cache
+def _symbols(module: str, old: str) -> list[tuple[str, str | None, str | None]] | None:
+    return symbols.changed(module, old)
+
+
+def _named(cause: ledger.Cause, entry: ledger.Entry) -> list[ledger.Cause]:
+    """The cause; of a change of code, one per definition that changed, where those can be found out."""
+    if cause.kind != "code" or cause.what != entry.stage.name:
+        return [cause]
+    found = _symbols(entry.stage.module, cause.old)
+    return [ledger.Cause("code", *each) for each in found] if found else [cause]
 
 
 def run(params: Params, stage: str | None, as_json: bool) -> int:
@@ -89,7 +103,7 @@ def sentence(cause: ledger.Cause) -> str:
     if cause.kind == "package":
         return f"package {cause.what}: {cause.old} -> {cause.new}"
     if cause.kind == "code":
-        return f"code of {cause.what} changed"
+        return f"code {cause.what} {'was added' if cause.old is None else 'was removed' if cause.new is None else 'changed'}"
     if cause.kind == "source":
         return "a source changed"
     state = "is gone" if cause.new is None else "changed"

@@ -1,8 +1,9 @@
 """What collection reads outside the repository, told by content, so that a changed source makes exactly its own shards run again.
 
 One value per unit of the shard: a distribution's version, the contents of a folder or data file (hashed once and remembered),
-the commit of a local git repository without a revision. What lives on the network is what its revision says it is: a branch
-or a data set without a revision is taken as unchanged, so pin it.
+the commit of a local git repository. What lives on the network is what its revision says it is: a branch or a data set without
+a revision is taken as unchanged, so pin it. Where a source lies (`paths`) is no part of it, so a file more makes one shard more
+to do, and a corpus that was moved none.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snow.caching import hashes
 from snow.corpus import folders, git, installed, units
@@ -22,27 +23,40 @@ if TYPE_CHECKING:
     from snow.recipe import Source
 
 
-def fingerprint(params: View, instance: str) -> dict[str, dict[str, Any]]:
-    """`{source: {unit: value}}` over the units of the shard `instance`; a source that is missing has no units here, collection names it."""
-    shard = int(instance)
-    found: dict[str, dict[str, Any]] = {source.name: {} for source in params.sources}
+def fingerprint(params: View, instances: Collection[str]) -> dict[str, dict[str, list[list[str]]]]:
+    """`{instance: {source: [[unit, value], ...]}}`: the units of each of those shards in the order in which collection reads them.
+
+    Every source is listed once; only what lies in the shards asked for is read. A source that is missing has no units here,
+    collection names it.
+    """
+    everywhere = {source.name: [[path, ""] for path in source.paths if source.kind == "huggingface"] for source in params.sources}
+    asked = {int(instance): {name: list(units) for name, units in everywhere.items()} for instance in instances}
+
+    def wanted(name: str) -> bool:
+        return units.rank(name) % params.shards in asked
+
     for source in params.sources:
-        for name, value in _units(source):
-            if units.rank(name) % params.shards == shard:
-                found[source.name].setdefault(name, []).append(value)  # two files may share a name
-    return found
+        for name, value in _units(source, wanted):
+            asked[units.rank(name) % params.shards][source.name].append([name, value])
+    return {instance: asked[int(instance)] for instance in instances}
 
 
-def _units(source: Source) -> Iterator[tuple[str, Any]]:
+def _units(source: Source, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """(name, value) of every wanted unit but those of a hub data set, whose files are known only where the network is."""
     paths = [Path(given).expanduser() for given in source.paths]
     if source.kind == "environment":
-        yield from _distributions(paths)
+        yield from (unit for unit in _distributions(paths) if wanted(unit[0]))
     elif source.kind == "folder":
-        yield from _folders(paths)
+        yield from ((name, _tree(root)) for name, root in _folders(paths) if wanted(name))
     elif source.kind in ("archive", "parquet", "jsonl"):
-        yield from ((_table_name(source, path), hashes.content(path).md5) for path in paths if path.is_file())
-    elif source.kind == "git" and source.revision is None:
-        yield from ((git.repository_name(str(path)), _head(path)) for path in paths if path.is_dir())
+        files = [(_table_name(source, path), path) for given in source.paths for path in units.files(given) if path.is_file()]
+        mine = {path: name for name, path in files if wanted(name)}
+        yield from ((mine[path], content.md5) for path, content in hashes.contents(mine).items() if content is not None)
+    elif source.kind == "git":
+        for given, path in zip(source.paths, paths, strict=True):
+            name = git.repository_name(given)
+            if wanted(name):
+                yield name, _commit(path, source.revision) if path.is_dir() else git.shown(given)
 
 
 def _distributions(prefixes: list[Path]) -> Iterator[tuple[str, str]]:
@@ -57,15 +71,15 @@ def _distributions(prefixes: list[Path]) -> Iterator[tuple[str, str]]:
     yield from sorted(found.items())
 
 
-def _folders(roots: list[Path]) -> Iterator[tuple[str, str]]:
+def _folders(roots: list[Path]) -> Iterator[tuple[str, Path]]:
     for root in roots:
         if not root.is_dir():
             continue
         children = sorted(root.iterdir())
         if (root / ".git").exists() or any(child.is_file() and not child.name.startswith(".") for child in children):
-            yield root.resolve().name, _tree(root)
+            yield root.resolve().name, root
             continue
-        yield from ((child.name, _tree(child)) for child in children if child.is_dir())
+        yield from ((child.name, child) for child in children if child.is_dir())
 
 
 def _tree(root: Path) -> str:
@@ -86,7 +100,7 @@ def _table_name(source: Source, path: Path) -> str:
     return next(unit.name for unit in folders.archive_units(source.name, (str(path),), None))
 
 
-def _head(repository: Path) -> str:
-    """The commit HEAD stands for; empty for a repository without one, which collection counts as empty or names as broken."""
-    command = ["git", "-C", str(repository), "rev-parse", "--quiet", "--verify", "HEAD"]
+def _commit(repository: Path, revision: str | None) -> str:
+    """The commit a revision stands for; empty for a repository without it, which collection counts as empty or names as broken."""
+    command = ["git", "-C", str(repository), "rev-parse", "--quiet", "--verify", f"{revision or 'HEAD'}^{{commit}}"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -89,13 +89,10 @@ def _walk(root: Path, refused: Counter[str]) -> Iterator[str]:
 
 def archive_units(source: str, paths: tuple[str, ...], stated: str | None) -> Iterator[Unit]:
     """One repository per archive (.zip, or .tar plain or compressed), named after its file; SnowError when one is missing."""
-    for given in paths:
-        path = Path(given).expanduser()
-        if not path.is_file():
-            raise SnowError(f"source {source}: the archive {given} does not exist; correct its path in params.yaml")
+    for path in units.existing_files(source, "archive", paths):
         suffix = next((suffix for suffix in _SUFFIXES if path.name.lower().endswith(suffix)), "")
         name = path.name[: len(path.name) - len(suffix)]
-        yield Unit(name, lambda path=path, given=given: _archive(f"source {source}: the archive {given}", path, stated))
+        yield Unit(name, lambda path=path: _archive(f"source {source}: the archive {path}", path, stated))
 
 
 def _archive(about: str, path: Path, stated: str | None) -> Repository:

@@ -36,19 +36,19 @@ def git_units(source: str, urls: tuple[str, ...], revision: str | None, stated: 
 
 def repository_name(url: str) -> str:
     """`owner/name` of a clone URL, the folder's name of a local path; without `.git`."""
-    plain = _shown(url).rstrip("/").removesuffix(".git").rstrip("/")
+    plain = shown(url).rstrip("/").removesuffix(".git").rstrip("/")
     if _REMOTE.match(url):
         return "/".join(re.split(r"[/:]", _REMOTE.sub("", plain, count=1))[-2:])
     return Path(plain).resolve().name
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """A URL without the credentials it may carry."""
     return re.sub(r"://[^/@]*@", "://", url)
 
 
 def _open(source: str, url: str, revision: str | None, stated: str | None, cache: Path) -> Repository:
-    about = f"source {source}: the git repository {_shown(url)}"
+    about = f"source {source}: the git repository {shown(url)}"
     mirror = cache / hashlib.sha256(url.encode()).hexdigest()[:32]
     commit = _mirrored(about, url, revision, mirror)
     if commit is None:
@@ -149,7 +149,7 @@ def _git(about: str, *arguments: str, mirror: Path | None = None, check: bool = 
     if check and done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
         reason = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[0])
-        raise SnowError(f"{about} cannot be read, git {arguments[0]} says: {_shown(reason)}; correct its address in params.yaml")
+        raise SnowError(f"{about} cannot be read, git {arguments[0]} says: {shown(reason)}; correct its address in params.yaml")
     return done
 
 

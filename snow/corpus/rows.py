@@ -46,11 +46,8 @@ def check_fields(source: str, fields: Mapping[str, str]) -> None:
 def file_units(source: str, kind: str, paths: tuple[str, ...], fields: Mapping[str, str]) -> Iterator[Unit]:
     """One unit per Parquet or JSONL(.gz) file; SnowError when one is missing."""
     check_fields(source, fields)
-    for given in paths:
-        path = Path(given).expanduser()
-        if not path.is_file():
-            raise SnowError(f"source {source}: the file {given} does not exist; correct its path in params.yaml")
-        yield Unit(path.name, functools.partial(_file, kind, path, f"source {source}: {given}", fields))
+    for path in units.existing_files(source, "file", paths):
+        yield Unit(path.name, functools.partial(_file, kind, path, f"source {source}: {path}", fields))
 
 
 def _file(kind: str, path: Path, about: str, fields: Mapping[str, str]) -> Table:

@@ -7,13 +7,16 @@ document is a `Refusal` with a reason, so that the receipt can account for each 
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from snow.errors import SnowError
 
 READ_LIMIT = 16 << 20  # bytes of one file or row that are ever read; no filter in use anywhere keeps a source file above 3 MB (OpenCoder)
 
@@ -86,6 +89,21 @@ class Unit:
 def rank(text: str) -> int:
     """A stable, evenly spread 64-bit number for a name: BLAKE2b, big-endian."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
+
+
+def files(given: str) -> list[Path]:
+    """The paths behind one entry of a source's `paths`: what a pattern (`data/*.parquet`) matches, sorted, else the path itself."""
+    path = os.path.expanduser(given)
+    return [Path(found) for found in sorted(glob.glob(path, recursive=True))] if glob.has_magic(path) else [Path(path)]
+
+
+def existing_files(source: str, what: str, paths: Iterable[str]) -> Iterator[Path]:
+    """All of them in the order of `paths`; SnowError for one that is no file, or a pattern that matches nothing."""
+    for given in paths:
+        found = files(given)
+        if not found or not all(path.is_file() for path in found):
+            raise SnowError(f"source {source}: the {what} {given} does not exist; correct its path in params.yaml")
+        yield from found
 
 
 def is_unicode(path: str) -> bool:

@@ -5,6 +5,7 @@ A model or set on the hub is what its revision says it is; without a revision it
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from snow.params import View
 
 
-def fingerprint(params: View, instance: str) -> dict[str, str]:
-    """`{path: hash}` of the encoder and the positives that are files or folders here; one that is missing is named by the stage."""
+def fingerprint(params: View, instances: Collection[str]) -> dict[str, dict[str, str]]:
+    """`{instance: {path: hash}}` of the encoder and the positives that are files or folders here, the same for every instance; one
+    that is missing is named by the stage."""
     named = [params.annotator.encoder, *(source.path for source in params.annotator.positives)]
     found = hashes.contents(Path(name).expanduser() for name in named)
-    return {str(path): content.md5 for path, content in found.items() if content is not None}
+    told = {str(path): content.md5 for path, content in found.items() if content is not None}
+    return {instance: told for instance in instances}

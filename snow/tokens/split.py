@@ -88,7 +88,8 @@ def _per_language(sizes: Sizes, repositories: Iterable[str]) -> dict[str, int]:
 
 
 def run(job: Job) -> dict[str, Any]:
-    """documents=[shards] -> heldout=JSON `{"repositories": [...], "bytes": {language: {"heldout", "total"}}}`."""
+    """documents=[shards] -> heldout=JSON `{"repositories": [...]}`: the choice alone, so that a corpus whose growth leaves the
+    choice as it was makes nothing run again; bytes by language are in the receipt."""
     sizes = measure(
         (repo, language, size)
         for path in job.inputs["documents"]
@@ -98,5 +99,5 @@ def run(job: Job) -> dict[str, Any]:
     heldout = job.params.heldout
     chosen = choose(sizes, heldout.fraction, heldout.max_bytes, job.params.seed)
     per_language = summary(sizes, chosen)
-    job.output("heldout").write_text(json.dumps({"repositories": chosen, "bytes": per_language}, indent=1) + "\n")
+    job.output("heldout").write_text(json.dumps({"repositories": chosen}, indent=1) + "\n")
     return {"repositories": len(sizes), "heldout_repositories": len(chosen), "bytes": per_language}

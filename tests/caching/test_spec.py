@@ -21,18 +21,18 @@ def params(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> settings.Params:
 
 
 def test_the_key_has_the_params_a_stage_reads_and_no_others(params: settings.Params) -> None:
-    decided = spec.of(STAGES["pretrain"], "phase2", params)
+    decided = ledger.Specs(params).of(STAGES["pretrain"], "phase2")
     assert set(decided["params"]) == {"seed", "model", "pretrain.phase2"}
 
 
 def test_the_key_does_not_know_where_it_runs(params: settings.Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    here = spec.of(STAGES["clean"], "00000", params)
+    here = ledger.Specs(params).of(STAGES["clean"], "00000")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     monkeypatch.setenv("HOSTNAME", "another")
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert spec.of(STAGES["clean"], "00000", params) == here
+    assert ledger.Specs(params).of(STAGES["clean"], "00000") == here
 
 
 def test_an_undeclared_param_cannot_be_read(params: settings.Params) -> None:
@@ -43,7 +43,7 @@ def test_an_undeclared_param_cannot_be_read(params: settings.Params) -> None:
 
 
 def test_inputs_enter_by_name_and_content(params: settings.Params) -> None:
-    decided = spec.of(STAGES["clean"], "00000", params)
+    decided = ledger.Specs(params).of(STAGES["clean"], "00000")
     one = spec.key(decided, "00000", {"a": ["1"], "b": ["2"]})
     assert one == spec.key(decided, "00000", {"b": ["2"], "a": ["1"]})
     assert one != spec.key(decided, "00000", {"a": ["2"], "b": ["1"]})
@@ -60,7 +60,7 @@ def test_a_value_without_a_stable_form_is_an_error() -> None:
 
 
 def test_a_spec_file_is_rewritten_only_when_it_changes(params: settings.Params) -> None:
-    decided = spec.of(STAGES["clean"], "00000", params)
+    decided = ledger.Specs(params).of(STAGES["clean"], "00000")
     path = spec.path_of(STAGES["clean"], "00000")
     assert spec.write(path, decided)
     written = path.stat().st_mtime_ns
@@ -74,10 +74,11 @@ def test_causes_are_exact(params: settings.Params, tmp_path: Path) -> None:
     source, made = Path("in.bin"), Path("out.bin")
     source.write_bytes(b"1")
     made.write_bytes(b"2")
-    decided = spec.of(stage, "00000", params)
+    decided = ledger.Specs(params).of(stage, "00000")
     told = {
         "stage": "clean",
         "instance": "00000",
+        "key": "k",
         "spec": decided,
         "inputs": {"documents": [[str(source), hashes.content(source).md5]]},
         "outputs": {"documents": [str(made), hashes.content(made).md5]},

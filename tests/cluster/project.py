@@ -38,7 +38,7 @@ rule shard:
         " hostname > {output}) > {log} 2>&1"
 
 onerror:
-    failures.say_last(workflow.scheduler.failed)
+    failures.say_last(workflow)
 """
 
 

@@ -101,7 +101,7 @@ def test_the_last_thing_seen_of_a_failed_run_is_the_shard_and_its_log(project: P
 def test_the_last_thing_seen_of_the_recipe_s_failure_is_the_shard_and_its_log(tmp_path: Path) -> None:
     """The shipped workflow, on one machine."""
     clone = workspace.create(tmp_path / "clone")
-    (clone.path / "data/part-1.jsonl").unlink()
+    (clone.path / "data/part-1.jsonl").write_text('{"text": "no content"}\n')
     done = clone.snakemake("corpus-raw", check=False)
     *_, failed, log, said = done.stderr.splitlines()
     assert done.returncode == 1

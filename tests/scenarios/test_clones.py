@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from snow.stages import STAGES
 
 from . import workspace
 from .workspace import Clone
@@ -30,16 +33,28 @@ def test_s5_a_pulled_clone_has_nothing_to_do(clone: Clone, fresh_clone: FreshClo
     assert other.nothing_to_do()
 
 
-def test_s6_one_more_source_file_runs_one_job_per_data_stage(clone: Clone, fresh_clone: FreshClone, tmp_path: Path) -> None:
+def test_s6_one_more_source_file_executes_one_job_per_stage(clone: Clone, fresh_clone: FreshClone, tmp_path: Path) -> None:
+    """A pull of the artifacts alone, without the run-cache, is enough for that."""
     shared(clone, tmp_path / "remote")
     other = fresh_clone(clone, "other")
     other.dvc("pull")
     workspace.write_tables(other.path, workspace.ADDED)
-    other.set_param("sources", [{**other.params()["sources"][0], "paths": [*other.params()["sources"][0]["paths"], "data/part-3.jsonl"]}])
     other.snakemake("corpus-decontaminated")
-    executed = other.executed()
-    for stage in ("measure", "clean", "sign", "unique", "decontaminate"):
-        assert len([job for job in executed if job.split()[0] == stage]) == 1, (stage, executed)
+    assert sorted(job.split()[0] for job in other.executed()) == sorted(
+        ["collect", "measure", "clean", "sign", "cluster", "unique", "decontaminate"]
+    )
+
+
+def test_s6_with_many_shards_no_job_is_started_that_has_nothing_to_do(clone: Clone) -> None:
+    """What costs minutes with a thousand shards: here two are many."""
+    clone.edit("snow/caching/cutoff.py", "MANY = 50", "MANY = 1")
+    workspace.write_tables(clone.path, workspace.ADDED)
+    planned = clone.snakemake("-n", "corpus-decontaminated")
+    assert re.search(r"unique +2\n", planned.stdout)
+    done = clone.snakemake("corpus-decontaminated")
+    started = re.findall(r"(?m)^Finished jobid: .* \(Rule: (\S+)\)$", done.stderr)
+    assert sorted(rule for rule in started if rule in STAGES) == sorted(job.split()[0] for job in clone.executed())
+    assert {"corpus-clusters", "unique", "decontaminate"} <= set(started)
 
 
 def test_s7_the_run_cache_restores_everything_without_computing(clone: Clone, fresh_clone: FreshClone, tmp_path: Path) -> None:

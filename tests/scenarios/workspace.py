@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from snow.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
 TABLES = {
@@ -81,14 +84,14 @@ class Clone:
         return True
 
     def planned(self) -> set[str]:
-        """Rules `snakemake -n all` would run, artifacts' targets left out."""
+        """Stages of which `snakemake -n all` would start jobs."""
         text = self.snakemake("-n", "all").stdout
-        return {line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith("rule ")}
+        return {rule for rule in re.findall(r"(?m)^(?:local)?rule (\S+):$", text) if rule in STAGES}
 
-    def outdated(self) -> set[str]:
-        """Stages `snow why` calls out of date, with a cause of their own."""
+    def outdated(self, *states: str) -> set[str]:
+        """Stages of which `snow why` says that jobs are in one of these states; by default, out of date for a cause of their own."""
         verdicts = json.loads(self.snow("why", "--json", check=False).stdout)
-        return {verdict["stage"] for verdict in verdicts if verdict["state"] in ("outdated", "missing")}
+        return {verdict["stage"] for verdict in verdicts if verdict["state"] in (states or ("outdated", "missing"))}
 
     def params(self) -> Any:
         """params.yaml as it is."""

@@ -1,0 +1,103 @@
+"""What we read of Snakemake's own objects is there and means what we take it to mean: a new version that changes it fails here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from .conftest import ROOT
+
+SNAKEFILE = """\
+import json
+from snow import snakemake_run
+
+given = snakemake_run.default_resource(workflow, "site")
+absent = snakemake_run.default_resource(workflow, "no_such_resource")
+
+rule all:
+    input: expand("out/{n}", n=range(3))
+
+rule part:
+    output: "out/{n}"
+    shell: "[ {wildcards.n} != 2 ] && touch {output}"
+
+onstart:
+    with open("told.json", "w") as stream:
+        json.dump([given, absent, snakemake_run.jobs_to_run(workflow)], stream)
+
+onerror:
+    failed = [job.wildcards.n for job in snakemake_run.failed_jobs(workflow)]
+    with open("failed.json", "w") as stream:
+        json.dump([failed, snakemake_run.executes(workflow)], stream)
+"""
+FIRST = """\
+import os
+from snow import snakemake_run
+
+rule all:
+    input: "all.txt"
+
+rule some:
+    output: "{name}.txt"
+    shell: "echo {wildcards.name} >> ran; touch {output}"
+
+onstart:
+    if "SOME_SETTLED" not in os.environ:
+        snakemake_run.run_first(workflow, "first.txt", {"SOME_SETTLED": "yes"})
+        snakemake_run.start_over({"SOME_SETTLED": "yes"})
+"""
+CORES = """\
+from snow import snakemake_run
+
+if workflow.is_main_process:
+    snakemake_run.forget_cores(workflow)
+
+rule wide:
+    output: "wide.txt"
+    threads: 64
+    shell: "echo {threads} > {output}"
+"""
+
+
+def snakemake(folder: Path, text: str, *words: str, status: int = 0) -> str:
+    """`snakemake WORDS` on a Snakefile."""
+    (folder / "Snakefile").write_text(text)
+    environment = os.environ | {"PATH": f"{ROOT / '.envs/base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["snakemake", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def test_what_a_run_is_told_and_what_it_will_do(tmp_path: Path) -> None:
+    snakemake(tmp_path, SNAKEFILE, "-c1", "-k", "--default-resources", "site='x.yaml'", status=1)
+    assert json.loads((tmp_path / "told.json").read_text()) == ["'x.yaml'", None, {"all": 1, "part": 3}]
+    assert json.loads((tmp_path / "failed.json").read_text()) == [["2"], True]
+
+
+def test_another_target_first_and_then_the_same_command(tmp_path: Path) -> None:
+    snakemake(tmp_path, FIRST, "--nolock", "-c1", "all.txt", "--quiet", "all")
+    assert (tmp_path / "ran").read_text().split() == ["first", "all"]
+
+
+def test_what_fails_first_ends_the_run_with_its_status(tmp_path: Path) -> None:
+    said = snakemake(
+        tmp_path, FIRST.replace('shell: "', 'shell: "test {wildcards.name} != first; '), "--nolock", "-c1", "all.txt", status=1
+    )
+    assert not (tmp_path / "ran").exists()
+    assert said.count("Error in rule some") == 1
+
+
+def test_a_dry_run_makes_nothing_first(tmp_path: Path) -> None:
+    snakemake(tmp_path, FIRST, "-n", "all.txt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_run_that_submits_has_no_cores_of_its_own(tmp_path: Path) -> None:
+    """Through the cluster executor, with a submit command that runs the job script in place and notes what was asked for."""
+    (tmp_path / "submit").write_text('echo $1 > asked.txt; sh "$2" > log.txt 2>&1; echo 1')
+    submit = "sh submit {threads}"
+    words = ["--executor", "cluster-generic", "-j1", "-c2", "--cluster-generic-submit-cmd", submit, "wide.txt"]
+    snakemake(tmp_path, CORES, *words)
+    assert (tmp_path / "asked.txt").read_text() == "64\n"
