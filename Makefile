@@ -22,7 +22,7 @@ pocket: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done
 test: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done .envs/dev/.done
 	.envs/dev/bin/python -m pytest -m "not vllm and not slow"
 
-# Also every scenario of caching, kill -9 and clones, and what waits for Slurm's minutes: about an hour on two cores.
+# Also the whole recipe through Slurm, and what waits for Slurm's minutes.
 test-all: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done .envs/dev/.done
 	.envs/dev/bin/python -m pytest
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT
+from .scenarios import workspace
 
 BASE = ROOT / ".envs/base/bin"
 LIMIT = 400  # lines of a file
@@ -54,10 +55,13 @@ def test_dvc_yaml_and_the_rules_agree() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_papers_scale_builds_its_graph() -> None:
-    done = run(BASE / "snakemake", "--configfile", "scales/paper.yaml", "-n", "all")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"score +512\b", done.stdout + done.stderr)
+def test_the_papers_scale_builds_its_graph_for_a_cluster(tmp_path: Path) -> None:
+    clone = workspace.create(tmp_path / "clone", tiny=False)
+    (clone.path / "slurm/site.yaml").write_text("{partition: main, gpu_partition: gpu, gpu_type: h100, account: }")
+    done = clone.snakemake("--profile", "slurm", "--profile", "slurm/paper", "--configfile", "scales/paper.yaml", "-n", "all")
+    assert re.search(r"(?m)^score +512$", done.stdout)
+    phases = re.findall(r"(?ms)^rule pretrain:.*?threads: (\d+)\n    resources: .*?mem_mb=(\d+), .*?gpu=(\d), nodes=(\d),", done.stdout)
+    assert phases == [("64", "900000", "8", "4")] * 4
 
 
 def test_every_rule_says_what_it_needs() -> None:

@@ -1,4 +1,4 @@
-"""The one module that calls DVC's Python internals; `tests/caching/test_dvc_repo.py` fails when a new DVC changes them.
+"""The one module that calls DVC's Python internals; `tests/caching/test_records.py` fails when a new DVC changes them.
 
 `dvc commit -f` is public, but there is no public way to ask which stages dvc.yaml resolves to after its templates, nor to tell
 DVC a hash that is already known. Both are used only by the main process, never by jobs, because they take DVC's lock.

@@ -6,8 +6,10 @@ could only mislead, so they go too.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Set
 from pathlib import Path
 
 import yaml
@@ -26,18 +28,25 @@ def run(revision: str | None, all_commits: bool, remove: bool) -> int:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SnowError(f"dvc gc failed: {done.stderr.strip()}")
-    print((done.stdout + done.stderr).strip())
-    dead = dead_records(store)
+    said = done.stdout + done.stderr
+    print(said.strip())
+    dead = dead_records(store, set() if remove else _named(store, said))
     for path in dead if remove else ():
         path.unlink(missing_ok=True)
-    print(f"{len(dead)} job records without their objects {'removed' if remove else 'would be removed'}")
+    print(f"{len(dead)} job records whose objects {'are gone were removed' if remove else 'would be gone would be removed'}")
     if not remove:
         print("nothing was removed; `snow gc --remove` does it")
     return 0
 
 
-def dead_records(store: Store) -> list[Path]:
-    """Run-cache records, ours and DVC's, of which some output's object is missing."""
+def _named(store: Store, said: str) -> set[Path]:
+    """The objects that a dry `dvc gc` names, one to a line."""
+    lines = (line.partition(f"{store.root.resolve()}{os.sep}") for line in said.splitlines())
+    return {store.root / path.strip() for _, found, path in lines if found}
+
+
+def dead_records(store: Store, going: Set[Path]) -> list[Path]:
+    """Run-cache records, ours and DVC's, of which some output's object is missing or `going` to be."""
     found = []
     for path in sorted((store.root / "runs").glob("*/*/*")):
         try:
@@ -45,6 +54,6 @@ def dead_records(store: Store) -> list[Path]:
             contents = [store.describe(out["md5"], out.get("size", 0)) for out in outs if "md5" in out]
         except (yaml.YAMLError, KeyError, TypeError):
             contents = [None]
-        if not all(known is not None and store.holds(known) for known in contents):
+        if not all(known is not None and store.holds(known) and going.isdisjoint(store.objects(known)) for known in contents):
             found.append(path)
     return found

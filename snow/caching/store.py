@@ -37,10 +37,13 @@ class Store:
         """Where the object of that hash lies."""
         return self.root / "files" / "md5" / md5[:2] / md5[2:]
 
+    def objects(self, known: hashes.Content) -> list[Path]:
+        """Where the objects of a content lie: the file, or the folder's listing and its files."""
+        return [self.object_path(md5) for md5 in (known.md5, *(md5 for _, md5 in known.files or ()))]
+
     def holds(self, known: hashes.Content) -> bool:
         """Whether every object of a content is there; nothing is read."""
-        wanted = [known.md5, *(md5 for _, md5 in known.files or ())]
-        return all(self.object_path(md5).exists() for md5 in wanted)
+        return all(path.exists() for path in self.objects(known))
 
     def describe(self, md5: str, size: int) -> hashes.Content | None:
         """A content by its hash: a folder's listing is read and verified; None when the listing is missing or damaged."""

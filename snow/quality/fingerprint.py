@@ -21,4 +21,4 @@ def fingerprint(params: View, instances: Collection[str]) -> dict[str, dict[str,
     named = [params.annotator.encoder, *(source.path for source in params.annotator.positives)]
     found = hashes.contents(Path(name).expanduser() for name in named)
     told = {str(path): content.md5 for path, content in found.items() if content is not None}
-    return {instance: told for instance in instances}
+    return dict.fromkeys(instances, told)

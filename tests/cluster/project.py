@@ -112,6 +112,7 @@ class Project:
             stdout=said,
             stderr=said,
             start_new_session=True,
+            preexec_fn=_interruptible,
         )
         said.close()
         return Run(self, process)
@@ -128,6 +129,11 @@ class Project:
         while not condition():
             assert time.monotonic() < end, f"waiting for {what}:\n{(self.path / 'said.txt').read_text()[-4000:]}"
             time.sleep(0.05)
+
+
+def _interruptible() -> None:
+    """A shell that starts the tests in the background has them ignore SIGINT, and everything they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

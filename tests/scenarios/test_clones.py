@@ -7,14 +7,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from snow.stages import STAGES
 
 from . import workspace
 from .workspace import Clone
-
-pytestmark = pytest.mark.slow
 
 FreshClone = Callable[[Clone, str], Clone]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
@@ -10,22 +11,21 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
+import psutil
 
 from . import workspace
 from .workspace import Clone
-
-pytestmark = pytest.mark.slow
 
 KILLS = 20
 
 
 def test_s13_kill_9_at_random_moments(finished: Clone, tmp_path: Path) -> None:
+    """In turn the whole run with everything it started, and one of its jobs alone, after which the run ends by itself."""
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     choose = random.Random(seed)
     clone = workspace.create(tmp_path / "clone")
-    for _ in range(KILLS):
+    for kill in range(KILLS):
         run = subprocess.Popen(
             ["snakemake", "all"],
             cwd=clone.path,
@@ -35,15 +35,31 @@ def test_s13_kill_9_at_random_moments(finished: Clone, tmp_path: Path) -> None:
             stderr=subprocess.DEVNULL,
         )
         try:
-            run.wait(choose.uniform(2, 12))
+            run.wait(choose.uniform(2, 10))
         except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
+            if kill % 2 == 0 or not _kill_one_job(run.pid, choose):
+                os.killpg(run.pid, signal.SIGKILL)
+            run.wait(300)
         _no_partial_file(clone, finished)
     clone.snakemake("all")
     assert set(clone.contents()) == set(finished.contents())
     _no_partial_file(clone, finished)
     assert clone.nothing_to_do()
+
+
+def _kill_one_job(run: int, choose: random.Random) -> bool:
+    """SIGKILL to one `snow` process below a run; False when none is there."""
+    jobs = []
+    for process in psutil.Process(run).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            words = process.cmdline()
+            if any(word == "snow" or word.endswith("/snow") for word in words[:3]):
+                jobs.append(process)
+    if not jobs:
+        return False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        choose.choice(jobs).kill()
+    return True
 
 
 def _no_partial_file(clone: Clone, finished: Clone) -> None:

@@ -8,8 +8,6 @@ import pytest
 
 from .workspace import Clone
 
-pytestmark = pytest.mark.slow
-
 REFACTORING = ("writer.rows + len(dropped)", "len(dropped) + writer.rows")
 TRAINING = {"pretrain phase1", "pretrain phase2", "pretrain control", "pretrain phase3"}
 

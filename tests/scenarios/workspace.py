@@ -34,7 +34,7 @@ class Clone:
     def run(self, *command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
         """A command in the clone, with the clone's own code and the locked environments of this checkout."""
         done = subprocess.run(
-            command, cwd=self.path, env=self.environment(**variables), capture_output=True, text=True, timeout=900, check=False
+            command, cwd=self.path, env=self.environment(**variables), capture_output=True, text=True, timeout=3600, check=False
         )
         if check and done.returncode:
             logs = "\n".join(
@@ -143,8 +143,8 @@ def merged(base: Any, overlay: Any) -> Any:
     return {key: merged(base.get(key), overlay[key]) if key in overlay else base[key] for key in {**base, **overlay}}
 
 
-def create(path: Path) -> Clone:
-    """A new clone of this checkout's present state at `path`, its params at the smallest size, its tables written, committed."""
+def create(path: Path, tiny: bool = True) -> Clone:
+    """A new clone of this checkout's present state at `path`, committed; `tiny`: its params at the smallest size, its tables written."""
     path.mkdir(parents=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -157,10 +157,11 @@ def create(path: Path) -> Clone:
     (path / ".envs").symlink_to(ROOT / ".envs")
     with (path / ".gitignore").open("a") as ignored:
         ignored.write("/.envs\n")
-    overlay = yaml.safe_load((Path(__file__).parent / "tiny.yaml").read_text())
-    params = merged(yaml.safe_load((ROOT / "params.yaml").read_text()), overlay)
-    (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    write_tables(path, TABLES)
+    if tiny:
+        overlay = yaml.safe_load((Path(__file__).parent / "tiny.yaml").read_text())
+        params = merged(yaml.safe_load((ROOT / "params.yaml").read_text()), overlay)
+        (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        write_tables(path, TABLES)
     clone = Clone(path)
     clone.git("init", "-q", "-b", "main")
     clone.git("add", "-A")
