@@ -29,9 +29,9 @@ onstart:
         snow_workflow.begin(workflow, PARAMS)
 
 
-# dvc.lock follows every successful run, but for one that DVC itself started: it writes its own.
+# dvc.lock follows every successful run, but for one that DVC itself started, which writes its own, or that another one started.
 onsuccess:
-    shell('[ -n "${{DVC_STAGE:-}}" ] || snow commit')
+    shell('[ -n "${{DVC_STAGE:-}}${{SNOW_FIRST:-}}" ] || snow commit')
 
 
 onerror:

@@ -13,6 +13,11 @@ def shards_of(pattern):
     return expand(pattern, shard=SHARDS)
 
 
+def files_of(artifact):
+    """The files of an artifact as an input function: asked only for a target that is wanted, because there may be thousands."""
+    return lambda wildcards: ARTIFACTS[artifact]
+
+
 def documents_of(wildcards):
     """Where the documents of a part come from: the corpus, or what the generator wrote."""
     folder = (

@@ -1,5 +1,5 @@
 # One target per artifact, under the name its DVC stage has: `snakemake corpus-clean` builds just that and what it needs.
-for artifact, files in ARTIFACTS.items():
+for artifact in ARTIFACTS:
     if artifact in (
         "report",
         "tokenizer",
@@ -10,4 +10,4 @@ for artifact, files in ARTIFACTS.items():
         name:
             artifact
         input:
-            files,
+            files_of(artifact),

@@ -14,7 +14,7 @@ import yaml
 
 from snow import digest, job, snakemake_run
 from snow import params as settings
-from snow.caching import commit, cutoff, reconcile
+from snow.caching import commit, cutoff, hashes, reconcile
 from snow.cluster import site
 
 
@@ -53,7 +53,7 @@ def synchronise(params: settings.Params) -> None:
     lock = reconcile.hold_lock()
     if lock is None:
         return
-    with lock:
+    with lock, hashes.packed():
         reconcile.write_specs(params)
         reconcile.project_times(params)
         job.sweep_staging()

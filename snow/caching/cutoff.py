@@ -18,6 +18,7 @@ from snow.caching import why
 from snow.params import Params
 
 MANY = 50  # readers; to start over costs about what it costs to start ten jobs
+FIRST = "SNOW_FIRST"  # set in such a Snakemake: what follows will write dvc.lock
 SETTLED = "SNOW_SETTLED"  # what this command has made first already, so that a job that never comes out current is made once
 
 
@@ -29,7 +30,7 @@ def make_first(workflow: Any, params: Params) -> None:
     name, readers = artifact
     settled = {SETTLED: " ".join([*os.environ.get(SETTLED, "").split(), name])}
     print(f"snow: {name} first; then which of the {readers} jobs that read it have anything to do", file=sys.stderr)
-    snakemake_run.run_first(workflow, name, settled)
+    snakemake_run.run_first(workflow, name, settled | {FIRST: "1"})
     snakemake_run.start_over(settled)
 
 

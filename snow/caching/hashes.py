@@ -1,16 +1,19 @@
 """Content hashes of files and folders, spelled as DVC spells them, each byte read at most once per state of a file.
 
-A file's MD5 is remembered under `.snow/hashes/` together with its size, modification time and inode; a lookup whose numbers
-match costs one small read. One file per path, replaced atomically, so parallel jobs on several hosts need no lock.
+A file's MD5 is remembered under `.snow/hashes/` together with its size, modification time and inode. Jobs write one small file per
+path, replaced atomically, so that on any number of hosts they need no lock; the main process, which looks at every file of a
+clone at once, writes what it learned into one pack. Whichever of the two has the present numbers is right.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,8 @@ from pathlib import Path
 from snow import digest
 
 MEMO = Path(".snow/hashes")
+PACK = MEMO / "pack.json"
+SMALL = 1 << 17  # bytes; hashed sooner than handed to another thread
 UNTRACKED = {".snakemake_timestamp"}  # Snakemake drops it into every directory() output; .dvcignore hides it from DVC too
 
 
@@ -55,39 +60,69 @@ def content(path: Path) -> Content:
 
 
 def contents(paths: Iterable[Path]) -> dict[Path, Content | None]:
-    """The content of many paths; None for a missing one. What is not remembered is hashed in parallel."""
+    """The content of many paths; None for a missing one. Large files and folders that are not remembered are hashed in parallel."""
     found: dict[Path, Content | None] = dict.fromkeys(paths)
-    unknown = []
+    large = []
     for path in found:
         try:
             status = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        md5 = None if stat.S_ISDIR(status.st_mode) else _recall(_memo(path), status)
-        if md5 is None:
-            unknown.append(path)
+        if stat.S_ISDIR(status.st_mode) or (status.st_size > SMALL and _recall(path, status) is None):
+            large.append(path)
         else:
-            found[path] = Content(md5, status.st_size)
+            found[path] = content(path)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashlib releases the interpreter lock
-        found.update(zip(unknown, pool.map(content, unknown), strict=True))
+        found.update(zip(large, pool.map(content, large), strict=True))
     return found
 
 
 def remember(path: Path, md5: str) -> None:
     """Record the hash of a file that is already known, so that nobody reads it again."""
+    text = f"{md5} {_state(os.stat(path))}"
+    if _packing is not None:
+        _packing[os.fspath(path)] = text
+        return
     memo = _memo(path)
     staged = f"{memo}.{os.getpid()}.{os.urandom(4).hex()}"
-    text = md5.encode() + b" " + _state(os.stat(path))
     try:
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(memo), exist_ok=True)
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
-        os.write(descriptor, text)
+        os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
     os.replace(staged, memo)
+
+
+@contextlib.contextmanager
+def packed() -> Iterator[None]:
+    """Within, what is remembered goes into the pack, all at the end: in a new clone that is every file. One process at a time."""
+    global _packing
+    _packing = {}
+    try:
+        yield
+    finally:
+        learned, _packing = _packing, None
+        if learned:
+            PACK.parent.mkdir(parents=True, exist_ok=True)
+            staged = PACK.with_name(f"{PACK.name}.{os.getpid()}")
+            staged.write_text(json.dumps(_pack() | learned))
+            os.replace(staged, PACK)
+            _pack.cache_clear()
+
+
+_packing: dict[str, str] | None = None  # path -> hash and state, while `packed` is in force
+
+
+@functools.cache
+def _pack() -> dict[str, str]:
+    try:
+        return json.loads(PACK.read_bytes())
+    except (FileNotFoundError, ValueError):  # none yet, or torn by a crashed machine
+        return {}
 
 
 def remember_content(path: Path, known: Content) -> None:
@@ -101,7 +136,7 @@ def remember_content(path: Path, known: Content) -> None:
 
 def _file_md5(path: Path) -> str:
     status = os.stat(path)
-    known = _recall(_memo(path), status)
+    known = _recall(path, status)
     if known is not None:
         return known
     md5 = digest.file_md5(path)
@@ -111,21 +146,30 @@ def _file_md5(path: Path) -> str:
     return md5
 
 
-def _recall(memo: str, status: os.stat_result) -> str | None:
+def _recall(path: Path, status: os.stat_result) -> str | None:
     """The remembered hash of a file in that state, or None; a torn memo of a crashed machine is as good as none."""
+    state = _state(status)
+    for told in (_loose(path), (_packing or {}).get(os.fspath(path)), _pack().get(os.fspath(path))):
+        if told is not None:
+            md5, _, then = told.partition(" ")
+            if then == state:
+                return md5
+    return None
+
+
+def _loose(path: Path) -> str | None:
     try:
-        descriptor = os.open(memo, os.O_RDONLY)
+        descriptor = os.open(_memo(path), os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
-        md5, _, numbers = os.read(descriptor, 200).partition(b" ")
+        return os.read(descriptor, 200).decode()
     finally:
         os.close(descriptor)
-    return md5.decode() if numbers == _state(status) else None
 
 
-def _state(status: os.stat_result) -> bytes:
-    return b"%d %d %d" % (status.st_size, status.st_mtime_ns, status.st_ino)
+def _state(status: os.stat_result) -> str:
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
 
 def _memo(path: Path) -> str:

@@ -73,7 +73,9 @@ def makers(entries: Iterable[Entry]) -> dict[Path, Entry]:
 def sources_of(path: Path, made: Mapping[Path, Entry]) -> list[Path]:
     """The outputs behind an input: the output that is this path or the folder around it, else every output inside it; none for
     a file no job made."""
-    around = next((candidate for candidate in (path, *path.parents) if candidate in made), None)
+    if path in made:
+        return [path]
+    around = next((candidate for candidate in path.parents if candidate in made), None)
     return [around] if around is not None else [output for output in made if path in output.parents]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from snow import graph
@@ -81,13 +81,31 @@ def _tokens(params: Params, stage: str, instances: Iterable[str]) -> int:
 
 
 def warnings(params: Params) -> list[str]:
-    """Edits that would train again, said before they do."""
+    """Edits that train again, or may, said before they do."""
+    verdicts = {f"{verdict.stage} {verdict.instance}": verdict for verdict in why.verdicts(params)}
     found = []
-    for verdict in why.verdicts(params):
-        if verdict.stage == "pretrain" and verdict.state in ("outdated", "waiting") and verdict.causes:
-            reasons = "; ".join(why.sentence(cause) for cause in verdict.causes)
-            found.append(f"warning: {verdict.instance} would be trained again ({reasons})")
+    for verdict in verdicts.values():
+        if verdict.stage != "pretrain" or verdict.state not in ("outdated", "waiting"):
+            continue
+        roots = [verdict] if verdict.causes else [verdicts[name] for name in _roots(verdict, verdicts)]
+        reasons = (
+            "; ".join(dict.fromkeys(why.sentence(cause) for root in roots for cause in root.causes)) or "what it reads is not made yet"
+        )
+        unless = "" if verdict.causes else ", unless what it reads comes out the same,"
+        found.append(f"warning: {verdict.instance} would be trained again{unless} ({reasons})")
     return found
+
+
+def _roots(verdict: why.Verdict, verdicts: Mapping[str, why.Verdict]) -> list[str]:
+    """The jobs upstream that are out of date or missing themselves."""
+    seen: set[str] = set()
+    queue = list(verdict.waits_for)
+    while queue:
+        name = queue.pop()
+        if name not in seen and name in verdicts:
+            seen.add(name)
+            queue += verdicts[name].waits_for
+    return [name for name in sorted(seen) if verdicts[name].state in ("outdated", "missing")]
 
 
 def run(params: Params, as_json: bool) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import json
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -62,7 +61,7 @@ def path_of(stage: Stage, instance: str) -> Path:
 
 def write(path: Path, spec: dict[str, Any]) -> bool:
     """Write a spec if its content differs from the file's; returns whether it did."""
-    text = json.dumps(spec, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    text = digest.canonical(spec)
     try:
         if path.read_text() == text:
             return False

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from snow import digest
 from snow import params as settings
 from snow.caching import hashes, ledger, spec
 from snow.stages import STAGES
@@ -100,8 +102,6 @@ def test_causes_are_exact(params: settings.Params, tmp_path: Path) -> None:
 
 
 def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from snow import digest
-
     monkeypatch.chdir(tmp_path)
     read: list[Path] = []
     original = digest.file_md5
@@ -113,3 +113,22 @@ def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatc
     Path("file").write_text("other")
     assert hashes.content(Path("file")) != first
     assert len(read) == 2
+
+
+def test_what_the_main_process_learns_is_one_file_and_other_processes_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [Path(str(number)) for number in range(9)]
+    for file in files:
+        file.write_text(file.name)
+    with hashes.packed():
+        known = hashes.contents(files)
+        os.utime(files[0], ns=(1, 1))
+        hashes.remember(files[0], "told")
+    assert [path for path in hashes.MEMO.rglob("*") if path.is_file()] == [hashes.PACK]
+    hashes._pack.cache_clear()
+    monkeypatch.setattr(digest, "file_md5", lambda path: pytest.fail(f"{path} was read again"))
+    again = hashes.contents(files)
+    assert again.pop(files[0]) == hashes.Content("told", 1)
+    assert all(again[file] == known[file] for file in again)
+    hashes.remember(files[1], "newer")
+    assert hashes.content(files[1]).md5 == "newer"

@@ -18,6 +18,13 @@ def test_s3_s4_a_param_runs_what_reads_it_and_going_back_computes_nothing(clone:
     assert clone.outdated() == {"select"}
     assert clone.planned() == clone.outdated("outdated", "missing", "waiting")
     assert set(json.loads(clone.dvc("status", "--json").stdout)) == {"quality-selected"}
+    plan = clone.snow("plan", "--json", check=False)
+    assert plan.returncode == 1
+    told = json.loads(plan.stdout)
+    assert {line["stage"] for line in told["stages"]} == clone.planned()
+    assert {line["basis"] for line in told["stages"]} == {"the last run of these jobs"}
+    assert [warning.split()[1] for warning in told["warnings"]] == ["phase2", "control", "phase3"]
+    assert all("param selection.tokens: 6000 -> 5000" in warning for warning in told["warnings"])
     clone.snakemake("all")
     stages = {job.split()[0] for job in clone.executed()}
     assert "select" in stages
@@ -31,6 +38,8 @@ def test_s3_s4_a_param_runs_what_reads_it_and_going_back_computes_nothing(clone:
     assert clone.executed() == set()
     assert clone.contents() == before
     assert clone.nothing_to_do()
+    assert clone.snow("plan").stdout == "nothing to do\n"
+    assert "everything is current" in clone.snow("why").stdout
 
 
 def test_s8_a_comment_a_docstring_or_another_number_of_workers_computes_nothing(clone: Clone) -> None:

@@ -67,12 +67,13 @@ class Clone:
 
     def executed(self) -> set[str]:
         """`stage instance` of every job whose body ran since the last call; a job restored from the cache has none."""
-        found = set()
-        for cost in (self.path / "logs").rglob("*.cost.json"):
-            stage, _, instance = cost.relative_to(self.path / "logs").as_posix().partition("/")
-            found.add(f"{stage} {instance.removesuffix('.cost.json')}")
-            cost.unlink()
-        return found
+        looked = self.path / ".snow" / "looked"
+        before = looked.stat().st_mtime_ns if looked.exists() else 0
+        logs = self.path / "logs"
+        costs = [cost for cost in logs.rglob("*.cost.json") if cost.stat().st_mtime_ns > before]
+        looked.touch()
+        names = (cost.relative_to(logs).as_posix().removesuffix(".cost.json") for cost in costs)
+        return {name.replace("/", " ", 1) for name in names}
 
     def nothing_to_do(self) -> bool:
         """Whether both tools say that everything is current."""
