@@ -8,13 +8,14 @@ from snow import workflow as snow_workflow
 from snow.errors import SnowError
 
 
+# Thousands of files are listed by functions, which Snakemake asks only for the jobs it considers.
 def shards_of(pattern):
-    """The files of a sharded artifact."""
-    return expand(pattern, shard=SHARDS)
+    """The files of a sharded artifact, as an input function."""
+    return lambda wildcards: expand(pattern, shard=SHARDS)
 
 
 def files_of(artifact):
-    """The files of an artifact as an input function: asked only for a target that is wanted, because there may be thousands."""
+    """All files of an artifact, as an input function."""
     return lambda wildcards: ARTIFACTS[artifact]
 
 
