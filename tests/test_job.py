@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from snow import job
+from snow import digest, job
 from snow import params as settings
+from snow.caching.store import LINK_TYPES
 from snow.errors import SnowError
 from snow.job import Job, Request
 from snow.stages import Stage
@@ -89,6 +91,37 @@ def test_the_key_follows_inputs_and_params_but_not_paths_or_threads(ask: Ask) ->
     assert job.request(stage, "00000", changed, {"text": (Path("in.txt"),)}, {}, 8).key != key
     assert job.request(stage, "00000", PARAMS, {"text": (Path("in.txt"),)}, {}, 8).key == key
     assert job.request(stage, "00001", PARAMS, {"text": (Path("in.txt"),)}, {}, 8).key != key
+
+
+def test_no_byte_is_hashed_twice(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when a job is asked for, has run, goes into the cache, is restored, or is input of the next."""
+    Path(".dvc").mkdir()
+    read: list[bytes] = []
+    original = digest.file_md5
+    monkeypatch.setattr(digest, "file_md5", lambda path: read.append(path.read_bytes()) or original(path))
+    job.execute(ask(WRITE))
+    assert sorted(read)[:3] == [b"0", b"TEXT", b"text"]
+    assert len(read) == 4, "the receipt is the fourth"
+    shutil.rmtree("out")
+    assert job.restore(ask(WRITE))
+    job.execute(ask(WRITE.replace("upper", "lower"), text="out/table", outputs=("table", "model")))
+    listing, *new = read[4:]
+    assert b"weights" in listing, "of the folder, read to restore it"
+    assert sorted(new) == [b"0", b"text"], "the files that the second body wrote"
+
+
+@pytest.mark.parametrize("kind", LINK_TYPES)
+def test_a_body_cannot_change_a_cached_file_through_a_link(kind: str, ask: Ask) -> None:
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text(f"[cache]\n    type = {kind},copy\n")
+    job.execute(ask(WRITE))
+    shutil.rmtree("out")
+    assert job.restore(ask(WRITE))
+    cached = {path: path.read_bytes() for path in Path(".dvc/cache/files").rglob("*") if path.is_file()}
+    rewriting = WRITE.replace('.write_text(job.input("text").read_text().upper())', '.open("a").write("more")')
+    job.execute(ask(rewriting))
+    assert Path("out/table").read_text() == "more"
+    assert {path: path.read_bytes() for path in cached} == cached
 
 
 def test_a_missing_input_is_named(ask: Ask) -> None:

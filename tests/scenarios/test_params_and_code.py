@@ -22,6 +22,7 @@ def test_s3_s4_a_param_runs_what_reads_it_and_going_back_computes_nothing(clone:
     assert plan.returncode == 1
     told = json.loads(plan.stdout)
     assert {line["stage"] for line in told["stages"]} == clone.planned()
+    assert clone.contents() == before, "a dry run changes no content"
     assert {line["basis"] for line in told["stages"]} == {"the last run of these jobs"}
     assert [warning.split()[1] for warning in told["warnings"]] == ["phase2", "control", "phase3"]
     assert all("param selection.tokens: 6000 -> 5000" in warning for warning in told["warnings"])
