@@ -56,7 +56,9 @@ def _ended_by_slurm(log: Path) -> Iterable[str]:
 
 
 def _tail(log: Path) -> list[str]:
-    return log.read_text(errors="replace").splitlines()[-LINES:]
+    """The last lines; of a progress bar, which writes over itself, only what it showed in the end."""
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in log.read_text(errors="replace").rstrip().split("\n"))
+    return list(lines)[-LINES:]
 
 
 def _time(path: str) -> int:

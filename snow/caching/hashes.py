@@ -71,7 +71,7 @@ def contents(paths: Iterable[Path]) -> dict[Path, Content | None]:
         if stat.S_ISDIR(status.st_mode) or (status.st_size > SMALL and _recall(path, status) is None):
             large.append(path)
         else:
-            found[path] = content(path)
+            found[path] = Content(_file_md5(path), status.st_size)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashlib releases the interpreter lock
         found.update(zip(large, pool.map(content, large), strict=True))
     return found

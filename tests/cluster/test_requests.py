@@ -103,9 +103,9 @@ def test_the_last_thing_seen_of_the_recipe_s_failure_is_the_shard_and_its_log(tm
     clone = workspace.create(tmp_path / "clone")
     (clone.path / "data/part-1.jsonl").write_text('{"text": "no content"}\n')
     done = clone.snakemake("corpus-raw", check=False)
-    *_, failed, log, said = done.stderr.splitlines()
+    failed, log, *_, said = done.stderr[done.stderr.rindex("\ncollect shard=") + 1 :].splitlines()
     assert done.returncode == 1
-    assert (failed, log) == ("collect shard=00000 failed", "  log: logs/collect/00000.log")
+    assert (failed, log) == ("collect shard=00001 failed", "  log: logs/collect/00001.log")
     assert "data/part-1.jsonl" in said
 
 

@@ -12,20 +12,20 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from . import workspace
 from .workspace import Clone
 
-KILLS = 20
 
-
-def test_s13_kill_9_at_random_moments(finished: Clone, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_s13_kill_9_at_random_moments(finished: Clone, tmp_path: Path, kills: int) -> None:
     """In turn the whole run with everything it started, and one of its jobs alone, after which the run ends by itself."""
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     choose = random.Random(seed)
     clone = workspace.create(tmp_path / "clone")
-    for kill in range(KILLS):
+    for kill in range(kills):
         run = subprocess.Popen(
             ["snakemake", "all"],
             cwd=clone.path,
