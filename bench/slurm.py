@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -115,11 +117,15 @@ def measure(cluster: Cluster, folder: Path, peer: Path | None, jobs: int, second
     if done.returncode:
         raise SystemExit((folder / "said.txt").read_text()[-3000:])
     cpu = (int(counter.read_text()) - before) / 1e9 if counter else 0.0
-    ended = [
-        time.mktime(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) for stamp in cluster.command("squeue", "-ht", "all", "-o", "%e").split()
-    ]
     now = questions(cluster)
-    return Cost(end - start, end - max(ended), cpu, now["submissions"] - asked["submissions"], now["queries"] - asked["queries"])
+    return Cost(end - start, end - last_end(cluster), cpu, now["submissions"] - asked["submissions"], now["queries"] - asked["queries"])
+
+
+def last_end(cluster: Cluster) -> float:
+    """When the last job ended, in seconds since the epoch, from the controller's log, which has milliseconds."""
+    log = (cluster.root / "log/slurmctld.log").read_text()
+    stamps = re.findall(r"(?m)^\[(\S+)\] _job_complete: JobId=\d+ done$", log)
+    return datetime.fromisoformat(stamps[-1]).timestamp()
 
 
 def questions(cluster: Cluster) -> dict[str, int]:
