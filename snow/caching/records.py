@@ -89,12 +89,11 @@ def load(store: Store, record: Mapping[str, Any]) -> dict[str, hashes.Content] |
     return None
 
 
-def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> int:
-    """Records for finished jobs whose outputs came with a pull or a checkout and not from here; returns how many were new.
+def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> None:
+    """Records for finished jobs whose outputs came with a pull or a checkout and not from here.
 
     Without them a clone that pulled artifacts but no run-cache would compute again what a changed neighbour makes it ask for.
     """
-    count = 0
     for found in entries:
         outputs = {path: present[path] for path, _ in found.outputs}
         if any((content := outputs[path]) is None or content.md5 != md5 for path, md5 in found.outputs):
@@ -107,5 +106,3 @@ def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, 
         for path, content in made.items():
             store.add(path, content)
         save(store, entry(found.stage.name, found.instance, found.key, dict(found.inputs), made))
-        count += 1
-    return count
