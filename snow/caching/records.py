@@ -95,14 +95,22 @@ def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, 
     Without them a clone that pulled artifacts but no run-cache would compute again what a changed neighbour makes it ask for.
     """
     for found in entries:
-        outputs = {path: present[path] for path, _ in found.outputs}
-        if any((content := outputs[path]) is None or content.md5 != md5 for path, md5 in found.outputs):
+        made = {path: present[path] for path in (*map(Path, found.outputs), found.receipt)}
+        known = {path: content for path, content in made.items() if content is not None}
+        if len(known) < len(made) or any(known[Path(path)].md5 != md5 for path, md5 in found.outputs.items()):
             continue
-        asked = entry(found.stage.name, found.instance, found.key, dict(found.inputs), {**outputs, found.receipt: None})
-        if folder(store, asked).is_dir():
-            continue
-        made = {path: content for path, content in outputs.items() if content is not None}
-        made[found.receipt] = hashes.content(found.receipt)
-        for path, content in made.items():
-            store.add(path, content)
-        save(store, entry(found.stage.name, found.instance, found.key, dict(found.inputs), made))
+        if not folder(store, _of(found, dict.fromkeys(known))).is_dir():
+            for path, content in known.items():
+                store.add(path, content)
+            note(store, found, known)
+
+
+def note(store: Store, found: ledger.Entry, made: Mapping[Path, hashes.Content]) -> None:
+    """The record of a finished job whose outputs and receipt the cache holds, unless there is one."""
+    record = _of(found, made)
+    if not folder(store, record).is_dir():
+        save(store, record)
+
+
+def _of(found: ledger.Entry, made: Mapping[Path, hashes.Content | None]) -> dict[str, Any]:
+    return entry(found.stage.name, found.instance, found.key, {Path(path): md5 for path, md5 in found.read.items()}, made)

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,15 @@ class Store:
             return None
         files = tuple((entry["relpath"], entry["md5"]) for entry in json.loads(path.read_bytes()))
         return hashes.Content(md5, size, files)
+
+    def find(self, md5: str) -> hashes.Content | None:
+        """The content that hash stands for, its size taken from the objects; None when one of them is missing."""
+        found = self.describe(md5, 0)
+        try:
+            files = [] if found is None else [self.object_path(one) for _, one in found.files or (("", md5),)]
+            return replace(found, size=sum(path.stat().st_size for path in files)) if found else None
+        except FileNotFoundError:
+            return None
 
     def add(self, path: Path, known: hashes.Content) -> None:
         """Put a finished file or folder into the cache; objects that are there already are left alone."""
