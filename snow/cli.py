@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snow import __version__
+from snow import __version__, own_code
 from snow.errors import SnowError
 from snow.stages import STAGES, stage
 
@@ -109,12 +109,13 @@ def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; 0 on success, 2 with one sentence on bad input. Other exceptions are bugs and propagate."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(given)
     try:
+        own_code.settle(given)
+        options = parser().parse_args(given)
         if options.command not in STAGES:
             return _run_command(options)
         _run_stage(options, given)
     except SnowError as error:
-        print(f"snow {options.command}: {error}", file=sys.stderr)
+        print(f"{' '.join(['snow', *given[:1]])}: {error}", file=sys.stderr)
         return 2
     return 0
