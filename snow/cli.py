@@ -88,11 +88,12 @@ def inputs_of(options: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
 
 
 def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
-    from snow import environments, job, params
+    from snow import environments, job, params, pinned
     from snow.cluster import launch
 
     chosen = stage(options.command)
     outputs = {name: Path(path) for name, path in options.output}
+    pinned.begin()
     asked = job.request(chosen, options.instance, params.load(options.params), inputs_of(options), outputs, options.threads)
     if not launch.is_worker() and job.restore(asked):
         print(f"snow {chosen.name} {options.instance}: restored from the cache ({asked.key[:12]})", file=sys.stderr)

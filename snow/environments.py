@@ -27,6 +27,12 @@ def python_of(env: str) -> Path | None:
     return python
 
 
+def site_packages(env: str) -> list[str] | None:
+    """Where the packages of a locked environment lie; None when snow runs outside `.envs`. SnowError when it is not installed."""
+    python = python_of(env)
+    return [str(path) for path in python.parent.parent.glob("lib/python*/site-packages")] if python else None
+
+
 def enter(env: str, arguments: list[str]) -> None:
     """Replace this process by the same `snow` command, with the same code, in environment `env`; returns when it already is the
     right one.
