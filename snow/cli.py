@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snow import __version__
+from snow import __version__, own_code
 from snow.errors import SnowError
 from snow.stages import STAGES, stage
 
@@ -88,11 +88,12 @@ def inputs_of(options: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
 
 
 def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
-    from snow import environments, job, params
+    from snow import environments, job, params, pinned
     from snow.cluster import launch
 
     chosen = stage(options.command)
     outputs = {name: Path(path) for name, path in options.output}
+    pinned.begin()
     asked = job.request(chosen, options.instance, params.load(options.params), inputs_of(options), outputs, options.threads)
     if not launch.is_worker() and job.restore(asked):
         print(f"snow {chosen.name} {options.instance}: restored from the cache ({asked.key[:12]})", file=sys.stderr)
@@ -109,12 +110,13 @@ def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; 0 on success, 2 with one sentence on bad input. Other exceptions are bugs and propagate."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(given)
     try:
+        own_code.settle(given)
+        options = parser().parse_args(given)
         if options.command not in STAGES:
             return _run_command(options)
         _run_stage(options, given)
     except SnowError as error:
-        print(f"snow {options.command}: {error}", file=sys.stderr)
+        print(f"{' '.join(['snow', *given[:1]])}: {error}", file=sys.stderr)
         return 2
     return 0

@@ -59,6 +59,21 @@ def content(path: Path) -> Content:
     return Content(whole, sum(found.size for found in known.values()), pairs)
 
 
+def visible(path: Path) -> str:
+    """The MD5 of a file, or of the names and contents of a folder's files; hidden ones (.git, the records of `hf download`) and
+    bytecode left out, links followed. FileNotFoundError when it is missing."""
+    if not path.is_dir():
+        return content(path).md5
+    files, seen = [], set()
+    for folder, subfolders, names in os.walk(path, followlinks=True):
+        seen.add(os.path.realpath(folder))
+        inner = [name for name in subfolders if not name.startswith(".") and name != "__pycache__"]
+        subfolders[:] = [name for name in inner if os.path.realpath(os.path.join(folder, name)) not in seen]  # a link to above
+        files += [Path(folder, name) for name in names if not name.startswith(".")]
+    known = {file.relative_to(path).as_posix(): found for file, found in contents(files).items() if found is not None}
+    return hashlib.md5(listing((name, found.md5) for name, found in known.items()), usedforsecurity=False).hexdigest()
+
+
 def contents(paths: Iterable[Path]) -> dict[Path, Content | None]:
     """The content of many paths; None for a missing one. Large files and folders that are not remembered are hashed in parallel."""
     found: dict[Path, Content | None] = dict.fromkeys(paths)
