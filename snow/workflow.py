@@ -14,7 +14,7 @@ import yaml
 
 from snow import digest, job, snakemake_run
 from snow import params as settings
-from snow.caching import commit, cutoff, hashes, reconcile
+from snow.caching import commit, cutoff, hashes, preflight, reconcile
 from snow.cluster import site
 
 
@@ -50,6 +50,7 @@ def synchronise(params: settings.Params) -> None:
 
     Beside a run that has the directory's lock nothing is changed: a dry run may look on, a second run ends in `begin`.
     """
+    preflight.check()
     lock = reconcile.hold_lock()
     if lock is None:
         return

@@ -146,14 +146,26 @@ def open_store(repository: Path = Path()) -> Store | None:
     return Store(Path(options.get("dir", home / "cache")), types)
 
 
-def _cache_options(home: Path) -> dict[str, Any]:
-    """The [cache] section over DVC's levels, later ones winning: system, global, repository, local."""
+def configuration_files(home: Path) -> list[Path]:
+    """DVC's levels of configuration, later ones winning: system, global, repository, local. They need not exist."""
     user = os.environ.get("DVC_GLOBAL_CONFIG_DIR") or Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dvc"
     system = os.environ.get("DVC_SYSTEM_CONFIG_DIR") or "/etc/xdg/dvc"
+    return [Path(system) / "config", Path(user) / "config", home / "config", home / "config.local"]
+
+
+def _cache_options(home: Path) -> dict[str, Any]:
+    """The [cache] section over all levels. Raises SnowError naming a file that cannot be read: its cache would be another one."""
     options: dict[str, Any] = {}
-    for file in (Path(system) / "config", Path(user) / "config", home / "config", home / "config.local"):
+    for file in configuration_files(home):
         parser = configparser.RawConfigParser(strict=False)
-        parser.read(file)
+        try:
+            parser.read_string(file.read_text())
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise SnowError(f"{file} cannot be read: {error.strerror}; DVC's cache is configured there") from None
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise SnowError(f"{file} is no configuration of DVC ({' '.join(str(error).split())}); correct it there") from None
         if not parser.has_section("cache"):
             continue
         found = {name: value.strip("\"'") for name, value in parser["cache"].items()}  # DVC quotes a value with a comma
