@@ -11,6 +11,7 @@ import copy
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,43 +67,68 @@ def folder(store: Store, record: Mapping[str, Any]) -> Path:
 
 
 def save(store: Store, record: Mapping[str, Any]) -> None:
-    """Write a finished job's record."""
+    """Write a finished job's record. Raises OSError when the cache cannot take it."""
     path = folder(store, record) / _hash(record)
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
-    staged.write_text(json.dumps(record, indent=1) + "\n")  # JSON is YAML
-    os.replace(staged, path)
+    try:
+        staged.write_text(json.dumps(record, indent=1) + "\n")  # JSON is YAML
+        os.replace(staged, path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
 
 
 def load(store: Store, record: Mapping[str, Any]) -> dict[str, hashes.Content] | None:
     """The outputs `{path: content}` an earlier run of the same job left, or None; an entry whose objects are gone does not count."""
-    place = folder(store, record)
-    candidates = [path for path in place.glob("[0-9a-f]*") if path.is_file()] if place.is_dir() else []
-    for path in sorted(candidates, key=lambda found: (found.stat().st_mtime_ns, found.name), reverse=True):
+    for path in _newest_first(folder(store, record)):
         try:
             outs = json.loads(path.read_text())["outs"]
             found = {out["path"]: store.describe(out["md5"], out["size"]) for out in outs}
-        except (ValueError, KeyError, TypeError):
-            continue  # not ours, or torn by a crashed machine
+        except (ValueError, KeyError, TypeError, OSError):
+            continue  # not ours, torn by a crashed machine, not readable by this user, or removed just now
         if all(known is not None and store.holds(known) for known in found.values()):
             return {path: known for path, known in found.items() if known is not None}
     return None
 
 
-def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> None:
-    """Records for finished jobs whose outputs came with a pull or a checkout and not from here.
+def _newest_first(place: Path) -> list[Path]:
+    """The records in a job's folder; none where it does not exist or this user may not look."""
+    try:
+        with os.scandir(place) as entries:
+            found = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+    except OSError:
+        return []
+    return [place / name for _, name in sorted(found, reverse=True)]
 
-    Without them a clone that pulled artifacts but no run-cache would compute again what a changed neighbour makes it ask for.
+
+def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> None:
+    """Into the cache, with a record, goes what finished jobs left in place and what is not there: it came with a pull or a checkout,
+    the cache was full when it was made, or was damaged since.
+
+    Without that a clone that pulled artifacts but no run-cache would compute again what a changed neighbour makes it ask for. A
+    cache that still takes nothing is one sentence, not an error: the results are in place.
     """
-    for found in entries:
-        outputs = {path: present[path] for path, _ in found.outputs}
-        if any((content := outputs[path]) is None or content.md5 != md5 for path, md5 in found.outputs):
-            continue
-        asked = entry(found.stage.name, found.instance, found.key, dict(found.inputs), {**outputs, found.receipt: None})
-        if folder(store, asked).is_dir():
-            continue
-        made = {path: content for path, content in outputs.items() if content is not None}
-        made[found.receipt] = hashes.content(found.receipt)
-        for path, content in made.items():
-            store.add(path, content)
-        save(store, entry(found.stage.name, found.instance, found.key, dict(found.inputs), made))
+    missing = [made for found in entries if (made := _not_cached(store, found, present)) is not None]
+    for number, (found, outputs) in enumerate(missing):
+        try:
+            for path, content in outputs.items():
+                store.add(path, content)
+            save(store, entry(found.stage.name, found.instance, found.key, dict(found.inputs), outputs))
+        except OSError as error:
+            jobs = f"the results of {len(missing) - number} finished jobs" if len(missing) > number + 1 else f"the results of {found.name}"
+            print(f"snow: {jobs} are in place, but {store.refusal(error)}", file=sys.stderr)
+            return
+
+
+def _not_cached(
+    store: Store, found: ledger.Entry, present: Mapping[Path, hashes.Content | None]
+) -> tuple[ledger.Entry, dict[Path, hashes.Content]] | None:
+    """A finished job with its outputs and receipt, when these are in place as it left them and the cache lacks any, or their record."""
+    outputs = {path: content for path, md5 in found.outputs if (content := present[path]) is not None and content.md5 == md5}
+    if len(outputs) < len(found.outputs):
+        return None
+    asked = entry(found.stage.name, found.instance, found.key, dict(found.inputs), {**outputs, found.receipt: None})
+    if _newest_first(folder(store, asked)) and all(map(store.holds, outputs.values())):
+        return None
+    return found, outputs | {found.receipt: hashes.content(found.receipt)}
