@@ -51,7 +51,7 @@ def dead_records(store: Store, going: Set[Path]) -> list[Path]:
     for path in sorted((store.root / "runs").glob("*/*/*")):
         try:
             outs = yaml.safe_load(path.read_text())["outs"]
-            contents = [store.describe(out["md5"], out.get("size", 0)) for out in outs if "md5" in out]
+            contents = [store.describe(out["md5"], out.get("size")) for out in outs if "md5" in out]
         except (yaml.YAMLError, KeyError, TypeError):
             contents = [None]
         if not all(known is not None and store.holds(known) and going.isdisjoint(store.objects(known)) for known in contents):
