@@ -94,7 +94,7 @@ def files(folder: Path) -> list[str]:
 def adopt(store: Store) -> None:
     entries = ledger.read()
     assert len(entries) == 1
-    records.adopt(store, entries, ledger.workspace(entries))
+    records.adopt(store, entries, hashes.contents(path for each in entries for path, _ in each.outputs))
 
 
 def sound(store: Store) -> bool:
