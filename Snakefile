@@ -31,7 +31,7 @@ include: "rules/targets.smk"
 rule all:
     default_target: True
     input:
-        ARTIFACTS["report"],
+        every_file,
 
 
 onstart:
@@ -39,9 +39,8 @@ onstart:
         snow_workflow.begin(workflow, PARAMS)
 
 
-# dvc.lock follows every successful run, but for one that DVC itself started, which writes its own, or that another one started.
 onsuccess:
-    shell('[ -n "${{DVC_STAGE:-}}${{SNOW_FIRST:-}}" ] || snow commit')
+    snow_workflow.end(config)
 
 
 onerror:

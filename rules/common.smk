@@ -3,7 +3,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from snow import failures, graph
+from snow import failures, jobs
 from snow import workflow as snow_workflow
 from snow.errors import SnowError
 
@@ -37,7 +37,7 @@ def selection_of(wildcards):
 
 def files_of_part(wildcards, suffix):
     """The token files or indexes of a phase, shard by shard; the synthetic part has a single shard."""
-    shards = [graph.SYNTHETIC_SHARD] if wildcards.phase == "phase3" else SHARDS
+    shards = [jobs.SYNTHETIC_SHARD] if wildcards.phase == "phase3" else SHARDS
     return expand(
         "tokens/{part}/{shard}{suffix}",
         part=wildcards.phase,
@@ -63,21 +63,13 @@ def previous_model(wildcards):
 
 
 def all_receipts(wildcards):
-    """The receipts of every job before the report, each once, in the artifacts' order."""
-    return [
-        path
-        for name, files in ARTIFACTS.items()
-        if name != "report"
-        for path in dict.fromkeys(files)
-        if path.startswith("receipts/")
-    ]
+    """The receipts of every job before the report."""
+    return [job.receipt for job in GRAPH.jobs if job.stage != "report"]
 
 
-def receipt_folders(wildcards):
-    """The folders that hold the receipts of every stage before the report."""
-    return [
-        f"receipts/{stage}" for stage in graph.instances(PARAMS) if stage != "report"
-    ]
+def every_file(wildcards):
+    """Every file of every artifact: one that is gone is made again, also where nothing that reads it has anything to do."""
+    return [file for job in GRAPH.jobs for file in job.files]
 
 
 try:
@@ -85,11 +77,12 @@ try:
 except SnowError as error:
     raise WorkflowError(str(error)) from None
 
-SHARDS = graph.shards(PARAMS)
-GENERATIONS = graph.generations(PARAMS)
-SUITES = graph.suites(PARAMS)
-MODELS = graph.MODELS
-ARTIFACTS = graph.artifacts(PARAMS)
+GRAPH = jobs.graph(PARAMS)
+ARTIFACTS = GRAPH.artifacts
+SHARDS = jobs.shards(PARAMS)
+GENERATIONS = jobs.generations(PARAMS)
+SUITES = jobs.suites(PARAMS)
+MODELS = jobs.MODELS
 TORCH_THREADS = 2
 
 

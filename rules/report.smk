@@ -25,7 +25,7 @@ rule report:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        receipts=receipt_folders,  # thousands of files do not fit into a command line
+        receipts=GRAPH.by_name["report all"].inputs["receipts"],  # thousands of files do not fit into a command line
         logs=expand("models/{model}/log.jsonl", model=MODELS),
     shell:
         "snow report --input receipts {params.receipts} --input logs {params.logs} --input scores {input.scores} --input bits {input.bits} --input verdicts {input.verdicts} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"

@@ -6,6 +6,7 @@ Params come from `--params`, else from the file SNOW_PARAMS names (the Snakefile
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -58,8 +59,12 @@ def _add_commands(commands: Any) -> None:
 
 def _run_command(options: argparse.Namespace) -> int:
     from snow import params
-    from snow.caching import check, commit, gc, plan, show_key, why
+    from snow.caching import check, commit, gc, plan, reconcile, show_key, why
 
+    if options.command == "commit":
+        with reconcile.require_lock() or contextlib.nullcontext():
+            commit.run()
+        return 0
     loaded = params.load(options.params)
     match options.command:
         case "why":
@@ -70,16 +75,14 @@ def _run_command(options: argparse.Namespace) -> int:
             return show_key.run(loaded, options.stage, options.instance)
         case "check":
             return check.run(loaded, options.fix)
-        case "gc":
-            return gc.run(options.keep, options.keep_all_commits, options.remove)
         case _:
-            commit.run(loaded)
-            return 0
+            return gc.run(options.keep, options.keep_all_commits, options.remove)
 
 
-def _inputs(pairs: list[list[str]]) -> dict[str, tuple[Path, ...]]:
+def inputs_of(options: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
+    """The input paths by name that a stage's command line gives."""
     named: dict[str, tuple[Path, ...]] = {}
-    for name, *paths in pairs:
+    for name, *paths in options.input:
         named[name] = (*named.get(name, ()), *(Path(path) for path in paths))
     return named
 
@@ -90,7 +93,7 @@ def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
 
     chosen = stage(options.command)
     outputs = {name: Path(path) for name, path in options.output}
-    asked = job.request(chosen, options.instance, params.load(options.params), _inputs(options.input), outputs, options.threads)
+    asked = job.request(chosen, options.instance, params.load(options.params), inputs_of(options), outputs, options.threads)
     if not launch.is_worker() and job.restore(asked):
         print(f"snow {chosen.name} {options.instance}: restored from the cache ({asked.key[:12]})", file=sys.stderr)
         return

@@ -1,105 +1,108 @@
-"""The recipe's graph by name: the instances of every stage and the files of every artifact, for the Snakefile and for `snow check`.
+"""A graph of jobs with the files they read and write, for `why`, `plan`, `commit`, `check` and the Snakefile.
 
-The rules say how a file is made; this module says over what the recipe is made, so that `why`, `plan` and the DVC stages
-speak of the same things without asking Snakemake.
+The rules say how a file is made, `snow.jobs` over what the recipe is made; from the latter, what is current is decided without
+asking Snakemake.
 """
 
 from __future__ import annotations
 
-from snow.params import Params
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 
-MODELS = ("phase1", "phase2", "control", "phase3")
-CORPUS_PARTS = ("heldout", "phase1", "phase2", "control")  # packed from the corpus; phase 3 from what the generator wrote
-SYNTHETIC_SHARD = "00000"  # refinement looks at all generations at once and writes one file
-
-
-def shards(params: Params) -> list[str]:
-    """Names of the corpus shards."""
-    return [f"{number:05}" for number in range(params.shards)]
+from snow.errors import SnowError
 
 
-def generations(params: Params) -> list[str]:
-    """Names of the generation shards."""
-    return [f"{number:05}" for number in range(params.synthesis.shards)]
+@dataclass(frozen=True)
+class Job:
+    """One job: inputs by name as its command line lists them, outputs by name without the receipt, and the artifact (DVC stage and
+    Snakemake target) it belongs to."""
+
+    stage: str
+    instance: str
+    artifact: str
+    inputs: Mapping[str, tuple[str, ...]]
+    outputs: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """`stage instance`, as it is typed."""
+        return f"{self.stage} {self.instance}"
+
+    @property
+    def receipt(self) -> str:
+        """Where the job's receipt lies."""
+        return receipt(self.stage, self.instance)
+
+    @property
+    def files(self) -> list[str]:
+        """Its outputs and its receipt."""
+        return [*self.outputs.values(), self.receipt]
 
 
-def suites(params: Params) -> list[str]:
-    """Names of the benchmark suites."""
-    return list(params.evaluation.suites)
+class Graph:
+    """Jobs in topological order, and who made what: `upstream` names the jobs that made what a job reads, each once.
+
+    Raises SnowError naming jobs that wait for each other.
+    """
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        given = list(jobs)
+        self._made = {file: job for job in given for file in job.files}
+        self._inside: dict[str, list[str]] = defaultdict(list)  # folder -> outputs and receipts below it
+        for file in self._made:
+            for folder in _parents(file):
+                self._inside[folder].append(file)
+        by_name = {job.name: job for job in given}
+        self.upstream = {job.name: self._upstream_of(job) for job in given}
+        try:
+            order = tuple(TopologicalSorter(self.upstream).static_order())
+        except CycleError as error:
+            raise SnowError(f"these jobs wait for each other: {', '.join(error.args[1])}; correct `begin_from` in params.yaml") from None
+        self.jobs = tuple(by_name[name] for name in order)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Job]:
+        """Every job by `stage instance`."""
+        return {job.name: job for job in self.jobs}
+
+    @cached_property
+    def instances(self) -> Mapping[str, list[str]]:
+        """Stage name to the instances it has jobs for."""
+        found: dict[str, list[str]] = {}
+        for job in self.jobs:
+            found.setdefault(job.stage, []).append(job.instance)
+        return found
+
+    @cached_property
+    def artifacts(self) -> Mapping[str, list[str]]:
+        """The files of every artifact by the name of its DVC stage, which is also a Snakemake target; receipts included."""
+        found: dict[str, list[str]] = {}
+        for job in self.jobs:
+            found.setdefault(job.artifact, []).extend(job.files)
+        return found
+
+    def sources_of(self, path: str) -> list[str]:
+        """The outputs behind an input: the output that is this path or the folder around it, else every output inside it."""
+        if path in self._made:
+            return [path]
+        around = next((folder for folder in _parents(path) if folder in self._made), None)
+        return [around] if around is not None else self._inside.get(path, [])
+
+    def _upstream_of(self, job: Job) -> list[str]:
+        paths = (path for paths in job.inputs.values() for path in paths)
+        return list(dict.fromkeys(self._made[output].name for path in paths for output in self.sources_of(path)))
 
 
-def instances(params: Params) -> dict[str, list[str]]:
-    """Every job of the recipe: stage name to instances."""
-    every = shards(params)
-    evaluations = [f"{model}/{suite}" for model in MODELS for suite in suites(params)]
-    parts = [f"{part}/{shard}" for part in CORPUS_PARTS for shard in every] + [f"phase3/{SYNTHETIC_SHARD}"]
-    return {
-        "collect": every,
-        "measure": every,
-        "clean": every,
-        "sign": every,
-        "cluster": ["all"],
-        "unique": every,
-        "suite": suites(params),
-        "decontaminate": every,
-        "split": ["all"],
-        "tokenizer": ["all"],
-        "pack": parts,
-        "pretrain": list(MODELS),
-        "annotate": ["all"],
-        "score": every,
-        "select": ["all"],
-        "generate": generations(params),
-        "refine": ["all"],
-        "complete": evaluations,
-        "judge": evaluations,
-        "bits": list(MODELS),
-        "report": ["all"],
-    }
+def _parents(path: str) -> Iterator[str]:
+    """The folders around a path, innermost first."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def receipt(stage: str, instance: str) -> str:
     """Where a job's receipt lies."""
     return f"receipts/{stage}/{instance}.json"
-
-
-def artifacts(params: Params) -> dict[str, list[str]]:
-    """The files of every artifact by the name of its DVC stage, which is also a Snakemake target; receipts included."""
-    every = shards(params)
-
-    def sharded(stage: str, *patterns: str) -> list[str]:
-        return [pattern.format(shard) for pattern in (*patterns, f"receipts/{stage}/{{}}.json") for shard in every]
-
-    def packed(part: str, over: list[str]) -> list[str]:
-        patterns = ("tokens/{part}/{shard}.bin", "tokens/{part}/{shard}.index.parquet", "receipts/pack/{part}/{shard}.json")
-        return [pattern.format(part=part, shard=shard) for pattern in patterns for shard in over]
-
-    def evaluated(model: str) -> list[str]:
-        files = [f"eval/{model}/bits.json", receipt("bits", model)]
-        for suite in suites(params):
-            files += [f"eval/{model}/{suite}/completions.jsonl", f"eval/{model}/{suite}/verdicts.jsonl"]
-            files += [receipt("complete", f"{model}/{suite}"), receipt("judge", f"{model}/{suite}")]
-        return files
-
-    return {
-        "corpus-raw": sharded("collect", "corpus/raw/{}.parquet"),
-        "corpus-signals": sharded("measure", "corpus/signals/{}.parquet"),
-        "corpus-clean": sharded("clean", "corpus/clean/{}.parquet", "corpus/decisions/{}.parquet"),
-        "corpus-signatures": sharded("sign", "corpus/signatures/{}.parquet"),
-        "corpus-clusters": ["corpus/clusters", receipt("cluster", "all")],
-        "corpus-unique": sharded("unique", "corpus/unique/{}.parquet"),
-        "suites": [file for suite in suites(params) for file in (f"suites/{suite}.jsonl", receipt("suite", suite))],
-        "corpus-decontaminated": sharded("decontaminate", "corpus/decontaminated/{}.parquet", "corpus/ledger/{}.parquet"),
-        "corpus-heldout": ["corpus/heldout.json", receipt("split", "all")],
-        "tokenizer": ["tokenizer", receipt("tokenizer", "all")],
-        **{f"tokens-{part}": packed(part, every) for part in CORPUS_PARTS},
-        "tokens-phase3": packed("phase3", [SYNTHETIC_SHARD]),
-        **{f"models-{model}": [f"models/{model}", receipt("pretrain", model)] for model in MODELS},
-        "quality-annotator": ["quality/annotator", receipt("annotate", "all")],
-        "quality-scores": sharded("score", "quality/scores/{}.parquet"),
-        "quality-selected": ["quality/selected.parquet", "quality/control.parquet", receipt("select", "all")],
-        "synthetic-raw": [file for shard in generations(params) for file in (f"synthetic/raw/{shard}.parquet", receipt("generate", shard))],
-        "synthetic-refined": [f"synthetic/refined/{SYNTHETIC_SHARD}.parquet", "synthetic/decisions.parquet", receipt("refine", "all")],
-        **{f"eval-{model}": evaluated(model) for model in MODELS},
-        "report": ["report", receipt("report", "all")],
-    }

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib
-import json
 import os
 import resource
 import shutil
@@ -23,7 +22,7 @@ from typing import Any
 
 from snow import digest, disk
 from snow import params as settings
-from snow.caching import costs, hashes, records, spec
+from snow.caching import costs, hashes, ledger, records, spec
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
 from snow.stages import Stage
@@ -150,7 +149,7 @@ def execute(asked: Request) -> dict[str, Any]:
             return {}  # rank 0 alone has written the outputs
         receipt = _receipt(asked, facts, {name: staged[name] for name in job.outputs})
         if RECEIPT in staged:
-            staged[RECEIPT].write_text(json.dumps(receipt, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+            staged[RECEIPT].write_bytes(ledger.dump(receipt))
         _publish(asked, staged, open_store())
     shutil.rmtree(STATE / "work" / asked.key, ignore_errors=True)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,29 +13,39 @@ from typing import Any
 
 import yaml
 
-from snow import digest, job, snakemake_run
+from snow import digest, job, jobs, snakemake_run
 from snow import params as settings
-from snow.caching import commit, cutoff, hashes, preflight, reconcile
+from snow.caching import commit, cutoff, hashes, ledger, locked, preflight, reconcile, times
+from snow.caching.store import open_store
 from snow.cluster import site
+from snow.errors import SnowError
 
 
 def prepare(values: Mapping[str, Any]) -> settings.Params:
     """Check the merged configuration and make it the params of every job of this run, local or on a cluster.
 
-    Rules call `snow` by name and leave its params to SNOW_PARAMS, so their shell lines are the same for every scale. A
-    Snakemake that was started without activating its environment finds `snow` all the same. Raises SnowError.
+    Rules call `snow` by name and leave its params to SNOW_PARAMS, a copy of what was checked, so their shell lines are the same for
+    every scale and an edit of params.yaml concerns the next run. A Snakemake that was started without activating its environment
+    finds `snow` all the same. Raises SnowError; also under DVC, which records params.yaml, when this run's params are others.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     checked = settings.check(values, "params.yaml")
-    os.environ["SNOW_PARAMS"] = _params_file(values)
+    if DVC in os.environ and not _recorded(values):
+        raise SnowError(
+            f"DVC runs the stage {os.environ[DVC]} and records params.yaml, but a profile's configfile or config gives this run other "
+            "params; write them into params.yaml, or start `snakemake` itself"
+        )
+    os.environ["SNOW_PARAMS"] = _frozen(values)
     return checked
 
 
-def _params_file(values: Mapping[str, Any]) -> str:
-    """params.yaml, or a copy of what `--configfile` and `--config` made of it, named by content."""
-    with open("params.yaml") as file:
-        if yaml.safe_load(file) == values:
-            return "params.yaml"
+def _recorded(values: Mapping[str, Any]) -> bool:
+    """Whether params.yaml says the same now."""
+    return yaml.safe_load(Path("params.yaml").read_text()) == values
+
+
+def _frozen(values: Mapping[str, Any]) -> str:
+    """The path of a copy of the params, named by content."""
     text = yaml.safe_dump(dict(values), sort_keys=True)
     path = Path(".snow/params") / f"{digest.sha256(text)[:16]}.yaml"
     if not path.exists():
@@ -55,36 +66,78 @@ def synchronise(params: settings.Params) -> None:
     if lock is None:
         return
     with lock, hashes.packed():
-        reconcile.write_specs(params)
-        reconcile.project_times(params)
+        seen = ledger.look(params)
+        reconcile.write_specs(seen)
+        times.project(seen)
         job.sweep_staging()
+        _name_lost(seen)
+
+
+def _name_lost(seen: ledger.Ledger) -> None:
+    """Say before anything is computed which results dvc.lock names that are neither here nor in the cache."""
+    store = open_store()
+    missing = [path for path in sorted(seen.present) if seen.present[path] is None]
+    lost = locked.lost(store, missing) if store is not None and missing else []
+    if lost:
+        shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+        print(
+            f"snow: dvc.lock names results that are neither here nor in the cache: {shown}; `dvc pull` fetches what somebody pushed, "
+            "the rest will be computed",
+            file=sys.stderr,
+        )
 
 
 def begin(workflow: Any, params: settings.Params) -> None:
     """Before the first job: the directory's lock for the rest of this process, what is here recorded in the cache, and shards the
     recipe no longer has removed. May start the command over, see `snow.caching.cutoff`.
 
-    Raises SnowError when another run has the lock.
+    Raises SnowError when another run has the lock, or a `dvc` command works on the artifacts.
     """
+    global _began
+    _began = True
     cutoff.make_first(workflow, params)
     _held.append(reconcile.require_lock())
     reconcile.record_present()
     reconcile.remove_strays(params)
+    if DVC not in os.environ and cutoff.FIRST not in os.environ and Path(".dvc").is_dir():
+        from snow.caching import dvc_repo
+
+        _claims.enter_context(dvc_repo.claimed(jobs.graph(params).artifacts))
+
+
+def end(params_values: Mapping[str, Any]) -> None:
+    """After the last job of a run that succeeded: dvc.lock follows, unless DVC itself started the run and will write it, or another
+    run did. Raises SnowError when what DVC is about to record is not what was used."""
+    if DVC in os.environ:
+        if not _recorded(params_values):
+            raise SnowError(f"params.yaml was edited while DVC ran {os.environ[DVC]}; run `dvc repro` again")
+    elif cutoff.FIRST not in os.environ:
+        _claims.close()
+        _commit(os.environ | {reconcile.HELD: str(os.getpid())})
+
+
+def _commit(variables: Mapping[str, str]) -> None:
+    status = subprocess.run(["snow", "commit"], env=variables, check=False).returncode
+    if status:
+        raise SnowError(f"every job is done, but dvc.lock could not be written (`snow commit` ended with {status}, see above)")
 
 
 def commit_when_idle(workflow: Any) -> None:
     """At the end of a real run that had nothing to do: Snakemake calls no `onsuccess` then, but a comment in a module that
     dvc.lock lists has still changed that file. A dry run, and a run that DVC started, write nothing."""
-    if "DVC_STAGE" not in os.environ and commit.due():
+    if DVC not in os.environ and commit.due():
         atexit.register(_commit_if_idle, workflow)
 
 
 def _commit_if_idle(workflow: Any) -> None:
-    if not _held and snakemake_run.executes(workflow):
+    if not _began and snakemake_run.executes(workflow):
         subprocess.run(["snow", "commit"], check=False)
 
 
+DVC = "DVC_STAGE"  # set by DVC in a stage's command
+_began = False  # whether this run had jobs to start
 _held: list[Any] = []  # the lock lives as long as this process
+_claims = contextlib.ExitStack()  # on DVC's side, until dvc.lock is written
 
 
 def growing(amount: int) -> Callable[[Any, int], int]:

@@ -92,9 +92,9 @@ def files(folder: Path) -> list[str]:
 
 
 def adopt(store: Store) -> None:
-    entries = ledger.read()
+    entries = list(ledger.read().values())
     assert len(entries) == 1
-    records.adopt(store, entries, hashes.contents(path for each in entries for path, _ in each.outputs))
+    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.receipt)))
 
 
 def sound(store: Store) -> bool:

@@ -1,45 +1,85 @@
-"""After a successful run: what was produced is written to dvc.lock, serially, in the main process.
+"""After a successful run: what is current is written to dvc.lock, serially, in the main process.
 
-Only DVC stages whose every job is current are committed, so a run of one target leaves the others as they are. A stamp over
-everything that dvc.lock is made from makes the second call cheap: DVC is imported only when there is something to write.
+DVC records what params.yaml says, so that is what everything is judged by here, whatever params the run itself had: an artifact
+goes into dvc.lock when every one of its jobs is current under params.yaml. The others keep the entry they had, which DVC then calls
+changed. A stamp over everything that dvc.lock is made from makes the second call cheap: DVC is imported only when there is
+something to write.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from snow import code, digest
-from snow.caching import hashes, ledger
-from snow.params import Params
+from snow import params as settings
+from snow.caching import hashes, ledger, why
+from snow.caching.ledger import Ledger
+from snow.errors import SnowError
 
 STAMP = Path(".snow/committed")
+PARAMS, LOCK = Path("params.yaml"), Path("dvc.lock")
 
 
-def run(params: Params) -> list[str]:
-    """Commit every DVC stage whose outputs exist and are current; returns their names, an empty list when nothing had changed."""
+def run() -> list[str]:
+    """Commit every DVC stage whose artifact is current; returns their names, an empty list when nothing had changed.
+
+    Raises SnowError when params.yaml is edited all the while, or the cache cannot take what is new.
+    """
     if not due():
         return []
-    from snow.caching import dvc_repo
-
-    entries = ledger.read()
-    present = ledger.workspace(entries)
-    specs = ledger.Specs(params)
-    stale = [entry for entry in entries if ledger.causes(entry, specs.of(entry.stage, entry.instance), present)]
-    stale_files = {path.as_posix() for entry in stale for path in [entry.receipt, *(path for path, _ in entry.outputs)]}
-    ready = [
-        stage.name
-        for stage in dvc_repo.stages()
-        if all(Path(path).exists() for path in [*stage.deps, *stage.outs])
-        and not any(file == out or file.startswith(f"{out}/") for out in stage.outs for file in stale_files)
-    ]
-    known = {path: content for path, content in present.items() if content is not None}
-    receipts = {entry.receipt: hashes.content(entry.receipt) for entry in entries}
-    dvc_repo.commit(ready, known | receipts)
+    for _ in range(3):
+        judged, before = PARAMS.read_bytes(), LOCK.read_bytes() if LOCK.exists() else None
+        with hashes.packed():
+            seen = ledger.look(settings.load(PARAMS))
+            ready, left = _commit(seen)
+        if PARAMS.read_bytes() == judged:  # else DVC may have recorded the edit as what these results were made with
+            break
+        _put_back(before)
+    else:
+        raise SnowError("params.yaml changes while dvc.lock is written; run `snow commit` when it is left alone")
     STAMP.parent.mkdir(exist_ok=True)
     STAMP.write_text(_stamp())
-    print(f"snow commit: dvc.lock holds {len(ready)} stages", file=sys.stderr)
+    print(f"snow commit: dvc.lock holds {len(ready)} of {len(ready) + len(left)} artifacts", file=sys.stderr)
+    _explain(seen, left)
     return ready
+
+
+def _commit(seen: Ledger) -> tuple[list[str], list[str]]:
+    """Names of the DVC stages that were committed and of those that were not."""
+    from snow.caching import dvc_repo
+
+    current = seen.current
+    unfinished = {job.artifact for job in seen.graph.jobs if job.name not in current}
+    ready, left = [], []
+    for stage in dvc_repo.stages():
+        artifact = stage.cmd.removeprefix("snakemake ")
+        (ready if artifact in seen.graph.artifacts and artifact not in unfinished else left).append(stage.name)
+    known = {Path(path): content for path, content in seen.present.items() if content is not None}
+    dvc_repo.commit(ready, known)
+    return ready, left
+
+
+def _explain(seen: Ledger, left: list[str]) -> None:
+    """Why dvc.lock does not follow a run whose params are not those of params.yaml; what is merely not made yet needs no word."""
+    params = {cause.what: why.sentence(cause) for verdict in seen.verdicts.values() for cause in verdict.causes if cause.kind == "param"}
+    if left and params and os.environ.get("SNOW_PARAMS"):
+        shown = "; ".join(list(params.values())[:3]) + (" ..." if len(params) > 3 else "")
+        print(
+            f"snow commit: {', '.join(left)} stay as dvc.lock has them, made with other params than params.yaml has ({shown}); "
+            "what is to be committed must be said there",
+            file=sys.stderr,
+        )
+
+
+def _put_back(before: bytes | None) -> None:
+    if before is None:
+        LOCK.unlink(missing_ok=True)
+        return
+    staged = LOCK.with_name(f".{LOCK.name}.{os.getpid()}")
+    staged.write_bytes(before)
+    os.replace(staged, LOCK)
 
 
 def due() -> bool:

@@ -13,8 +13,8 @@ import sys
 from collections import Counter
 from typing import Any
 
-from snow import graph, snakemake_run
-from snow.caching import why
+from snow import snakemake_run
+from snow.caching import ledger
 from snow.params import Params
 
 MANY = 50  # readers; to start over costs about what it costs to start ten jobs
@@ -38,12 +38,11 @@ def _next(running: Counter[str], params: Params) -> tuple[str, int] | None:
     """The first artifact in the recipe's order that is to be made and has many readers that otherwise are current; how many."""
     if sum(running.values()) < MANY:
         return None
-    waiting = [verdict for verdict in why.verdicts(params) if verdict.state == "waiting" and running[verdict.stage]]
+    seen = ledger.look(params)
+    waiting = [verdict for verdict in seen.verdicts.values() if verdict.state == "waiting" and running[verdict.stage]]
     readers = Counter(name for verdict in waiting for name in verdict.waits_for)
     settled = os.environ.get(SETTLED, "").split()
-    for artifact, files in graph.artifacts(params).items():
-        made_by = [file.removeprefix("receipts/").removesuffix(".json").replace("/", " ", 1) for file in files if "receipts/" in file]
-        most = max((readers[name] for name in made_by if running[name.partition(" ")[0]]), default=0)
-        if most >= MANY and artifact not in settled:
-            return artifact, most
+    for job in seen.graph.jobs:
+        if running[job.stage] and readers[job.name] >= MANY and job.artifact not in settled:
+            return job.artifact, readers[job.name]
     return None

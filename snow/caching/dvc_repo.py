@@ -6,13 +6,16 @@ DVC a hash that is already known. Both are used only by the main process, never 
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from snow.caching import hashes
+from snow.errors import SnowError
 
 LOCK_SECONDS = 60  # how long another dvc command in this clone may hold the lock before ours gives up; DVC itself waits 3
 
@@ -65,6 +68,28 @@ def commit(names: Iterable[str], known: Mapping[Path, hashes.Content], root: Pat
                 time.sleep(0.5)
                 continue
             wanted.pop(0)
+
+
+@contextlib.contextmanager
+def claimed(artifacts: Iterable[str], root: Path = Path()) -> Iterator[None]:
+    """Within, a `dvc repro`, `checkout` or `commit` of these artifacts' stages is refused by DVC before it deletes anything.
+
+    Uses DVC's own lock of paths, which names this process and lapses with it. Raises SnowError when a `dvc` command is at work on
+    them now.
+    """
+    from dvc.fs import localfs
+    from dvc.lock import LockError
+    from dvc.rwlock import rwlock
+
+    wanted = set(artifacts)
+    paths = [str((root / out).absolute()) for stage in stages(root) if stage.cmd.removeprefix("snakemake ") in wanted for out in stage.outs]
+    folder = root / ".dvc" / "tmp"
+    folder.mkdir(exist_ok=True)
+    try:
+        with rwlock(str(folder), localfs, " ".join(["snakemake", *sys.argv[1:]]), [], paths, False):
+            yield
+    except LockError as error:
+        raise SnowError(f"a dvc command is at work in this directory; wait for it to end ({' '.join(str(error).split())})") from None
 
 
 def _hand_over(repo: Any, known: Mapping[Path, hashes.Content]) -> None:

@@ -1,23 +1,32 @@
-"""The receipts of the workspace read as a ledger: which job made each file, from what, and whether that still holds.
+"""The receipts of the workspace held against the graph: which job made each file, from what, and whether that still holds.
 
 A receipt says with which spec and from which contents a job made its outputs. It is an artifact like the others, so a clone,
-a pull or a checkout brings it along, and what is current can be decided per file from contents alone.
+a pull or a checkout brings it along, and what is current can be decided per file from contents alone. A job is current when its
+receipt names the spec it has now, exactly the inputs the graph gives it now, and the contents that lie there; everything else a
+run must make or restore.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snow import graph
+from snow import digest, jobs
 from snow.caching import hashes, spec
+from snow.graph import Graph, Job
 from snow.params import Params
 from snow.stages import STAGES, Stage
 
 RECEIPTS = Path("receipts")
+BLANK = "0" * 64
+SUM = re.compile(rb'(?m)^ "sum": "([0-9a-f]{64})"')
+ABSENT = "(absent)"  # a key that one side lacks, which is not the same as null
+
+Named = Mapping[str, tuple[tuple[str, str], ...]]  # input name -> (path, md5) in the order of the command line
 
 
 @dataclass(frozen=True)
@@ -29,18 +38,24 @@ class Entry:
     instance: str
     key: str
     spec: Mapping[str, Any]
-    inputs: tuple[tuple[Path, str], ...]
-    outputs: tuple[tuple[Path, str], ...]
+    inputs: Named
+    outputs: Mapping[str, str]  # path -> md5
 
     @property
     def name(self) -> str:
         """`stage instance`, as it is typed."""
         return f"{self.stage.name} {self.instance}"
 
+    @property
+    def read(self) -> dict[str, str]:
+        """The md5 of every input by path."""
+        return {path: md5 for pairs in self.inputs.values() for path, md5 in pairs}
+
 
 @dataclass(frozen=True)
 class Cause:
-    """One reason why a job's outputs are not what a run would produce now: `kind` is param, code, package, source, input, output."""
+    """One reason why a job's outputs are not what a run would produce now: `kind` is param, code, package, source, reads (another
+    set of inputs), input or output (other contents)."""
 
     kind: str
     what: str
@@ -48,72 +63,110 @@ class Cause:
     new: Any = None
 
 
-def read(folder: Path = RECEIPTS) -> list[Entry]:
-    """Every readable receipt, in topological order of the files they connect; a receipt that cannot be read counts as absent."""
-    entries = [entry for path in sorted(folder.rglob("*.json")) if (entry := _entry(path)) is not None]
-    return list(_topological(entries))
+@dataclass(frozen=True)
+class Verdict:
+    """The state of one job: current, outdated (with causes), missing (never made here, or its receipt is gone), or waiting: it reads
+    what one of the others will make, and is executed only if those bytes come out different."""
+
+    stage: str
+    instance: str
+    state: str
+    causes: tuple[Cause, ...] = ()
+    waits_for: tuple[str, ...] = ()
 
 
-def _entry(path: Path) -> Entry | None:
-    try:
-        told = json.loads(path.read_bytes())
-        stage = STAGES[told["stage"]]
-        inputs = tuple((Path(file), md5) for pairs in told["inputs"].values() for file, md5 in pairs)
-        outputs = tuple((Path(file), md5) for file, md5 in told["outputs"].values())
-        return Entry(path, stage, told["instance"], told["key"], told["spec"], inputs, outputs)
-    except (ValueError, KeyError, TypeError, OSError):
-        return None
+@dataclass(frozen=True)
+class Ledger:
+    """One look at a workspace: the graph, the receipts that lie there (also of jobs the graph no longer has), the content of every
+    file they or the graph speak of, and the verdict on every job of the graph in topological order."""
+
+    graph: Graph
+    entries: Mapping[str, Entry]  # by `stage instance`
+    present: Mapping[str, hashes.Content | None]
+    specs: Specs
+    verdicts: Mapping[str, Verdict]
+
+    @property
+    def current(self) -> set[str]:
+        """Names of the jobs of which nothing has to be done."""
+        return {name for name, verdict in self.verdicts.items() if verdict.state == "current"}
 
 
-def makers(entries: Iterable[Entry]) -> dict[Path, Entry]:
-    """Which job made each output and receipt."""
-    return {path: entry for entry in entries for path, _ in (*entry.outputs, (entry.receipt, ""))}
+def look(params: Params) -> Ledger:
+    """Read every receipt, hash what is not remembered, and decide."""
+    graph = jobs.graph(params)
+    entries = read()
+    specs = Specs(params, graph)
+    mentioned = {path for entry in entries.values() for path in (*entry.read, *entry.outputs)}
+    mentioned |= {file for job in graph.jobs for file in job.files}
+    present = {str(path): content for path, content in hashes.contents(Path(path) for path in sorted(mentioned)).items()}
+    verdicts: dict[str, Verdict] = {}
+    for job in graph.jobs:
+        verdicts[job.name] = _verdict(job, graph, entries, specs, present, verdicts)
+    return Ledger(graph, entries, present, specs, verdicts)
 
 
-def sources_of(path: Path, made: Mapping[Path, Entry]) -> list[Path]:
-    """The outputs behind an input: the output that is this path or the folder around it, else every output inside it; none for
-    a file no job made."""
-    if path in made:
-        return [path]
-    around = next((candidate for candidate in path.parents if candidate in made), None)
-    return [around] if around is not None else [output for output in made if path in output.parents]
-
-
-def _topological(entries: list[Entry]) -> Iterator[Entry]:
-    made = makers(entries)
-    done: set[Path] = set()
-    for start in entries:
-        stack = [start]
-        while stack:
-            entry = stack[-1]
-            sources = [made[output] for path, _ in entry.inputs for output in sources_of(path, made)]
-            waiting = [source for source in sources if source.receipt not in done and source not in stack]
-            if waiting and entry.receipt not in done:
-                stack.extend(waiting)
-                continue
-            stack.pop()
-            if entry.receipt not in done:
-                done.add(entry.receipt)
-                yield entry
-
-
-def workspace(entries: Iterable[Entry]) -> dict[Path, hashes.Content | None]:
-    """The present content of every file the entries mention, each hashed at most once."""
-    return hashes.contents(path for entry in entries for path, _ in (*entry.inputs, *entry.outputs))
-
-
-def causes(entry: Entry, now: Mapping[str, Any], present: Mapping[Path, hashes.Content | None]) -> list[Cause]:
-    """Why the outputs of a job are not current, all of it; an empty list when they are. `now` is the job's spec today."""
-    found = list(_spec_causes(entry.spec, now))
-    for path, md5 in entry.inputs:
-        content = present[path]
-        if content is None or content.md5 != md5:
-            found.append(Cause("input", path.as_posix(), md5, content.md5 if content else None))
-    for path, md5 in entry.outputs:
-        content = present[path]
-        if content is None or content.md5 != md5:
-            found.append(Cause("output", path.as_posix(), md5, content.md5 if content else None))
+def read(folder: Path = RECEIPTS) -> dict[str, Entry]:
+    """Every sound receipt by `stage instance`; one that is damaged, or lies where another job's belongs, counts as absent."""
+    found = {}
+    for path in sorted(folder.rglob("*.json")):
+        entry = parse(path.read_bytes(), path)
+        if entry is not None:
+            found[entry.name] = entry
     return found
+
+
+def dump(receipt: Mapping[str, Any]) -> bytes:
+    """The bytes of a receipt: JSON with a checksum over itself, so that an edited one vouches for nothing."""
+    text = json.dumps({**receipt, "sum": BLANK}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return text.replace(f'"sum": "{BLANK}"', f'"sum": "{digest.sha256(text)}"').encode()
+
+
+def _sound(text: bytes) -> bool:
+    found = SUM.search(text)
+    return found is not None and digest.sha256(text.replace(found[1], BLANK.encode()).decode()) == found[1].decode()
+
+
+def parse(text: bytes, path: Path) -> Entry | None:
+    """The receipt that lies, or belongs, at a path; None when it is none."""
+    try:
+        if not _sound(text):
+            return None
+        told = json.loads(text)
+        inputs = {name: tuple((file, md5) for file, md5 in pairs) for name, pairs in told["inputs"].items()}
+        outputs = dict(told["outputs"].values())
+        entry = Entry(path, STAGES[told["stage"]], told["instance"], told["key"], told["spec"], inputs, outputs)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return entry if path == RECEIPTS / told["stage"] / f"{told['instance']}.json" else None
+
+
+def _verdict(
+    job: Job,
+    graph: Graph,
+    entries: Mapping[str, Entry],
+    specs: Specs,
+    present: Mapping[str, hashes.Content | None],
+    before: Mapping[str, Verdict],
+) -> Verdict:
+    entry = entries.get(job.name)
+    if entry is None:
+        return Verdict(job.stage, job.instance, "missing")
+    causes = [*_spec_causes(entry.spec, specs.of(entry.stage, entry.instance)), *_reads_causes(entry, job)]
+    recorded = {path: md5 for name in graph.upstream[job.name] if name in entries for path, md5 in entries[name].outputs.items()}
+    for path, md5 in entry.read.items():
+        content = present[path]
+        # An input that is absent, but was made as it was read, is no reason to make anything but itself again.
+        if (content is None and recorded.get(path) != md5) or (content is not None and content.md5 != md5):
+            causes.append(Cause("input", path, md5, content.md5 if content else None))
+    for path in sorted({*entry.outputs, *job.outputs.values()}):
+        content, md5 = present[path], entry.outputs.get(path)
+        if content is None or content.md5 != md5:
+            causes.append(Cause("output", path, md5, content.md5 if content else None))
+    if causes:
+        return Verdict(job.stage, job.instance, "outdated", tuple(causes))
+    upstream = tuple(sorted(name for name in graph.upstream[job.name] if before[name].state != "current"))
+    return Verdict(job.stage, job.instance, "waiting" if upstream else "current", (), upstream)
 
 
 def _spec_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Cause]:
@@ -129,11 +182,23 @@ def _spec_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Cau
         yield Cause("code", "snow.caching.spec", old["version"], new["version"])
 
 
+def _reads_causes(entry: Entry, job: Job) -> Iterator[Cause]:
+    """Where the inputs a job was given are not those the graph gives it: a suite or a shard more or fewer, another order."""
+    for name in sorted({*entry.inputs, *job.inputs}):
+        were, are = [path for path, _ in entry.inputs.get(name, ())], list(job.inputs.get(name, ()))
+        if were == are:
+            continue
+        yield from (Cause("reads", path, True, False) for path in were if path not in are)
+        yield from (Cause("reads", path, False, True) for path in are if path not in were)
+        if sorted(were) == sorted(are):
+            yield Cause("reads", f"{name} in another order", were, are)
+
+
 def _differences(old: Any, new: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     """(dotted key, old, new) of every leaf that differs between two JSON values."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in sorted({*old, *new}):
-            yield from _differences(old.get(name), new.get(name), f"{prefix}.{name}" if prefix else name)
+            yield from _differences(old.get(name, ABSENT), new.get(name, ABSENT), f"{prefix}.{name}" if prefix else name)
     elif old != new:
         yield prefix, old, new
 
@@ -141,16 +206,16 @@ def _differences(old: Any, new: Any, prefix: str = "") -> Iterator[tuple[str, An
 class Specs:
     """Specs of today, computed once per spec file; what lies outside the repository is looked at once."""
 
-    def __init__(self, params: Params) -> None:
-        self._params = params
+    def __init__(self, params: Params, graph: Graph) -> None:
+        self._params, self._graph = params, graph
         self._known: dict[Path, dict[str, Any]] = {}
         self._sources: dict[str, spec.Sources] = {}
 
     def of(self, stage: Stage, instance: str) -> dict[str, Any]:
-        """The spec of one job now."""
+        """The spec of one job of the graph now."""
         path = spec.path_of(stage, instance)
         if path not in self._known:
             if stage.name not in self._sources:
-                self._sources[stage.name] = spec.sources(stage, self._params, graph.instances(self._params)[stage.name])
+                self._sources[stage.name] = spec.sources(stage, self._params, self._graph.instances[stage.name])
             self._known[path] = spec.of(stage, instance, self._params, self._sources[stage.name])
         return self._known[path]

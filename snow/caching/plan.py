@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from snow import graph
-from snow.caching import costs, why
+from snow.caching import costs, ledger, why
+from snow.caching.ledger import Ledger, Verdict
 from snow.params import Params
 
 FLOP_PER_GPU_SECOND = 4e14  # 40% of an H100's 989 TFLOP/s in dense bf16 (NVIDIA's data sheet), the usual share at this size
@@ -44,22 +44,21 @@ def parameters_of(params: Params) -> int:
     return model.num_hidden_layers * layer + embeddings + model.hidden_size
 
 
-def lines(params: Params) -> list[Line]:
+def lines(params: Params, seen: Ledger) -> list[Line]:
     """One line per stage that has open jobs."""
     found = []
-    verdicts = why.verdicts(params)
-    for stage in graph.instances(params):
-        mine = [verdict for verdict in verdicts if verdict.stage == stage and verdict.state != "current"]
+    for stage in seen.graph.instances:
+        mine = [verdict for verdict in seen.verdicts.values() if verdict.stage == stage and verdict.state != "current"]
         if mine:
-            found.append(_line(params, stage, mine))
+            found.append(_line(params, seen, stage, mine))
     return found
 
 
-def _line(params: Params, stage: str, mine: list[why.Verdict]) -> Line:
+def _line(params: Params, seen: Ledger, stage: str, mine: list[Verdict]) -> Line:
     known = costs.seconds(stage)
     own = [known.get(verdict.instance) for verdict in mine]
     tokens = _tokens(params, stage, [verdict.instance for verdict in mine])
-    size = sum(why.previous_output_bytes(verdict) for verdict in mine)
+    size = sum(why.output_bytes(seen, verdict) for verdict in mine)
     waiting = sum(verdict.state == "waiting" for verdict in mine)
     flop = 6.0 * parameters_of(params) * tokens if stage == "pretrain" else 0.0
     if all(seconds is not None for seconds in own):
@@ -80,9 +79,9 @@ def _tokens(params: Params, stage: str, instances: Iterable[str]) -> int:
     return 0
 
 
-def warnings(params: Params) -> list[str]:
+def warnings(seen: Ledger) -> list[str]:
     """Edits that train again, or may, said before they do."""
-    verdicts = {f"{verdict.stage} {verdict.instance}": verdict for verdict in why.verdicts(params)}
+    verdicts = {f"{verdict.stage} {verdict.instance}": verdict for verdict in why.verdicts(seen)}
     found = []
     for verdict in verdicts.values():
         if verdict.stage != "pretrain" or verdict.state not in ("outdated", "waiting"):
@@ -96,7 +95,7 @@ def warnings(params: Params) -> list[str]:
     return found
 
 
-def _roots(verdict: why.Verdict, verdicts: Mapping[str, why.Verdict]) -> list[str]:
+def _roots(verdict: Verdict, verdicts: Mapping[str, Verdict]) -> list[str]:
     """The jobs upstream that are out of date or missing themselves."""
     seen: set[str] = set()
     queue = list(verdict.waits_for)
@@ -110,8 +109,9 @@ def _roots(verdict: why.Verdict, verdicts: Mapping[str, why.Verdict]) -> list[st
 
 def run(params: Params, as_json: bool) -> int:
     """Print the plan; 0 when nothing would run, 1 otherwise."""
-    found = lines(params)
-    alarms = warnings(params)
+    seen = ledger.look(params)
+    found = lines(params, seen)
+    alarms = warnings(seen)
     if as_json:
         json.dump({"stages": [asdict(line) for line in found], "warnings": alarms}, sys.stdout, indent=1)
         print()

@@ -109,26 +109,33 @@ def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, 
     Without that a clone that pulled artifacts but no run-cache would compute again what a changed neighbour makes it ask for. A
     cache that still takes nothing is one sentence, not an error: the results are in place.
     """
-    missing = [made for found in entries if (made := _not_cached(store, found, present)) is not None]
-    for number, (found, outputs) in enumerate(missing):
+    missing = [(found, made) for found in entries if (made := _not_cached(store, found, present))]
+    for number, (found, made) in enumerate(missing):
         try:
-            for path, content in outputs.items():
+            for path, content in made.items():
                 store.add(path, content)
-            save(store, entry(found.stage.name, found.instance, found.key, dict(found.inputs), outputs))
+            note(store, found, made)
         except OSError as error:
             jobs = f"the results of {len(missing) - number} finished jobs" if len(missing) > number + 1 else f"the results of {found.name}"
             print(f"snow: {jobs} are in place, but {store.refusal(error)}", file=sys.stderr)
             return
 
 
-def _not_cached(
-    store: Store, found: ledger.Entry, present: Mapping[Path, hashes.Content | None]
-) -> tuple[ledger.Entry, dict[Path, hashes.Content]] | None:
-    """A finished job with its outputs and receipt, when these are in place as it left them and the cache lacks any, or their record."""
-    outputs = {path: content for path, md5 in found.outputs if (content := present[path]) is not None and content.md5 == md5}
-    if len(outputs) < len(found.outputs):
+def _not_cached(store: Store, found: ledger.Entry, present: Mapping[Path, hashes.Content | None]) -> dict[Path, hashes.Content] | None:
+    """A finished job's outputs and receipt, when all are in place as it left them and the cache lacks any of them, or their record."""
+    made = {path: content for path in (*map(Path, found.outputs), found.receipt) if (content := present[path]) is not None}
+    if len(made) <= len(found.outputs) or any(made[Path(path)].md5 != md5 for path, md5 in found.outputs.items()):
         return None
-    asked = entry(found.stage.name, found.instance, found.key, dict(found.inputs), {**outputs, found.receipt: None})
-    if _newest_first(folder(store, asked)) and all(map(store.holds, outputs.values())):
-        return None
-    return found, outputs | {found.receipt: hashes.content(found.receipt)}
+    recorded = _newest_first(folder(store, _of(found, made)))
+    return None if recorded and all(map(store.holds, made.values())) else made
+
+
+def note(store: Store, found: ledger.Entry, made: Mapping[Path, hashes.Content]) -> None:
+    """The record of a finished job whose outputs and receipt the cache holds, unless there is one. Raises OSError as `save` does."""
+    record = _of(found, made)
+    if not _newest_first(folder(store, record)):
+        save(store, record)
+
+
+def _of(found: ledger.Entry, made: Mapping[Path, hashes.Content | None]) -> dict[str, Any]:
+    return entry(found.stage.name, found.instance, found.key, {Path(path): md5 for path, md5 in found.read.items()}, made)

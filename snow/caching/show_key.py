@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snow import code, graph
+from snow import code, jobs
 from snow.caching import hashes, ledger, spec
 from snow.errors import SnowError
+from snow.graph import receipt as receipt_of
 from snow.params import Params
 from snow.stages import stage as stage_of
 
@@ -17,9 +18,10 @@ from snow.stages import stage as stage_of
 def describe(params: Params, name: str, instance: str) -> dict[str, Any]:
     """The key the job would have now, over the inputs its last run named. Raises SnowError for a job that was never run here."""
     stage = stage_of(name)
-    receipt = Path(graph.receipt(name, instance))
+    graph = jobs.graph(params)
+    receipt = Path(receipt_of(name, instance))
     if not receipt.exists():
-        known = ", ".join(graph.instances(params)[name][:4])
+        known = ", ".join(graph.instances[name][:4])
         raise SnowError(f"{name} {instance} was never run here (no {receipt}); run it first; instances are {known}, ...")
     told = json.loads(receipt.read_bytes())
     present = hashes.contents(Path(path) for pairs in told["inputs"].values() for path, _ in pairs)
@@ -27,7 +29,7 @@ def describe(params: Params, name: str, instance: str) -> dict[str, Any]:
         input_name: [found.md5 if (found := present[Path(path)]) else "missing" for path, _ in pairs]
         for input_name, pairs in told["inputs"].items()
     }
-    decided = ledger.Specs(params).of(stage, instance)
+    decided = ledger.Specs(params, graph).of(stage, instance)
     return {
         "stage": name,
         "instance": instance,

@@ -60,7 +60,7 @@ class Store:
         except OSError:
             return None
 
-    def describe(self, md5: str, size: int | None) -> hashes.Content | None:
+    def describe(self, md5: str, size: int | None = None) -> hashes.Content | None:
         """A content by its hash, of `size` bytes or, where that is not known, as many as are there; a folder's listing is read and
         verified. None when something that has to be looked at is missing or damaged."""
         files = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -198,14 +197,14 @@ def test_the_next_run_mends_the_cache_from_what_is_in_place(which: str, how: Dam
         "outputs": {path.name: [path.as_posix(), known.md5] for path, known in outputs.items()},
     }
     RECEIPT.parent.mkdir(parents=True)
-    RECEIPT.write_text(json.dumps(told))
+    RECEIPT.write_bytes(ledger.dump(told))
     asked = records.entry("clean", "00000", "k" * 64, {}, {**dict.fromkeys(outputs), RECEIPT: None})
-    entries = ledger.read()
-    records.adopt(store, entries, hashes.contents(path for each in entries for path, _ in each.outputs))
+    entries = list(ledger.read().values())
+    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.receipt)))
     assert records.load(store, asked) is not None
     damage(objects(store)[which][2], how)
     assert records.load(store, asked) is None
     assert len(gc.dead_records(store, set())) == 1
-    records.adopt(store, entries, hashes.contents(path for each in entries for path, _ in each.outputs))
+    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.receipt)))
     assert records.load(store, asked) is not None
     assert gc.dead_records(store, set()) == []

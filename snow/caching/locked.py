@@ -1,0 +1,66 @@
+"""What dvc.lock names, read without DVC: results that a commit stands for although they do not lie in the workspace.
+
+DVC deletes a stage's outputs before it runs the stage, and checks out nothing when one object is missing. In both cases the receipts
+and outputs are in the cache all the same, under the hashes dvc.lock gives.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from snow.caching import hashes, ledger, records
+from snow.caching.store import Store
+
+LOCK = Path("dvc.lock")
+
+
+def outputs(store: Store) -> dict[str, str]:
+    """The md5 of every output dvc.lock names by path, files of folders too as far as the cache has their listings; empty without one."""
+    if not LOCK.exists():
+        return {}
+    named: dict[str, str] = {}
+    for stage in (_load().get("stages") or {}).values():
+        for out in stage.get("outs", ()):
+            named[out["path"]] = out["md5"]
+            folder = store.describe(out["md5"], 0) if out["md5"].endswith(".dir") else None
+            named |= {f"{out['path']}/{name}": md5 for name, md5 in (folder.files or () if folder else ())}
+    return named
+
+
+def adopt(store: Store, recorded: Mapping[str, str]) -> None:
+    """Job records from the receipts dvc.lock names, for those whose outputs the cache holds; `recorded` are receipts (path to md5)
+    that have been looked at in the workspace already."""
+    for entry, receipt in _entries(store, recorded):
+        found = {Path(path): store.describe(md5) for path, md5 in entry.outputs.items()}
+        known = {path: content for path, content in found.items() if content is not None}
+        if len(known) == len(found):
+            try:
+                records.note(store, entry, known | {entry.receipt: receipt})
+            except OSError as error:
+                print(f"snow: the results of {entry.name} are in the cache without a record: {store.refusal(error)}", file=sys.stderr)
+                return
+
+
+def lost(store: Store, missing: Iterable[str]) -> list[str]:
+    """Those of some missing outputs that dvc.lock names and the cache does not hold."""
+    named = outputs(store)
+    return [path for path in missing if path in named and store.describe(named[path]) is None]
+
+
+def _entries(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledger.Entry, hashes.Content]]:
+    for path, md5 in outputs(store).items():
+        if not path.startswith(f"{ledger.RECEIPTS}/") or md5.endswith(".dir") or recorded.get(path) == md5:
+            continue
+        content = store.describe(md5)
+        entry = ledger.parse(store.object_path(md5).read_bytes(), Path(path)) if content else None
+        if entry is not None and content is not None:
+            yield entry, content
+
+
+def _load() -> Any:
+    return yaml.load(LOCK.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
