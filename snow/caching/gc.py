@@ -12,8 +12,7 @@ import sys
 from collections.abc import Set
 from pathlib import Path
 
-import yaml
-
+from snow.caching import records
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
 
@@ -48,12 +47,8 @@ def _named(store: Store, said: str) -> set[Path]:
 def dead_records(store: Store, going: Set[Path]) -> list[Path]:
     """Run-cache records, ours and DVC's, of which some output's object is missing or `going` to be."""
     found = []
-    for path in sorted((store.root / "runs").glob("*/*/*")):
-        try:
-            outs = yaml.safe_load(path.read_text())["outs"]
-            contents = [store.describe(out["md5"], out.get("size")) for out in outs if "md5" in out]
-        except (yaml.YAMLError, KeyError, TypeError):
-            contents = [None]
+    for name, outs in records.every(store):
+        contents = [None] if outs is None else [store.describe(out["md5"], out.get("size")) for out in outs]
         if not all(known is not None and store.holds(known) and going.isdisjoint(store.objects(known)) for known in contents):
-            found.append(path)
+            found.append(store.root / "runs" / name)
     return found

@@ -12,9 +12,11 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from snow.caching import hashes, ledger
 from snow.caching.store import Store
@@ -100,6 +102,22 @@ def _newest_first(place: Path) -> list[Path]:
     except OSError:
         return []
     return [place / name for _, name in sorted(found, reverse=True)]
+
+
+def every(store: Store) -> Iterator[tuple[str, list[dict[str, Any]] | None]]:
+    """Every record of the cache, ours and DVC's: its path under `runs`, and the outputs that have a hash; None for one that cannot be
+    read."""
+    runs = store.root / "runs"
+    for path in sorted(runs.glob("*/*/[0-9a-f]*")):
+        try:
+            outs = [
+                {**out, "md5": str(out["md5"]), "path": str(out["path"])}
+                for out in yaml.safe_load(path.read_text())["outs"]
+                if "md5" in out
+            ]
+        except (yaml.YAMLError, KeyError, TypeError, OSError, UnicodeDecodeError):
+            outs = None
+        yield path.relative_to(runs).as_posix(), outs
 
 
 def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> None:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snow import disk
+from snow import digest, disk
 from snow.caching import hashes
 from snow.errors import SnowError
 
@@ -49,11 +49,11 @@ class Store:
     def holds(self, known: hashes.Content) -> bool:
         """Whether every object of a content is there with its size; nothing is read."""
         if known.files is None:
-            return self._size(known.md5) == known.size
-        sizes = [self._size(md5) for _, md5 in known.files]
-        return self._size(known.md5) == len(known.listing) and None not in sizes and sum(filter(None, sizes)) == known.size
+            return self.size(known.md5) == known.size
+        sizes = [self.size(md5) for _, md5 in known.files]
+        return self.size(known.md5) == len(known.listing) and None not in sizes and sum(filter(None, sizes)) == known.size
 
-    def _size(self, md5: str) -> int | None:
+    def size(self, md5: str) -> int | None:
         """Bytes of an object; None when it is missing or this user may not look."""
         try:
             return self.object_path(md5).stat().st_size
@@ -65,12 +65,11 @@ class Store:
         verified. None when something that has to be looked at is missing or damaged."""
         files = None
         if md5.endswith(".dir"):
-            path = self.object_path(md5)
-            if self._size(md5) is None or not self._sound(path, md5.removesuffix(".dir")):
+            if not self.sound(md5):
                 return None
-            files = tuple((entry["relpath"], entry["md5"]) for entry in json.loads(path.read_bytes()))
+            files = listed(self.object_path(md5).read_bytes())
         if size is None:
-            sizes = [self._size(each) for each in ([md5] if files is None else [each for _, each in files])]
+            sizes = [self.size(each) for each in ([md5] if files is None else [each for _, each in files])]
             if None in sizes:
                 return None
             size = sum(filter(None, sizes))
@@ -106,7 +105,7 @@ class Store:
         """
         pairs = [(destination, known.md5)] if known.files is None else [(destination / name, md5) for name, md5 in known.files]
         for _, md5 in pairs:
-            if self._size(md5) is None or not self._sound(self.object_path(md5), md5):
+            if not self.sound(md5):
                 return False
         if known.files is not None:
             destination.mkdir(parents=True)
@@ -116,10 +115,14 @@ class Store:
             hashes.remember(path, md5)
         return True
 
-    def _sound(self, path: Path, md5: str) -> bool:
-        """Whether an object that is there has its hash; one that has not is named and removed."""
+    def sound(self, md5: str, afresh: bool = False) -> bool:
+        """Whether the object of that hash is there and has it, `afresh` read even when its hash is remembered; a damaged one is named
+        and removed."""
+        if self.size(md5) is None:
+            return False
+        path = self.object_path(md5)
         try:
-            if hashes.content(path).md5 == md5:
+            if (digest.file_md5(path) if afresh else hashes.content(path).md5) == md5.removesuffix(".dir"):
                 return True
             found = "is damaged"
         except OSError as error:
@@ -137,9 +140,9 @@ class Store:
         return False
 
     def _add_file(self, path: Path, md5: str) -> None:
-        target = self.object_path(md5)
-        if self._size(md5) is not None and self._sound(target, md5):
+        if self.sound(md5):
             return
+        target = self.object_path(md5)
         with self._staged(target) as staged:
             # A hard link makes the staged output and the object one file; the output is replaced, never rewritten, so that is safe.
             if "hardlink" in self.types or "symlink" in self.types:
@@ -191,6 +194,11 @@ class Store:
                     raise
         tried = ", ".join(self.types)
         raise SnowError(f"none of the link types {tried} works from {self.root} to {path.parent}; set `dvc config cache.type copy`")
+
+
+def listed(listing: bytes) -> tuple[tuple[str, str], ...]:
+    """The (path, md5) files of a folder's `.dir` object."""
+    return tuple((entry["relpath"], entry["md5"]) for entry in json.loads(listing))
 
 
 def open_store(repository: Path = Path()) -> Store | None:
