@@ -149,7 +149,7 @@ def test_whatever_the_cache_says_costs_no_result(
         patched.setattr(os, call, refusing)
         job.execute(ask())
     assert f"could not take them ({os.strerror(code)})" in capsys.readouterr().err
-    assert files(store.root) == []
+    assert [name for name in files(store.root) if not name.startswith("clones/")] == []
     assert Path("out/large/3").exists()
     adopt(store)
     shutil.rmtree("out")

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from snow import digest, disk
-from snow.caching import hashes
+from snow.caching import clones, hashes
 from snow.errors import SnowError
 
 FICLONE = 0x40049409  # linux/fs.h: share the extents of another file
@@ -202,7 +202,16 @@ def listed(listing: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def open_store(repository: Path = Path()) -> Store | None:
-    """The cache of the DVC repository at `repository`, or None when it is not one (then nothing is stored or reused)."""
+    """The cache of the DVC repository at `repository`, which is entered there as one that uses it, or None when it is none (then
+    nothing is stored or reused). Raises SnowError for a configuration that cannot be read."""
+    found = configured(repository)
+    if found is not None:
+        clones.register(found.root, repository)
+    return found
+
+
+def configured(repository: Path) -> Store | None:
+    """The cache that a repository's configuration names; None when there is no repository. Raises SnowError as `open_store` does."""
     home = repository / ".dvc"
     if not home.is_dir():
         return None
