@@ -8,12 +8,12 @@ import shlex
 import pytest
 from snakemake.cli import get_argument_parser
 
-from snow import graph
+from snow import jobs
 from snow import params as settings
 
 from .conftest import ROOT
 
-TARGETS = {"all", *graph.artifacts(settings.load(ROOT / "params.yaml"))}
+TARGETS = {"all", *jobs.graph(settings.load(ROOT / "params.yaml")).artifacts}
 
 
 def commands() -> list[str]:

@@ -128,10 +128,12 @@ def test_a_file_that_may_not_be_read_is_named(project: Path) -> None:
 def test_a_lock_of_40_kb_costs_little(project: Path) -> None:
     stage = LOCK.split("stages:\n")[1]
     Path("dvc.lock").write_text(LOCK + "".join(stage.replace("  raw:", f"  raw{number}:") for number in range(40_000 // len(stage))))
-    preflight.check()
-    begun = time.process_time()
-    preflight.check()
-    assert time.process_time() - begun < 0.1
+    spent = []
+    for _ in range(5):
+        begun = time.thread_time()
+        preflight.check()
+        spent.append(time.thread_time() - begun)
+    assert min(spent) < 0.05
 
 
 @pytest.mark.parametrize("folder", ["corpus", "models", "models/two"])
