@@ -120,14 +120,22 @@ def every(store: Store) -> Iterator[tuple[str, list[dict[str, Any]] | None]]:
         yield path.relative_to(runs).as_posix(), outs
 
 
-def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> None:
+def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> dict[str, str]:
     """Into the cache, with a record, goes what finished jobs left in place and what is not there: it came with a pull or a checkout,
-    the cache was full when it was made, or was damaged since.
+    the cache was full when it was made, or was damaged since. Returns the receipts (path to md5) of those that are on record now.
 
     Without that a clone that pulled artifacts but no run-cache would compute again what a changed neighbour makes it ask for. A
     cache that still takes nothing is one sentence, not an error: the results are in place.
     """
-    missing = [(found, made) for found in entries if (made := _not_cached(store, found, present))]
+    on_record, missing = {}, []
+    for found in entries:
+        made = {path: content for path in (*map(Path, found.outputs), found.receipt) if (content := present[path]) is not None}
+        if len(made) <= len(found.outputs) or any(made[Path(path)].md5 != md5 for path, md5 in found.outputs.items()):
+            continue
+        if _newest_first(folder(store, _of(found, made))) and all(map(store.holds, made.values())):
+            on_record[found.receipt.as_posix()] = made[found.receipt].md5
+        else:
+            missing.append((found, made))
     for number, (found, made) in enumerate(missing):
         try:
             for path, content in made.items():
@@ -136,16 +144,9 @@ def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, 
         except OSError as error:
             jobs = f"the results of {len(missing) - number} finished jobs" if len(missing) > number + 1 else f"the results of {found.name}"
             print(f"snow: {jobs} are in place, but {store.refusal(error)}", file=sys.stderr)
-            return
-
-
-def _not_cached(store: Store, found: ledger.Entry, present: Mapping[Path, hashes.Content | None]) -> dict[Path, hashes.Content] | None:
-    """A finished job's outputs and receipt, when all are in place as it left them and the cache lacks any of them, or their record."""
-    made = {path: content for path in (*map(Path, found.outputs), found.receipt) if (content := present[path]) is not None}
-    if len(made) <= len(found.outputs) or any(made[Path(path)].md5 != md5 for path, md5 in found.outputs.items()):
-        return None
-    recorded = _newest_first(folder(store, _of(found, made)))
-    return None if recorded and all(map(store.holds, made.values())) else made
+            break
+        on_record[found.receipt.as_posix()] = made[found.receipt].md5
+    return on_record
 
 
 def note(store: Store, found: ledger.Entry, made: Mapping[Path, hashes.Content]) -> None:
