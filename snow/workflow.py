@@ -15,7 +15,7 @@ import yaml
 
 from snow import digest, job, jobs, own_code, snakemake_run
 from snow import params as settings
-from snow.caching import commit, cutoff, hashes, ledger, locked, reconcile, times
+from snow.caching import commit, cutoff, hashes, ledger, locked, preflight, reconcile, times
 from snow.caching.store import open_store
 from snow.cluster import site
 from snow.errors import SnowError
@@ -64,6 +64,7 @@ def synchronise(params: settings.Params) -> None:
     Beside a run that has the directory's lock nothing is changed: a dry run may look on, a second run ends in `begin`.
     """
     global _synchronised
+    preflight.check()
     lock = reconcile.hold_lock()
     if lock is None:
         return

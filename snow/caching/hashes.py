@@ -93,7 +93,7 @@ def contents(paths: Iterable[Path]) -> dict[Path, Content | None]:
 
 
 def remember(path: Path, md5: str) -> None:
-    """Record the hash of a file that is already known, so that nobody reads it again."""
+    """Record the hash of a file that is already known, so that nobody reads it again; where that cannot be written, it is read again."""
     text = f"{md5} {_state(os.stat(path))}"
     if _packing is not None:
         _packing[os.fspath(path)] = text
@@ -101,15 +101,23 @@ def remember(path: Path, md5: str) -> None:
     memo = _memo(path)
     staged = f"{memo}.{os.getpid()}.{os.urandom(4).hex()}"
     try:
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        _write(staged, text)
+        os.replace(staged, memo)
+    except OSError:  # a full disk; what the hash was needed for may not need any space
+        with contextlib.suppress(OSError):
+            os.unlink(staged)
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(memo), exist_ok=True)
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
-    os.replace(staged, memo)
 
 
 @contextlib.contextmanager
