@@ -61,9 +61,11 @@ def synchronise(params: settings.Params) -> None:
 
     Beside a run that has the directory's lock nothing is changed: a dry run may look on, a second run ends in `begin`.
     """
+    global _synchronised
     lock = reconcile.hold_lock()
     if lock is None:
         return
+    _synchronised = True
     with lock, hashes.packed():
         seen = ledger.look(params)
         reconcile.write_specs(seen)
@@ -94,6 +96,8 @@ def begin(workflow: Any, params: settings.Params) -> None:
     """
     global _began
     _began = True
+    if not _synchronised:
+        raise SnowError(reconcile.BUSY)
     cutoff.make_first(workflow, params)
     _held.append(reconcile.require_lock())
     reconcile.record_present()
@@ -134,6 +138,7 @@ def _commit_if_idle(workflow: Any) -> None:
 
 
 DVC = "DVC_STAGE"  # set by DVC in a stage's command
+_synchronised = False  # whether this process saw to file times; a run was going on where it could not
 _began = False  # whether this run had jobs to start
 _held: list[Any] = []  # the lock lives as long as this process
 _claims = contextlib.ExitStack()  # on DVC's side, until dvc.lock is written

@@ -33,7 +33,7 @@ def outputs(store: Store) -> dict[str, str]:
 
 def adopt(store: Store, recorded: Mapping[str, str]) -> None:
     """Job records from the receipts dvc.lock names, for those whose outputs the cache holds; `recorded` are receipts (path to md5)
-    that have been looked at in the workspace already."""
+    that are on record already."""
     for entry, receipt in _entries(store, recorded):
         found = {Path(path): store.find(md5) for path, md5 in entry.outputs.items()}
         known = {path: content for path, content in found.items() if content is not None}
@@ -42,9 +42,10 @@ def adopt(store: Store, recorded: Mapping[str, str]) -> None:
 
 
 def lost(store: Store, missing: Iterable[str]) -> list[str]:
-    """Those of some missing outputs that dvc.lock names and the cache does not hold."""
+    """Those of some missing outputs that dvc.lock names and the cache does not hold; of a folder whose listing is lost too, the folder."""
     named = outputs(store)
-    return [path for path in missing if path in named and store.find(named[path]) is None]
+    around = {path: next((folder for folder in (path, *map(str, Path(path).parents)) if folder in named), None) for path in missing}
+    return sorted({found for found in around.values() if found is not None and store.find(named[found]) is None})
 
 
 def _entries(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledger.Entry, hashes.Content]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import IO
 
@@ -17,31 +18,45 @@ from snow.params import Params
 from snow.stages import STAGES
 
 LOCK = Path(".snow/lock")
+LOOK, RUN = "look", "run"  # what the lock is held for
+BUSY = "another snakemake is running in this directory; wait for it to end, or stop it and run the same command again"
 HELD = "SNOW_HELD"  # set to its process by a run that has the lock, for what it starts on its own behalf
 
 
-def hold_lock() -> IO[str] | None:
-    """The lock of this working directory, held until it is closed or the process ends, however it ends; None when another run holds it.
+def hold_lock(purpose: str = LOOK) -> IO[str] | None:
+    """The lock of this working directory, held until it is closed or the process ends, however it ends; None while a run holds it.
 
-    It replaces Snakemake's own lock file, which outlives a killed process.
+    Whoever only looks on holds it for moments, so it is waited for. It replaces Snakemake's own lock file, which outlives a killed
+    process.
     """
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     handle = open(LOCK, "a+")  # noqa: SIM115 - held for the life of the process
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        return None
-    return handle
+    seen_running = 0
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            # A purpose read twice was not left by somebody before the present holder, who writes his first of all.
+            seen_running = seen_running + 1 if LOCK.read_text() == RUN else 0
+            if seen_running == 2:
+                handle.close()
+                return None
+            time.sleep(0.1)
+            continue
+        handle.truncate(0)
+        handle.write(purpose)
+        handle.flush()
+        return handle
 
 
 def require_lock() -> IO[str] | None:
-    """The lock, None where the process that started this one has it for us, or a SnowError when another run works in this directory."""
+    """The lock for a run, None where the process that started this one has it for us, or a SnowError when another run works in this
+    directory."""
     if os.environ.get(HELD) == str(os.getppid()):
         return None
-    handle = hold_lock()
+    handle = hold_lock(RUN)
     if handle is None:
-        raise SnowError("another snakemake is running in this directory; wait for it to end, or stop it and run the same command again")
+        raise SnowError(BUSY)
     return handle
 
 
@@ -61,8 +76,7 @@ def record_present() -> None:
     if store is not None:
         entries = ledger.read()
         present = hashes.contents(Path(path) for entry in entries.values() for path in (*entry.outputs, str(entry.receipt)))
-        records.adopt(store, entries.values(), present)
-        locked.adopt(store, {path.as_posix(): content.md5 for path, content in present.items() if content is not None})
+        locked.adopt(store, records.adopt(store, entries.values(), present))
 
 
 def remove_strays(params: Params) -> None:

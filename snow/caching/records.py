@@ -89,11 +89,13 @@ def load(store: Store, record: Mapping[str, Any]) -> dict[str, hashes.Content] |
     return None
 
 
-def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> None:
-    """Records for finished jobs whose outputs came with a pull or a checkout and not from here.
+def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> dict[str, str]:
+    """Records for finished jobs whose outputs came with a pull or a checkout and not from here; returns the receipts (path to md5)
+    of those that are on record now.
 
     Without them a clone that pulled artifacts but no run-cache would compute again what a changed neighbour makes it ask for.
     """
+    on_record = {}
     for found in entries:
         made = {path: present[path] for path in (*map(Path, found.outputs), found.receipt)}
         known = {path: content for path, content in made.items() if content is not None}
@@ -103,6 +105,8 @@ def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, 
             for path, content in known.items():
                 store.add(path, content)
             note(store, found, known)
+        on_record[found.receipt.as_posix()] = known[found.receipt].md5
+    return on_record
 
 
 def note(store: Store, found: ledger.Entry, made: Mapping[Path, hashes.Content]) -> None:

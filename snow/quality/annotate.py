@@ -109,12 +109,15 @@ def run(job: Job) -> dict[str, Any]:
     held = score([good[name] for name in good_validation]), score([text for _, _, text in negatives.fetch(paths, bad_validation)])
     texts, languages = zip(*((text, language) for _, language, text in negatives.fetch(paths, unseen)), strict=True)
     others = validate.Unseen(texts, languages, score(texts))
-    facts = {
+    description = {
         "encoder": settings.encoder,
         "pooling": encoder.pooling,
         "window_tokens": size,
-        "positives": counts,
         "training": {"positives": len(good_names), "negatives": len(bad)},
+    }
+    facts = {
+        **description,
+        "positives": counts,
         "validation": {
             "split": {"positives": len(good_validation), "negatives": len(bad_validation), "auc": fit.roc_auc(*held)},
             "suites": {suite: validate.suite(solutions, others, score, seed) for suite, solutions in tasks.items()},
@@ -122,7 +125,8 @@ def run(job: Job) -> dict[str, Any]:
         },
     }
     validating.close()
-    head.save(encoder, fitted, facts, job.output("annotator"))
+    # What it was validated on is told by the receipt alone: one suite more must not make every document be scored again.
+    head.save(encoder, fitted, description, job.output("annotator"))
     return facts
 
 
