@@ -72,7 +72,10 @@ def _planned(world: World) -> set[str]:
 def _status(world: World) -> dict[str, Any]:
     done = world.run("dvc", "status", "--json")
     told = json.loads(done.output[done.output.index("{") :])
-    return {name.replace("@", "-"): {kind: what for entry in reasons if isinstance(entry, dict) for kind, what in entry.items()} for name, reasons in told.items()}
+    return {
+        name.replace("@", "-"): {kind: what for entry in reasons if isinstance(entry, dict) for kind, what in entry.items()}
+        for name, reasons in told.items()
+    }
 
 
 def source_changed(world: World) -> bool:
@@ -112,7 +115,9 @@ def with_upstream(jobs: Mapping[str, oracle.Expected], asked: Iterable[oracle.Ex
 def bytes_are(world: World, jobs: Mapping[str, oracle.Expected]) -> None:
     """Every output of these jobs is the oracle's, and their receipts say so."""
     wrong = {job.name: differences(world, job) + receipt_wrong(world, job) for job in jobs.values()}
-    assert not any(wrong.values()), f"a run ended well, but these are not what params, sources and code give: { {k: v for k, v in wrong.items() if v} }"
+    assert not any(wrong.values()), (
+        f"a run ended well, but these are not what params, sources and code give: { {k: v for k, v in wrong.items() if v} }"
+    )
 
 
 def receipt_wrong(world: World, job: oracle.Expected) -> list[str]:
@@ -212,7 +217,9 @@ def _dvc_agrees(world: World, seen: Seen, jobs: Mapping[str, oracle.Expected]) -
     opened = {job.artifact for name, job in jobs.items() if seen.state(name) in OPEN}
     for artifact, reasons in seen.status.items():
         own = _own_reasons(reasons, world.commented)
-        assert not own or artifact in opened, f"`dvc status` calls {artifact} changed for {own}, `snow why` calls all its jobs current or waiting"
+        assert not own or artifact in opened, (
+            f"`dvc status` calls {artifact} changed for {own}, `snow why` calls all its jobs current or waiting"
+        )
 
 
 def _own_reasons(reasons: Mapping[str, Any], commented: bool) -> list[Any]:

@@ -22,13 +22,46 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-PRELOADED = (
-    "argparse configparser cProfile graphlib ruamel.yaml pydantic yaml psutil resource sqlite3 tarfile "
-    "snakemake.cli snakemake.api snakemake.workflow snakemake.dag snakemake.executors.local snakemake.executors.dryrun "
-    "snakemake.scheduling.milp snakemake.scheduling.greedy snakemake.utils snakemake.benchmark snakemake_executor_plugin_cluster_generic "
-    "dvc.cli dvc.cli.parser dvc.repo dvc.stage dvc.stage.cache dvc.commands.status dvc.commands.repro dvc.commands.checkout "
-    "dvc.commands.data_sync dvc.commands.gc dvc.rwlock dvc.dependency dvc.output dvc_data.hashfile.db.local dvc_data.index dvc_objects.fs.local"
-).split()
+PRELOADED = [
+    "argparse",
+    "configparser",
+    "cProfile",
+    "graphlib",
+    "ruamel.yaml",
+    "pydantic",
+    "yaml",
+    "psutil",
+    "resource",
+    "sqlite3",
+    "tarfile",
+    "snakemake.cli",
+    "snakemake.api",
+    "snakemake.workflow",
+    "snakemake.dag",
+    "snakemake.executors.local",
+    "snakemake.executors.dryrun",
+    "snakemake.scheduling.milp",
+    "snakemake.scheduling.greedy",
+    "snakemake.utils",
+    "snakemake.benchmark",
+    "snakemake_executor_plugin_cluster_generic",
+    "dvc.cli",
+    "dvc.cli.parser",
+    "dvc.repo",
+    "dvc.stage",
+    "dvc.stage.cache",
+    "dvc.commands.status",
+    "dvc.commands.repro",
+    "dvc.commands.checkout",
+    "dvc.commands.data_sync",
+    "dvc.commands.gc",
+    "dvc.rwlock",
+    "dvc.dependency",
+    "dvc.output",
+    "dvc_data.hashfile.db.local",
+    "dvc_data.index",
+    "dvc_objects.fs.local",
+]
 
 
 def serve(address: str, bin_folder: str) -> NoReturn:

@@ -149,7 +149,9 @@ def body(
         passed = [len(word) % 16 > digit if params["judge"]["strict"] else len(word) % 2 == digit % 2 for word in words]
         lines = [f"{start}{word} {'passed' if good else 'failed'}" for word, good in zip(words, passed, strict=True)]
         return {"verdicts": _text(lines, end)}, {"mark": list(mark), "lines": len(lines)}
-    files = [(f"{folder}/{name}", data) for folder, content in zip(order, inputs["receipts"], strict=True) for name, data in content.items()]
+    files = [
+        (f"{folder}/{name}", data) for folder, content in zip(order, inputs["receipts"], strict=True) for name, data in content.items()
+    ]
     told = [json.loads(data) for _, data in sorted(files, key=lambda pair: Path(pair[0]))]
     page = [f"{start}{params['report']['title']}", *(f"{one['stage']} {one['instance']} {one['key'][:12]} {one['facts']}" for one in told)]
     page += [content.decode() for name in ("logs", "verdicts") for content in inputs[name] if isinstance(content, bytes)]
@@ -189,7 +191,11 @@ def jobs(
         add("shape", shard, "corpus-shaped", {"documents": (f"corpus/raw/{shard}.txt",)}, paths)
     add("merge", "all", "corpus-merged", {"documents": over("corpus/shaped/{}.txt", shards)}, {"merged": "corpus/merged"}, order=shards)
     for shard in shards:
-        read = {"documents": (f"corpus/shaped/{shard}.txt",), "merged": (f"corpus/merged/{shard}.txt",), "suites": over("suites/{}.txt", suites)}
+        read = {
+            "documents": (f"corpus/shaped/{shard}.txt",),
+            "merged": (f"corpus/merged/{shard}.txt",),
+            "suites": over("suites/{}.txt", suites),
+        }
         add("screen", shard, "corpus-screened", read, {"documents": f"corpus/screened/{shard}.txt"})
     for model in MODELS:
         begin = params["train"][model]["begin_from"]

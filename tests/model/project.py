@@ -10,7 +10,17 @@ from pathlib import Path
 from ..conftest import ROOT
 
 HERE = Path(__file__).parent
-MACHINERY = ("Snakefile", ".gitignore", ".dvcignore", ".dvc", "profiles", "envs/base.txt", "rules/targets.smk", "snow/caching", "snow/cluster")
+MACHINERY = (
+    "Snakefile",
+    ".gitignore",
+    ".dvcignore",
+    ".dvc",
+    "profiles",
+    "envs/base.txt",
+    "rules/targets.smk",
+    "snow/caching",
+    "snow/cluster",
+)
 SOURCES = {
     "fox": "the quick fox",
     "dog": "a lazy dog",

@@ -199,8 +199,13 @@ def _listed(truth: Truth, items: Any) -> dict[str, str] | None:
             for folder in {Path(item["path"], entry["relpath"]).parent.as_posix() for entry in json.loads(listing)} - {item["path"]}:
                 inside = {k: v for k, v in ((e["relpath"], e["md5"]) for e in json.loads(listing))}
                 prefix = folder.removeprefix(f"{item['path']}/") + "/"
-                pairs = [{"md5": md5, "relpath": name.removeprefix(prefix)} for name, md5 in sorted(inside.items()) if name.startswith(prefix)]
+                pairs = [
+                    {"md5": md5, "relpath": name.removeprefix(prefix)} for name, md5 in sorted(inside.items()) if name.startswith(prefix)
+                ]
                 found[folder] = hashlib.md5(json.dumps(pairs, sort_keys=True).encode()).hexdigest() + ".dir"
-        elif item["path"].startswith(("receipts/", "corpus/", "suites/", "models/", "eval/", "report/")) and item["md5"] not in truth.contents:
+        elif (
+            item["path"].startswith(("receipts/", "corpus/", "suites/", "models/", "eval/", "report/"))
+            and item["md5"] not in truth.contents
+        ):
             return None
     return found

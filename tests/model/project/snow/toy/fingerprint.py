@@ -6,8 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snow.caching import hashes
 from snow.toy.gather import files_of
+
+from snow.caching import hashes
 
 if TYPE_CHECKING:
     from snow.params import View
