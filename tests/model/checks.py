@@ -72,10 +72,12 @@ def _planned(world: World) -> set[str]:
 def _status(world: World) -> dict[str, Any]:
     done = world.run("dvc", "status", "--json")
     told = json.loads(done.output[done.output.index("{") :])
-    return {
-        name.replace("@", "-"): {kind: what for entry in reasons if isinstance(entry, dict) for kind, what in entry.items()}
-        for name, reasons in told.items()
-    }
+    return {name.replace("@", "-"): _flat(reasons) for name, reasons in told.items()}
+
+
+def _flat(reasons: Iterable[Any]) -> dict[str, Any]:
+    """DVC's list of reasons, most of them one-key mappings, as one mapping."""
+    return {kind: what for entry in reasons for kind, what in (entry.items() if isinstance(entry, dict) else [(entry, {})])}
 
 
 def source_changed(world: World) -> bool:
@@ -114,10 +116,8 @@ def with_upstream(jobs: Mapping[str, oracle.Expected], asked: Iterable[oracle.Ex
 
 def bytes_are(world: World, jobs: Mapping[str, oracle.Expected]) -> None:
     """Every output of these jobs is the oracle's, and their receipts say so."""
-    wrong = {job.name: differences(world, job) + receipt_wrong(world, job) for job in jobs.values()}
-    assert not any(wrong.values()), (
-        f"a run ended well, but these are not what params, sources and code give: { {k: v for k, v in wrong.items() if v} }"
-    )
+    wrong = [text for job in jobs.values() for text in (*differences(world, job), *receipt_wrong(world, job))]
+    assert not wrong, f"a run ended well, but these are not what params, sources and code give: {wrong}"
 
 
 def receipt_wrong(world: World, job: oracle.Expected) -> list[str]:
@@ -126,7 +126,7 @@ def receipt_wrong(world: World, job: oracle.Expected) -> list[str]:
         told = json.loads((world.clone / job.receipt).read_bytes())
     except (FileNotFoundError, ValueError) as error:
         return [f"{job.receipt}: {type(error).__name__}"]
-    said = {path: md5 for path, md5 in told["outputs"].values()}
+    said = dict(told["outputs"].values())
     found = [] if said == {path: oracle.md5(content) for path, content in job.outputs.items()} else [f"{job.receipt}: outputs {said}"]
     found += [] if told["spec"]["params"] == job.params else [f"{job.receipt}: params {told['spec']['params']}"]
     found += [] if told["facts"] == job.facts else [f"{job.receipt}: facts {told['facts']}"]
@@ -175,11 +175,9 @@ def after_step(world: World) -> None:
             wrong += receipt_wrong(world, job)
             assert not wrong, f"`snow why` calls {name} current, but: {wrong}"
         assert name in seen.planned or not wrong, f"`snakemake -n all` would leave {name}, but: {wrong}"
-    waiting_or_open = {name for name in jobs if seen.state(name) != "current"}
-    assert seen.planned == waiting_or_open, (
-        f"`snakemake -n all` alone names {sorted(seen.planned - waiting_or_open)}, `snow why` alone {sorted(waiting_or_open - seen.planned)}: "
-        f"{[seen.verdicts[name] for name in sorted(waiting_or_open ^ seen.planned)]}"
-    )
+    unfinished = {name for name in jobs if seen.state(name) != "current"}
+    alone = [seen.verdicts[name] for name in sorted(unfinished ^ seen.planned)]
+    assert not alone, f"`snakemake -n all` alone names {sorted(seen.planned - unfinished)}, or `snow why` alone: {alone}"
     _dvc_claims(world, seen)
     if world.synced:
         _dvc_agrees(world, seen, jobs)
@@ -202,7 +200,7 @@ def _changed_before(artifact: str, status: Mapping[str, Any]) -> bool:
 
 
 def _dvc_agrees(world: World, seen: Seen, jobs: Mapping[str, oracle.Expected]) -> None:
-    """Since the last run only edits were made, so what DVC and `snow why` call changed for a reason of its own are the same artifacts.
+    """Since the last run only edits were made, so the same artifacts are changed for a reason of their own to DVC and `snow why`.
 
     Not told by DVC: sources, and the set of files a job reads. Not told by `snow why`: comments, params that say how and not
     what, and files of jobs that are no more.
@@ -217,9 +215,7 @@ def _dvc_agrees(world: World, seen: Seen, jobs: Mapping[str, oracle.Expected]) -
     opened = {job.artifact for name, job in jobs.items() if seen.state(name) in OPEN}
     for artifact, reasons in seen.status.items():
         own = _own_reasons(reasons, world.commented)
-        assert not own or artifact in opened, (
-            f"`dvc status` calls {artifact} changed for {own}, `snow why` calls all its jobs current or waiting"
-        )
+        assert not own or artifact in opened, f"`dvc status` calls {artifact} changed for {own}, `snow why` calls no job of it so"
 
 
 def _own_reasons(reasons: Mapping[str, Any], commented: bool) -> list[Any]:

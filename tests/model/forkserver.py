@@ -22,7 +22,7 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-PRELOADED = [
+PRELOADED = (
     "argparse",
     "configparser",
     "cProfile",
@@ -61,7 +61,7 @@ PRELOADED = [
     "dvc_data.hashfile.db.local",
     "dvc_data.index",
     "dvc_objects.fs.local",
-]
+)
 
 
 def serve(address: str, bin_folder: str) -> NoReturn:
@@ -128,7 +128,8 @@ def _become(connection: socket.socket, bin_folder: str) -> NoReturn:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    sys.stdin, sys.stdout, sys.stderr = open(0, closefd=False), open(1, "w", closefd=False), open(2, "w", buffering=1, closefd=False)
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww"))
+    sys.stderr.reconfigure(line_buffering=True)
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     os.chdir(folder)
     os.environ.clear()

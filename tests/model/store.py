@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import yaml
 
 from . import oracle
+
+OUTS = ("corpus", "suites", "models", "eval", "report", "receipts")
 
 
 @dataclass
@@ -24,7 +27,7 @@ class Truth:
     made: dict[str, dict[str, str]] = field(default_factory=dict)  # key -> path -> md5
     marks: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (stage, digest of its code) -> marks
     damaged: set[str] = field(default_factory=set)  # md5s of objects the test has damaged
-    judged: set[str] = field(default_factory=set)  # records and locks by name and content
+    judged: set[str] = field(default_factory=set)  # records by path, entries of dvc.lock by content
     sound: dict[tuple[str, int, int, int], bool] = field(default_factory=dict)
 
     def learn(self, data: bytes) -> str:
@@ -146,66 +149,73 @@ def receipt_problems(truth: Truth, told: dict[str, Any]) -> list[str]:
 
 
 def lock_problems(truth: Truth, file: Path) -> list[str]:
-    """Whether each stage in dvc.lock has the outputs its deps and params give; a file that was judged before is not again."""
-    if not file.exists():
-        return []
-    text = file.read_text()
-    if text in truth.judged:
-        return []
-    truth.judged.add(text)
-    stages = (yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}).get("stages", {})
-    return [f"dvc.lock: {name}: {problem}" for name, stage in stages.items() for problem in _stage_problems(truth, stage)]
+    """Whether each stage in dvc.lock has the outputs its deps and params give; an entry that was judged before is not again."""
+    return [f"dvc.lock: {name}: {problem}" for name, stage in _unjudged(truth, file) for problem in _stage_problems(truth, stage)]
+
+
+def excuse_lock(truth: Truth, file: Path) -> None:
+    """The entries of dvc.lock as a textual merge left them, mixed of two, are nobody's claim."""
+    list(_unjudged(truth, file))
+
+
+def _unjudged(truth: Truth, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    text = file.read_text() if file.exists() else "{}"
+    for name, stage in yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)).get("stages", {}).items():
+        told = json.dumps([name, stage])
+        if told not in truth.judged:
+            truth.judged.add(told)
+            yield name, stage
 
 
 def _stage_problems(truth: Truth, stage: dict[str, Any]) -> list[str]:
+    """A stage's receipts against its other outs, its deps and its params; nothing where a content was never seen."""
     outs, deps = _listed(truth, stage["outs"]), _listed(truth, stage.get("deps", ()))
     if outs is None:
         return []
     params = stage.get("params", {}).get("params.yaml", {})
     found, covered = [], set()
-    for path, md5 in outs.items():
-        if not path.startswith("receipts/") or md5.endswith(".dir"):
-            continue
-        told = json.loads(truth.contents[md5])
-        covered |= {path, *(out for out, _ in told["outputs"].values())}
+    for path in (path for path, md5 in outs.items() if path.startswith("receipts/") and not md5.endswith(".dir")):
+        told = json.loads(truth.contents[outs[path]])
+        made = dict(told["outputs"].values())
+        covered |= {path, *made}
         found += receipt_problems(truth, told)
-        found += [f"{path} says {out} is {was}, the lock {outs.get(out)}" for out, was in told["outputs"].values() if outs.get(out) != was]
+        found += [f"{path} says {out} is {was}, the lock {outs.get(out)}" for out, was in made.items() if outs.get(out) != was]
         for key, value in told["spec"]["params"].items():
-            known = params[key.split(".")[0]] if key.split(".")[0] in params else None
-            known = known.get(key.split(".")[1]) if "." in key and isinstance(known, dict) and key not in params else params.get(key, known)
-            if isinstance(known, dict) and isinstance(value, dict):
-                known = {name: known.get(name) for name in value}
-            if known != value:
-                found.append(f"{path} was made with {key} = {value}, the lock says {known}")
-        inputs = [pair for pairs in told["inputs"].values() for pair in pairs]
+            locked = _locked_param(params, key, value)
+            found += [] if locked == value else [f"{path} was made with {key} = {value}, the lock says {locked}"]
         if deps is not None:
-            inside = {path: md5 for path, md5 in outs.items()} | deps
-            found += [f"{path} read {read} as {was}, the lock has {inside.get(read)}" for read, was in inputs if inside.get(read) != was]
-    made = {out for out, md5 in outs.items() if not md5.endswith(".dir")}
-    inside = {out for out in made if not any(out == whole or out.startswith(f"{whole}/") for whole in covered)}
-    return found + [f"{out} is made by no job whose receipt is with it" for out in sorted(inside)]
+            known = outs | deps
+            read = (pair for pairs in told["inputs"].values() for pair in pairs)
+            found += [f"{path} read {file} as {was}, the lock has {known.get(file)}" for file, was in read if known.get(file) != was]
+    files = (out for out, md5 in outs.items() if not md5.endswith(".dir"))
+    strays = [out for out in files if not any(out == whole or out.startswith(f"{whole}/") for whole in covered)]
+    return found + [f"{out} is made by no job whose receipt is with it" for out in strays]
 
 
-def _listed(truth: Truth, items: Any) -> dict[str, str] | None:
-    """Hashes by path of files and folders and of what is in the folders; None when a content was never seen."""
-    found = {}
+def _locked_param(params: Mapping[str, Any], key: str, like: Any) -> Any:
+    """A param as dvc.lock has it: under its own key or inside the section that is listed whole; of a section, the keys of `like`."""
+    section, _, inside = key.partition(".")
+    value = params[key] if key in params else params.get(section, {}).get(inside) if inside else params.get(section)
+    return {name: value.get(name) for name in like} if isinstance(value, dict) and isinstance(like, dict) else value
+
+
+def _listed(truth: Truth, items: Iterable[Mapping[str, Any]]) -> dict[str, str] | None:
+    """Hashes by path of files and folders, and of the files and folders in them; None when a content was never seen."""
+    found: dict[str, str] = {}
     for item in items:
-        found[item["path"]] = item["md5"]
-        if item["md5"].endswith(".dir"):
-            listing = truth.contents.get(item["md5"].removesuffix(".dir"))
-            if listing is None:
+        path, md5 = item["path"], item["md5"]
+        found[path] = md5
+        if not md5.endswith(".dir"):
+            if path.partition("/")[0] in OUTS and md5 not in truth.contents:
                 return None
-            found |= {f"{item['path']}/{entry['relpath']}": entry["md5"] for entry in json.loads(listing)}
-            for folder in {Path(item["path"], entry["relpath"]).parent.as_posix() for entry in json.loads(listing)} - {item["path"]}:
-                inside = {k: v for k, v in ((e["relpath"], e["md5"]) for e in json.loads(listing))}
-                prefix = folder.removeprefix(f"{item['path']}/") + "/"
-                pairs = [
-                    {"md5": md5, "relpath": name.removeprefix(prefix)} for name, md5 in sorted(inside.items()) if name.startswith(prefix)
-                ]
-                found[folder] = hashlib.md5(json.dumps(pairs, sort_keys=True).encode()).hexdigest() + ".dir"
-        elif (
-            item["path"].startswith(("receipts/", "corpus/", "suites/", "models/", "eval/", "report/"))
-            and item["md5"] not in truth.contents
-        ):
+            continue
+        if md5.removesuffix(".dir") not in truth.contents:
             return None
+        files = {entry["relpath"]: entry["md5"] for entry in json.loads(truth.contents[md5.removesuffix(".dir")])}
+        if not truth.contents.keys() >= set(files.values()):
+            return None
+        found |= {f"{path}/{name}": one for name, one in files.items()}
+        for folder in {parent.as_posix() for name in files for parent in Path(name).parents} - {"."}:
+            inside = {name.removeprefix(f"{folder}/"): truth.contents[one] for name, one in files.items() if name.startswith(f"{folder}/")}
+            found[f"{path}/{folder}"] = oracle.md5(inside)
     return found
