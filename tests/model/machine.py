@@ -113,7 +113,7 @@ class Machine(RuleBasedStateMachine):
             return  # what failed was noted down
         try:
             self.world.play(step)
-        except AssertionError as error:
+        except Exception as error:
             if not COLLECT:
                 print(json.dumps(self.world.steps), file=sys.stderr)  # to be kept in test_kept.py
                 raise

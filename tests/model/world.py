@@ -89,8 +89,9 @@ class World:
         return {path.relative_to(self.clone).as_posix(): path for path in sorted(found) if path.name != STAMP}
 
     def receipts(self) -> dict[str, bytes]:
-        """The receipts that lie there."""
-        return {name: path.read_bytes() for name, path in self.files().items() if name.startswith("receipts/")}
+        """The readable receipts that lie there."""
+        found = {name: path.read_bytes() for name, path in self.files().items() if name.startswith("receipts/")}
+        return {name: data for name, data in found.items() if _readable(data)}
 
     def expected(self, params: Mapping[str, Any] | None = None, given: Mapping[str, bytes] | None = None) -> dict[str, oracle.Expected]:
         """The oracle's jobs for the present clone, with other params or raw shards where those are given."""
@@ -119,7 +120,7 @@ class World:
             running.kill()
         done = running.wait()
         for name, ended in self.costs().items():
-            receipt = self.clone / oracle_receipt(name)
+            receipt = self.clone / receipt_of(name)
             if before.get(name) != ended and receipt.exists():
                 match = re.search(r'"key": "(\w+)"', receipt.read_text())
                 assert not match or match[1] not in known, f"{name} was executed, though the cache has its result ({match[1][:12]})"
@@ -353,7 +354,15 @@ class World:
         self.run("dvc", "checkout", "--relink", ok=None)
 
 
-def oracle_receipt(name: str) -> str:
+def _readable(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
+def receipt_of(name: str) -> str:
     """The receipt of `stage instance`."""
     return f"receipts/{name.replace(' ', '/', 1)}.json"
 
