@@ -39,11 +39,11 @@ class Ground:
 def prepare(commands: Commands, folder: Path) -> Ground:
     """The world that every sequence starts from: a committed run."""
     clone = project.create(folder / "finished")
-    for words in (("snow", "check", "--fix"), ("snakemake", "all")):
+    for words, message in ((("snow", "check", "--fix"), "start"), (("snakemake", "all"), "a run")):
         done = commands.run(*words, cwd=clone)
         assert done.status == 0, done.output
-    project.git(clone, "add", "-A")
-    project.git(clone, "commit", "-q", "-m", "a run")
+        project.git(clone, "add", "-A")
+        project.git(clone, "commit", "-q", "-m", message)
     return Ground(commands, folder / "finished")
 
 

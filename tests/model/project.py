@@ -37,7 +37,7 @@ def git(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def create(world: Path) -> Path:
-    """A folder with `work`, a committed clone of the toy project, its `sources`, and room for a `cache` and a `remote` beside it."""
+    """A folder with `work`, a repository of the toy project with nothing committed, its `sources`, and room for a `cache` and a `remote`."""
     clone = world / "work"
     for name in (*MACHINERY, *(path.relative_to(ROOT).as_posix() for path in (ROOT / "snow").glob("*.py"))):
         target = clone / name
@@ -54,8 +54,6 @@ def create(world: Path) -> Path:
         config.write("    remote = team\n['remote \"team\"']\n    url = ../../remote\n")
     (clone / ".dvc/config.local").write_text("[cache]\n    dir = ../../cache\n")
     git(clone, "init", "-q", "-b", "main")
-    git(clone, "add", "-A")
-    git(clone, "commit", "-q", "-m", "start")
     return clone
 
 
