@@ -1,8 +1,18 @@
 # The Arctic-SnowCoder recipe: documents -> filters -> deduplication -> decontamination -> phase 1 -> annotator -> phase 2 ->
 # synthetic code -> phase 3, evaluated after each phase. `snakemake all` is the pocket run; `-n` shows what would be done.
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+from snow.caching import preflight
+from snow.errors import SnowError
+
 min_version("9.27")
+
+# Snakemake would say only that some configuration file is not valid, and DVC would refuse a key given twice after the last job.
+try:
+    preflight.check_params()
+except SnowError as error:
+    raise WorkflowError(str(error)) from None
 
 
 configfile: "params.yaml"

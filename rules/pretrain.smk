@@ -24,7 +24,7 @@ rule split:
 
 rule tokenizer:
     input:
-        spec=".snow/spec/tokenizer.json",
+        spec=".snow/spec/tokenizer-all.json",
         documents=shards_of("corpus/decontaminated/{shard}.parquet"),
         heldout="corpus/heldout.json",
     output:

@@ -1,7 +1,7 @@
 # Code that a large model writes from the selected documents, and what of it is worth training on.
 rule generate:
     input:
-        spec=".snow/spec/generate.json",
+        spec=".snow/spec/generate-{shard}.json",
         documents=shards_of("corpus/decontaminated/{shard}.parquet"),
         selected="quality/selected.parquet",
     output:

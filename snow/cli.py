@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snow import __version__
+from snow import __version__, own_code
 from snow.errors import SnowError
 from snow.stages import STAGES, stage
 
@@ -54,12 +54,17 @@ def _add_commands(commands: Any) -> None:
     gc.add_argument("--keep", metavar="REV", help="a commit whose artifacts are needed too")
     gc.add_argument("--keep-all-commits", action="store_true")
     gc.add_argument("--remove", action="store_true")
+    gc.add_argument("--forget", metavar="PATH", action="append", default=[], help="a clone that used this cache and is gone")
+    mend = add("mend", "upload what is missing or damaged on a DVC remote; exit status 1 when something remains")
+    mend.add_argument("remote", nargs="?", metavar="REMOTE", help="as in `dvc remote list`; the default one if left out")
+    mend.add_argument("--run-cache", action="store_true", help="also what the job records of this cache need, and the records")
+    mend.add_argument("--verify", action="store_true", help="read every object there: damage that left its size is found too")
     add("commit", "write what is current to dvc.lock; the Snakefile does it after every successful run")
 
 
 def _run_command(options: argparse.Namespace) -> int:
     from snow import params
-    from snow.caching import check, commit, gc, plan, reconcile, show_key, why
+    from snow.caching import check, commit, gc, mend, plan, reconcile, show_key, why
 
     if options.command == "commit":
         with reconcile.require_lock() or contextlib.nullcontext():
@@ -75,8 +80,10 @@ def _run_command(options: argparse.Namespace) -> int:
             return show_key.run(loaded, options.stage, options.instance)
         case "check":
             return check.run(loaded, options.fix)
+        case "mend":
+            return mend.run(options.remote, options.run_cache, options.verify)
         case _:
-            return gc.run(options.keep, options.keep_all_commits, options.remove)
+            return gc.run(options.keep, options.keep_all_commits, options.remove, options.forget)
 
 
 def inputs_of(options: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
@@ -88,11 +95,12 @@ def inputs_of(options: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
 
 
 def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
-    from snow import environments, job, params
+    from snow import environments, job, params, pinned
     from snow.cluster import launch
 
     chosen = stage(options.command)
     outputs = {name: Path(path) for name, path in options.output}
+    pinned.begin()
     asked = job.request(chosen, options.instance, params.load(options.params), inputs_of(options), outputs, options.threads)
     if not launch.is_worker() and job.restore(asked):
         print(f"snow {chosen.name} {options.instance}: restored from the cache ({asked.key[:12]})", file=sys.stderr)
@@ -109,12 +117,13 @@ def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; 0 on success, 2 with one sentence on bad input. Other exceptions are bugs and propagate."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(given)
     try:
+        own_code.settle(given)
+        options = parser().parse_args(given)
         if options.command not in STAGES:
             return _run_command(options)
         _run_stage(options, given)
     except SnowError as error:
-        print(f"snow {options.command}: {error}", file=sys.stderr)
+        print(f"{' '.join(['snow', *given[:1]])}: {error}", file=sys.stderr)
         return 2
     return 0

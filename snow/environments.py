@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from snow import own_code
 from snow.errors import SnowError
 
 
@@ -26,17 +27,24 @@ def python_of(env: str) -> Path | None:
     return python
 
 
+def site_packages(env: str) -> list[str] | None:
+    """Where the packages of a locked environment lie; None when snow runs outside `.envs`. SnowError when it is not installed."""
+    python = python_of(env)
+    return [str(path) for path in python.parent.parent.glob("lib/python*/site-packages")] if python else None
+
+
 def enter(env: str, arguments: list[str]) -> None:
-    """Replace this process by the same `snow` command in environment `env`; returns when it already is the right one.
+    """Replace this process by the same `snow` command, with the same code, in environment `env`; returns when it already is the
+    right one.
 
     An activated conda environment (`snakemake --software-deployment-method conda`) takes the place of the one under `.envs/`.
     """
     conda = os.environ.get("CONDA_PREFIX")
     if conda and Path(conda).parent.name == "conda" and Path(conda).parent.parent.name == ".snakemake":
-        os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)  # snow itself is not among the pins
         python: Path | None = Path(conda) / "bin" / "python"
     else:
         python = python_of(env)
     if python is None or Path(sys.prefix) == python.parent.parent:
         return
+    own_code.require()  # `snow` of that environment may be another clone's, or none
     os.execv(python, [str(python), "-m", "snow", *arguments])

@@ -13,13 +13,14 @@ import importlib
 import os
 import resource
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snow import digest
+from snow import digest, disk
 from snow import params as settings
 from snow.caching import costs, hashes, ledger, records, spec
 from snow.caching.store import Store, open_store
@@ -104,23 +105,22 @@ def request(
 
 
 def restore(asked: Request) -> bool:
-    """Put the outputs of an earlier run of the same job in place; False when the cache cannot give all of them."""
+    """Put the outputs of an earlier run of the same job in place; False when the cache cannot give all of them. Raises SnowError when
+    there is no space for them."""
     store = open_store()
     if store is None:
         return False
     found = records.load(store, _entry(asked))
     if found is None:
         return False
-    with _staging(asked.stage.name) as folder:
+    with _staging(asked) as folder:
         staged = {name: folder / name / path.name for name, path in asked.outputs.items()}
         for name, path in asked.outputs.items():
             known = found.get(path.as_posix())
             staged[name].parent.mkdir(parents=True)
             if known is None or not store.check_out(known, staged[name]):
                 return False
-        for name, path in asked.outputs.items():
-            _move_into_place(staged[name], path)
-            hashes.remember_content(path, found[path.as_posix()])
+        _move_into_place(asked, staged, {name: found[path.as_posix()] for name, path in asked.outputs.items()})
     return True
 
 
@@ -128,10 +128,10 @@ def execute(asked: Request) -> dict[str, Any]:
     """Run the body in this environment and put its outputs in place; returns the receipt.
 
     Existing outputs are replaced only after the body has succeeded. Under torchrun every rank runs the body and rank 0 alone
-    publishes.
+    publishes. Raises SnowError when there is no space for what it makes, and whatever the body raises.
     """
     started = time.monotonic()
-    with _staging(asked.stage.name) as folder:
+    with _staging(asked) as folder:
         staged = {name: folder / name / path.name for name, path in asked.outputs.items()}
         for path in staged.values():
             path.parent.mkdir(parents=True)
@@ -153,7 +153,8 @@ def execute(asked: Request) -> dict[str, Any]:
         _publish(asked, staged, open_store())
     shutil.rmtree(STATE / "work" / asked.key, ignore_errors=True)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
-    costs.record(asked.stage.name, asked.instance, time.monotonic() - started, peak_mb)
+    with contextlib.suppress(OSError):  # a full disk; what was made is in place
+        costs.record(asked.stage.name, asked.instance, time.monotonic() - started, peak_mb)
     return receipt
 
 
@@ -173,18 +174,29 @@ def _receipt(asked: Request, facts: dict[str, Any], bodies: Mapping[str, Path]) 
 
 
 def _publish(asked: Request, staged: Mapping[str, Path], store: Store | None) -> None:
-    """Into the cache first, then into place, then the record: a crash in between costs at most a repeated job."""
+    """Into the cache, with a record, then into place: whatever is interrupted, nothing is computed twice that was cached whole.
+
+    A cache that takes nothing costs no result: it is named, and the next run puts there what is in place.
+    """
     known: dict[str, hashes.Content] = {}
     for name, path in staged.items():
         digest.fsync_tree(path)
         known[name] = hashes.content(path)
-        if store is not None:
+    refused = _into_cache(asked, staged, known, store) if store is not None else None
+    _move_into_place(asked, staged, known)
+    if refused is not None:
+        print(f"snow {asked.stage.name} {asked.instance}: the outputs are whole and in place, but {refused}", file=sys.stderr)
+
+
+def _into_cache(asked: Request, staged: Mapping[str, Path], known: Mapping[str, hashes.Content], store: Store) -> str | None:
+    """Add the outputs and their record; what the cache had against it, or None."""
+    try:
+        for name, path in staged.items():
             store.add(path, known[name])
-    for name, path in staged.items():
-        _move_into_place(path, asked.outputs[name])
-        hashes.remember_content(asked.outputs[name], known[name])
-    if store is not None:
         records.save(store, _entry(asked, {asked.outputs[name]: content for name, content in known.items()}))
+    except OSError as error:
+        return store.refusal(error)
+    return None
 
 
 def _entry(asked: Request, outputs: Mapping[Path, hashes.Content] | None = None) -> dict[str, Any]:
@@ -194,20 +206,24 @@ def _entry(asked: Request, outputs: Mapping[Path, hashes.Content] | None = None)
 
 
 @contextlib.contextmanager
-def _staging(name: str) -> Iterator[Path]:
-    """A folder beside the outputs' file system that a later run can tell to be abandoned: its lock dies with this process."""
+def _staging(asked: Request) -> Iterator[Path]:
+    """A folder beside the outputs' file system that a later run can tell to be abandoned: its lock dies with this process. Within, a
+    disk that is full is a sentence about this job."""
+    name = f"{asked.stage.name} {asked.instance}"
     root = STATE / "staging"
-    root.mkdir(parents=True, exist_ok=True)
-    folder = root / f"{name}-{os.getpid()}-{os.urandom(4).hex()}"
+    folder = root / f"{asked.stage.name}-{os.getpid()}-{os.urandom(4).hex()}"
     lock_file = folder.with_name(f"{folder.name}.lock")
-    with open(lock_file, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        folder.mkdir()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            lock_file.unlink(missing_ok=True)
+    with disk.explained(name, STATE):
+        root.mkdir(parents=True, exist_ok=True)
+        with open(lock_file, "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                folder.mkdir()
+                with disk.explained(name, STATE):  # before what fills the disk is removed
+                    yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+                lock_file.unlink(missing_ok=True)
 
 
 def sweep_staging() -> None:
@@ -222,13 +238,44 @@ def sweep_staging() -> None:
             lock.unlink(missing_ok=True)
 
 
-def _move_into_place(staged: Path, final: Path) -> None:
+def _move_into_place(asked: Request, staged: Mapping[str, Path], known: Mapping[str, hashes.Content]) -> None:
+    """All outputs, replacing earlier ones, once each of them lies whole on the disk where it belongs."""
+    ready: dict[str, Path] = {}
+    try:
+        for name, path in staged.items():
+            ready[name] = _on_its_disk(path, asked.outputs[name])
+        for name, path in ready.items():
+            final = asked.outputs[name]
+            if final.is_dir() and not final.is_symlink():
+                shutil.rmtree(final)  # rename cannot replace a folder that holds something
+            elif final.is_symlink() and path.is_dir():
+                final.unlink()  # nor a link by a folder
+            os.replace(path, final)
+            hashes.remember_content(final, known[name])
+    except BaseException:
+        for path in ready.values():
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        raise
+
+
+def _on_its_disk(staged: Path, final: Path) -> Path:
+    """The staged output, or a copy beside its place when a link to another disk stands in the way, which rename cannot cross."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    if staged.stat().st_dev != final.parent.stat().st_dev:  # a link to another disk stands in the way, and rename cannot cross it
-        beside = final.with_name(f".{final.name}.{os.getpid()}")
-        shutil.move(staged, beside)
+    if staged.stat().st_dev == final.parent.stat().st_dev:
+        return staged
+    beside = final.with_name(f".{final.name}.{os.getpid()}")
+    try:
+        _copy(staged, beside)
         digest.fsync_tree(beside)
-        staged = beside
-    if final.is_dir() and not final.is_symlink():
-        shutil.rmtree(final)  # rename cannot replace a folder that holds something
-    os.replace(staged, final)
+    except BaseException:
+        shutil.rmtree(beside) if beside.is_dir() else beside.unlink(missing_ok=True)
+        raise
+    return beside
+
+
+def _copy(source: Path, path: Path) -> None:
+    """Links stay links: they lead into the cache."""
+    if source.is_dir():
+        shutil.copytree(source, path, symlinks=True)
+    else:
+        shutil.copy2(source, path, follow_symlinks=False)

@@ -34,7 +34,7 @@ class Source(Section):
     kind: Literal["environment", "folder", "git", "archive", "parquet", "jsonl", "huggingface"]
     paths: tuple[str, ...] = Field((), strict=False)  # prefixes, folders, clone URLs, archives, files or data set names
     license: str | None = None  # for sources that do not say it themselves; SPDX
-    revision: str | None = None  # git commit or tag, hub revision
+    revision: str | None = None  # git commit, tag or branch, hub revision
     exclude: tuple[str, ...] = Field((), strict=False)  # repositories left out
     include: tuple[str, ...] = Field((), strict=False)  # only these repositories, when given
     fields: dict[str, str] = Field(default_factory=dict)  # our column -> theirs, for tables
@@ -256,7 +256,7 @@ class Selection(Section):
 class Generator(Section):
     backend: Literal["llamacpp", "openai", "vllm"]
     model: str  # package:... or path of a GGUF for llamacpp, else the served model's name
-    revision: str | None
+    revision: str | None  # of a hub name, or what another's server has
     temperature: float = Field(ge=0)
     top_p: float = Field(gt=0, le=1)
     max_tokens: Positive

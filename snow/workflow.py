@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from snow import digest, job, jobs, snakemake_run
+from snow import digest, job, jobs, own_code, snakemake_run
 from snow import params as settings
-from snow.caching import commit, cutoff, hashes, ledger, locked, reconcile, times
+from snow.caching import commit, cutoff, hashes, ledger, locked, preflight, reconcile, times
 from snow.caching.store import open_store
 from snow.cluster import site
 from snow.errors import SnowError
@@ -26,8 +26,10 @@ def prepare(values: Mapping[str, Any]) -> settings.Params:
 
     Rules call `snow` by name and leave its params to SNOW_PARAMS, a copy of what was checked, so their shell lines are the same for
     every scale and an edit of params.yaml concerns the next run. A Snakemake that was started without activating its environment
-    finds `snow` all the same. Raises SnowError; also under DVC, which records params.yaml, when this run's params are others.
+    finds `snow` all the same, and this clone's. Raises SnowError; also under DVC, which records params.yaml, when this run's params
+    are others.
     """
+    own_code.require()
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     checked = settings.check(values, "params.yaml")
     if DVC in os.environ and not _recorded(values):
@@ -62,6 +64,7 @@ def synchronise(params: settings.Params) -> None:
     Beside a run that has the directory's lock nothing is changed: a dry run may look on, a second run ends in `begin`.
     """
     global _synchronised
+    preflight.check()
     lock = reconcile.hold_lock()
     if lock is None:
         return

@@ -92,6 +92,77 @@ def claimed(artifacts: Iterable[str], root: Path = Path()) -> Iterator[None]:
         raise SnowError(f"a dvc command is at work in this directory; wait for it to end ({' '.join(str(error).split())})") from None
 
 
+@dataclass(frozen=True)
+class Remote:
+    """A DVC remote as a folder of files: `name` as in `dvc remote list`, its address, DVC's own file system and object database.
+
+    Every method raises OSError or what the storage's client raises; `remote` makes that a SnowError.
+    """
+
+    name: str
+    address: str
+    _fs: Any
+    _odb: Any
+
+    def object(self, md5: str) -> str:
+        """Where the object of that hash lies there."""
+        return self._odb.oid_to_path(md5)
+
+    def record(self, name: str) -> str:
+        """Where a record of the run-cache lies there; `name` is its path under `runs`."""
+        return self._fs.join(self.address, "runs", *name.split("/"))
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file there, None when it is missing."""
+        try:
+            return int(self._fs.info(path)["size"])
+        except FileNotFoundError:
+            return None
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """The bytes of a file there, a few at a time."""
+        with self._fs.open(path, "rb") as stream:
+            while chunk := stream.read(1 << 20):
+                yield chunk
+
+    def put(self, path: str, local: Path) -> None:
+        """Make a local file the file there, whatever lies there now."""
+        if self.size(path) is not None:
+            self._fs.remove(path)  # a missing object is found by everybody's next push or pull, half of one by nobody's
+        self._fs.makedirs(self._fs.parent(path), exist_ok=True)
+        self._fs.put_file(str(local), path)
+
+
+@contextlib.contextmanager
+def remote(name: str | None, root: Path = Path()) -> Iterator[Remote]:
+    """A remote by name, or the default one. Raises SnowError when there is none, or it keeps no objects by MD5; within, what DVC or
+    the storage's client raises when it cannot be reached becomes one too."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        try:
+            found = repo.cloud.get_remote(name, "mend")
+            odb = repo.cloud.get_remote_odb(name, "mend")
+        except DvcException as error:
+            raise SnowError(f"{' '.join(str(error).split())}; `dvc remote list` shows what is configured") from None
+        try:
+            yield Remote(found.name, found.path, found.fs, odb)
+        except SnowError:
+            raise
+        except Exception as error:  # each kind of storage has a client of its own with exceptions of its own
+            raise SnowError(f"the remote {found.name} at {found.path} failed: {' '.join(str(error).split())}; run it again") from error
+
+
+def cached_outputs(root: Path = Path()) -> list[tuple[str, str, int | None]]:
+    """(path, md5, bytes) of every output that dvc.lock and .dvc files name and that belongs on a remote."""
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        outs = [out for out in repo.index.outs if out.use_cache and out.can_push and out.hash_info and out.hash_name == "md5"]
+        return [(out.def_path, str(out.hash_info.value), out.meta.size) for out in outs]
+
+
 def _hand_over(repo: Any, known: Mapping[Path, hashes.Content]) -> None:
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_objects.fs import localfs

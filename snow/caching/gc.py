@@ -1,42 +1,105 @@
-"""`snow gc`: cached objects that neither the workspace nor any named commit needs, shown first, removed only when asked.
+"""`snow gc`: cached objects that no workspace and no named commit needs, shown first, removed only when asked.
 
-Which objects are needed is DVC's own answer (`dvc gc`). Job records of the run-cache whose objects are gone are useless and
-could only mislead, so they go too.
+Which objects are needed is DVC's own answer (`dvc gc`), for this clone and every other one that uses the same cache. Job records of
+the run-cache whose objects are gone are useless and could only mislead, so they go too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Set
+from collections.abc import Collection, Iterator, Sequence, Set
 from pathlib import Path
 
-import yaml
-
-from snow.caching.store import Store, open_store
+from snow.caching import clones, records
+from snow.caching.clones import Clone
+from snow.caching.store import Store, configured, open_store
 from snow.errors import SnowError
 
 
-def run(revision: str | None, all_commits: bool, remove: bool) -> int:
-    """Show, or with `remove` delete, what neither the workspace nor the kept commits need."""
+def run(revision: str | None, all_commits: bool, remove: bool, forget: Collection[str] = ()) -> int:
+    """Show, or with `remove` delete, what neither the workspaces nor the kept commits need; the clones at the paths `forget` are gone.
+
+    Raises SnowError, with nothing removed, when a clone that uses this cache cannot be seen from here or a run is going on in one.
+    """
     store = open_store()
     if store is None:
         raise SnowError("this is not a DVC repository; run `snow gc` in the root of a clone")
+    others, unseen = _other_clones(store)
+    _forget(unseen, others, forget)
+    unseen = [clone for clone in unseen if str(clone.path) not in forget]
+    if remove and unseen:
+        raise SnowError(f"{_unseen(unseen)}; run `snow gc` where it can be seen, or say `--forget {unseen[0].path}` if it is gone")
+    with _idle([Path.cwd(), *others]) if remove else contextlib.nullcontext():
+        said = _dvc_gc(revision, all_commits, remove, others)
+        print(said.strip())
+        dead = dead_records(store, set() if remove else _named(store, said))
+        for path in dead if remove else ():
+            path.unlink(missing_ok=True)
+    print(f"{len(dead)} job records whose objects {'are gone were removed' if remove else 'would be gone would be removed'}")
+    if others:
+        print(f"what {len(others)} other clones need was kept: {', '.join(map(str, others))}")
+    if not remove:
+        print(f"nothing was removed; {_unseen(unseen) if unseen else '`snow gc --remove` does it'}")
+    return 0
+
+
+def _other_clones(store: Store) -> tuple[list[Path], list[Clone]]:
+    """The other clones that use this cache, and those that cannot be seen from here. One that is here and uses another cache now is
+    struck off."""
+    others, unseen = [], []
+    for clone in clones.registered(store.root):
+        try:
+            here = clone.path.is_dir()
+            found = configured(clone.path) if here else None
+        except OSError:  # of another user, who lets nobody look
+            here, found = False, None
+        if found is not None and found.root.resolve() == store.root.resolve():
+            others += [clone.path] if clone.path != Path.cwd().resolve() else []
+        elif here and clone.host == os.uname().nodename:
+            clone.entry.unlink(missing_ok=True)
+        else:  # gone, or what lies there on this host is not what lies there on the other
+            unseen.append(clone)
+    return others, unseen
+
+
+def _forget(unseen: Sequence[Clone], others: Sequence[Path], paths: Collection[str]) -> None:
+    for path in paths:
+        entries = [clone.entry for clone in unseen if str(clone.path) == path]
+        if not entries:
+            known = ", ".join(str(clone.path) for clone in unseen) or "none"
+            reason = "is there and uses this cache" if Path(path) in others else "is not entered as a clone that uses this cache"
+            raise SnowError(f"--forget {path}: {path} {reason}; clones that cannot be seen from here: {known}")
+        for entry in entries:
+            entry.unlink(missing_ok=True)
+
+
+def _unseen(unseen: Sequence[Clone]) -> str:
+    first, more = unseen[0], f" and {len(unseen) - 1} more" if len(unseen) > 1 else ""
+    return f"the clone at {first.path} (seen on {first.host}){more} uses this cache and cannot be seen from here, nor what it needs"
+
+
+@contextlib.contextmanager
+def _idle(paths: Sequence[Path]) -> Iterator[None]:
+    with contextlib.ExitStack() as held:
+        for path in paths:
+            held.enter_context(clones.idle(path))
+        yield
+
+
+def _dvc_gc(revision: str | None, all_commits: bool, remove: bool, others: Sequence[Path]) -> str:
+    """What `dvc gc` says, dry or not."""
     keep = ["--all-commits"] if all_commits else ["--rev", revision] if revision else []
-    command = [str(Path(sys.executable).with_name("dvc")), "gc", "--workspace", *keep, "--force", *([] if remove else ["--dry"])]
+    projects = ["--projects", *map(str, others)] if others else []
+    command = [str(Path(sys.executable).with_name("dvc")), "gc", "--workspace", *projects, *keep, "--force", *([] if remove else ["--dry"])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SnowError(f"dvc gc failed: {done.stderr.strip()}")
-    said = done.stdout + done.stderr
-    print(said.strip())
-    dead = dead_records(store, set() if remove else _named(store, said))
-    for path in dead if remove else ():
-        path.unlink(missing_ok=True)
-    print(f"{len(dead)} job records whose objects {'are gone were removed' if remove else 'would be gone would be removed'}")
-    if not remove:
-        print("nothing was removed; `snow gc --remove` does it")
-    return 0
+        why = " ".join(done.stderr.split())
+        hint = "; the other clones need that commit too: `git fetch` there, or keep all commits" if revision and others else ""
+        raise SnowError(f"dvc gc failed and removed nothing: {why}{hint}")
+    return done.stdout + done.stderr
 
 
 def _named(store: Store, said: str) -> set[Path]:
@@ -48,12 +111,8 @@ def _named(store: Store, said: str) -> set[Path]:
 def dead_records(store: Store, going: Set[Path]) -> list[Path]:
     """Run-cache records, ours and DVC's, of which some output's object is missing or `going` to be."""
     found = []
-    for path in sorted((store.root / "runs").glob("*/*/*")):
-        try:
-            outs = yaml.safe_load(path.read_text())["outs"]
-            contents = [store.describe(out["md5"], out.get("size", 0)) for out in outs if "md5" in out]
-        except (yaml.YAMLError, KeyError, TypeError):
-            contents = [None]
+    for name, outs in records.every(store):
+        contents = [None] if outs is None else [store.describe(out["md5"], out.get("size")) for out in outs]
         if not all(known is not None and store.holds(known) and going.isdisjoint(store.objects(known)) for known in contents):
-            found.append(path)
+            found.append(store.root / "runs" / name)
     return found

@@ -59,6 +59,21 @@ def content(path: Path) -> Content:
     return Content(whole, sum(found.size for found in known.values()), pairs)
 
 
+def visible(path: Path) -> str:
+    """The MD5 of a file, or of the names and contents of a folder's files; hidden ones (.git, the records of `hf download`) and
+    bytecode left out, links followed. FileNotFoundError when it is missing."""
+    if not path.is_dir():
+        return content(path).md5
+    files, seen = [], set()
+    for folder, subfolders, names in os.walk(path, followlinks=True):
+        seen.add(os.path.realpath(folder))
+        inner = [name for name in subfolders if not name.startswith(".") and name != "__pycache__"]
+        subfolders[:] = [name for name in inner if os.path.realpath(os.path.join(folder, name)) not in seen]  # a link to above
+        files += [Path(folder, name) for name in names if not name.startswith(".")]
+    known = {file.relative_to(path).as_posix(): found for file, found in contents(files).items() if found is not None}
+    return hashlib.md5(listing((name, found.md5) for name, found in known.items()), usedforsecurity=False).hexdigest()
+
+
 def contents(paths: Iterable[Path]) -> dict[Path, Content | None]:
     """The content of many paths; None for a missing one. Large files and folders that are not remembered are hashed in parallel."""
     found: dict[Path, Content | None] = dict.fromkeys(paths)
@@ -78,7 +93,7 @@ def contents(paths: Iterable[Path]) -> dict[Path, Content | None]:
 
 
 def remember(path: Path, md5: str) -> None:
-    """Record the hash of a file that is already known, so that nobody reads it again."""
+    """Record the hash of a file that is already known, so that nobody reads it again; where that cannot be written, it is read again."""
     text = f"{md5} {_state(os.stat(path))}"
     if _packing is not None:
         _packing[os.fspath(path)] = text
@@ -86,15 +101,23 @@ def remember(path: Path, md5: str) -> None:
     memo = _memo(path)
     staged = f"{memo}.{os.getpid()}.{os.urandom(4).hex()}"
     try:
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        _write(staged, text)
+        os.replace(staged, memo)
+    except OSError:  # a full disk; what the hash was needed for may not need any space
+        with contextlib.suppress(OSError):
+            os.unlink(staged)
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(memo), exist_ok=True)
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
-    os.replace(staged, memo)
 
 
 @contextlib.contextmanager

@@ -176,7 +176,7 @@ def _spec_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Cau
         yield Cause("code", new["stage"], old["code"], new["code"])
     for name, was, is_now in _differences(old["packages"], new["packages"]):
         yield Cause("package", name, was, is_now)
-    if old.get("sources") != new.get("sources"):
+    if not spec.same_sources(old.get("sources"), new.get("sources")):
         yield Cause("source", new["stage"], old.get("sources"), new.get("sources"))
     if old["version"] != new["version"]:
         yield Cause("code", "snow.caching.spec", old["version"], new["version"])

@@ -6,6 +6,7 @@ and outputs are in the cache all the same, under the hashes dvc.lock gives.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,24 +36,28 @@ def adopt(store: Store, recorded: Mapping[str, str]) -> None:
     """Job records from the receipts dvc.lock names, for those whose outputs the cache holds; `recorded` are receipts (path to md5)
     that are on record already."""
     for entry, receipt in _entries(store, recorded):
-        found = {Path(path): store.find(md5) for path, md5 in entry.outputs.items()}
+        found = {Path(path): store.describe(md5) for path, md5 in entry.outputs.items()}
         known = {path: content for path, content in found.items() if content is not None}
         if len(known) == len(found):
-            records.note(store, entry, known | {entry.receipt: receipt})
+            try:
+                records.note(store, entry, known | {entry.receipt: receipt})
+            except OSError as error:
+                print(f"snow: the results of {entry.name} are in the cache without a record: {store.refusal(error)}", file=sys.stderr)
+                return
 
 
 def lost(store: Store, missing: Iterable[str]) -> list[str]:
     """Those of some missing outputs that dvc.lock names and the cache does not hold; of a folder whose listing is lost too, the folder."""
     named = outputs(store)
     around = {path: next((folder for folder in (path, *map(str, Path(path).parents)) if folder in named), None) for path in missing}
-    return sorted({found for found in around.values() if found is not None and store.find(named[found]) is None})
+    return sorted({found for found in around.values() if found is not None and store.describe(named[found]) is None})
 
 
 def _entries(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledger.Entry, hashes.Content]]:
     for path, md5 in outputs(store).items():
         if not path.startswith(f"{ledger.RECEIPTS}/") or md5.endswith(".dir") or recorded.get(path) == md5:
             continue
-        content = store.find(md5)
+        content = store.describe(md5)
         entry = ledger.parse(store.object_path(md5).read_bytes(), Path(path)) if content else None
         if entry is not None and content is not None:
             yield entry, content

@@ -11,9 +11,12 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from snow.caching import hashes, ledger
 from snow.caching.store import Store
@@ -66,53 +69,90 @@ def folder(store: Store, record: Mapping[str, Any]) -> Path:
 
 
 def save(store: Store, record: Mapping[str, Any]) -> None:
-    """Write a finished job's record."""
+    """Write a finished job's record. Raises OSError when the cache cannot take it."""
     path = folder(store, record) / _hash(record)
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
-    staged.write_text(json.dumps(record, indent=1) + "\n")  # JSON is YAML
-    os.replace(staged, path)
+    try:
+        staged.write_text(json.dumps(record, indent=1) + "\n")  # JSON is YAML
+        os.replace(staged, path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
 
 
 def load(store: Store, record: Mapping[str, Any]) -> dict[str, hashes.Content] | None:
     """The outputs `{path: content}` an earlier run of the same job left, or None; an entry whose objects are gone does not count."""
-    place = folder(store, record)
-    candidates = [path for path in place.glob("[0-9a-f]*") if path.is_file()] if place.is_dir() else []
-    for path in sorted(candidates, key=lambda found: (found.stat().st_mtime_ns, found.name), reverse=True):
+    for path in _newest_first(folder(store, record)):
         try:
             outs = json.loads(path.read_text())["outs"]
             found = {out["path"]: store.describe(out["md5"], out["size"]) for out in outs}
-        except (ValueError, KeyError, TypeError):
-            continue  # not ours, or torn by a crashed machine
+        except (ValueError, KeyError, TypeError, OSError):
+            continue  # not ours, torn by a crashed machine, not readable by this user, or removed just now
         if all(known is not None and store.holds(known) for known in found.values()):
             return {path: known for path, known in found.items() if known is not None}
     return None
 
 
-def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> dict[str, str]:
-    """Records for finished jobs whose outputs came with a pull or a checkout and not from here; returns the receipts (path to md5)
-    of those that are on record now.
+def _newest_first(place: Path) -> list[Path]:
+    """The records in a job's folder; none where it does not exist or this user may not look."""
+    try:
+        with os.scandir(place) as entries:
+            found = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+    except OSError:
+        return []
+    return [place / name for _, name in sorted(found, reverse=True)]
 
-    Without them a clone that pulled artifacts but no run-cache would compute again what a changed neighbour makes it ask for.
+
+def every(store: Store) -> Iterator[tuple[str, list[dict[str, Any]] | None]]:
+    """Every record of the cache, ours and DVC's: its path under `runs`, and the outputs that have a hash; None for one that cannot be
+    read."""
+    runs = store.root / "runs"
+    for path in sorted(runs.glob("*/*/[0-9a-f]*")):
+        try:
+            outs = [
+                {**out, "md5": str(out["md5"]), "path": str(out["path"])}
+                for out in yaml.safe_load(path.read_text())["outs"]
+                if "md5" in out
+            ]
+        except (yaml.YAMLError, KeyError, TypeError, OSError, UnicodeDecodeError):
+            outs = None
+        yield path.relative_to(runs).as_posix(), outs
+
+
+def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> dict[str, str]:
+    """Into the cache, with a record, goes what finished jobs left in place and what is not there: it came with a pull or a checkout,
+    the cache was full when it was made, or was damaged since. Returns the receipts (path to md5) of those that are on record now.
+
+    Without that a clone that pulled artifacts but no run-cache would compute again what a changed neighbour makes it ask for. A
+    cache that still takes nothing is one sentence, not an error: the results are in place.
     """
-    on_record = {}
+    on_record, missing = {}, []
     for found in entries:
-        made = {path: present[path] for path in (*map(Path, found.outputs), found.receipt)}
-        known = {path: content for path, content in made.items() if content is not None}
-        if len(known) < len(made) or any(known[Path(path)].md5 != md5 for path, md5 in found.outputs.items()):
+        made = {path: content for path in (*map(Path, found.outputs), found.receipt) if (content := present[path]) is not None}
+        if len(made) <= len(found.outputs) or any(made[Path(path)].md5 != md5 for path, md5 in found.outputs.items()):
             continue
-        if not folder(store, _of(found, dict.fromkeys(known))).is_dir():
-            for path, content in known.items():
+        if _newest_first(folder(store, _of(found, made))) and all(map(store.holds, made.values())):
+            on_record[found.receipt.as_posix()] = made[found.receipt].md5
+        else:
+            missing.append((found, made))
+    for number, (found, made) in enumerate(missing):
+        try:
+            for path, content in made.items():
                 store.add(path, content)
-            note(store, found, known)
-        on_record[found.receipt.as_posix()] = known[found.receipt].md5
+            note(store, found, made)
+        except OSError as error:
+            jobs = f"the results of {len(missing) - number} finished jobs" if len(missing) > number + 1 else f"the results of {found.name}"
+            print(f"snow: {jobs} are in place, but {store.refusal(error)}", file=sys.stderr)
+            break
+        on_record[found.receipt.as_posix()] = made[found.receipt].md5
     return on_record
 
 
 def note(store: Store, found: ledger.Entry, made: Mapping[Path, hashes.Content]) -> None:
-    """The record of a finished job whose outputs and receipt the cache holds, unless there is one."""
+    """The record of a finished job whose outputs and receipt the cache holds, unless there is one. Raises OSError as `save` does."""
     record = _of(found, made)
-    if not folder(store, record).is_dir():
+    if not _newest_first(folder(store, record)):
         save(store, record)
 
 

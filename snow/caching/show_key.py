@@ -30,6 +30,8 @@ def describe(params: Params, name: str, instance: str) -> dict[str, Any]:
         for input_name, pairs in told["inputs"].items()
     }
     decided = ledger.Specs(params, graph).of(stage, instance)
+    if "sources" in decided:  # what is not known here counts as its last run knew it
+        decided = decided | {"sources": spec.filled(told["spec"].get("sources"), decided["sources"])}
     return {
         "stage": name,
         "instance": instance,

@@ -32,7 +32,25 @@ def sources(stage: Stage, params: settings.Params, instances: Collection[str]) -
     if stage.fingerprint is None:
         return {}
     view = settings.view(params, stage.reads(""), stage.name)
-    return importlib.import_module(stage.fingerprint).fingerprint(view, instances)
+    return importlib.import_module(stage.fingerprint).fingerprint(view, instances, stage.env)
+
+
+def filled(old: Any, new: Any) -> Any:
+    """`new`, one instance's sources, with what is not known here (None) taken from `old`, those of its receipt."""
+    if new is None:
+        return old
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return {name: filled(old.get(name), value) for name, value in new.items()}
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [filled(*pair) for pair in zip(old, new, strict=True)]
+    return new
+
+
+def same_sources(old: Any, new: Any) -> bool:
+    """Whether what a job read outside the repository is unchanged: `old` is from its receipt, `new` is one instance's sources now,
+    both None for a stage that reads nothing there. What is not known here is taken as unchanged, or a clone that has no network
+    and no weights would make again what it has pulled."""
+    return (old is None) == (new is None) and filled(old, new) == old
 
 
 def of(stage: Stage, instance: str, params: settings.Params, seen: Sources) -> dict[str, Any]:
@@ -82,8 +100,7 @@ def key(spec: dict[str, Any], instance: str, inputs: dict[str, list[str]]) -> st
 def package_version(env: str, name: str) -> str:
     """The version of a distribution in a locked environment, without a local part such as +cpu; from the lock when it is not installed."""
     try:
-        python = environments.python_of(env)
-        places = [str(path) for path in python.parent.parent.glob("lib/python*/site-packages")] if python else None
+        places = environments.site_packages(env)
     except SnowError:
         places = []  # not installed on this machine; what the lock would install decides
     found = next(iter(_distributions(name, places)), None)

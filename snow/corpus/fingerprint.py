@@ -1,20 +1,20 @@
 """What collection reads outside the repository, told by content, so that a changed source makes exactly its own shards run again.
 
-One value per unit of the shard: a distribution's version, the contents of a folder or data file (hashed once and remembered),
-the commit of a local git repository. What lives on the network is what its revision says it is: a branch or a data set without
-a revision is taken as unchanged, so pin it. Where a source lies (`paths`) is no part of it, so a file more makes one shard more
-to do, and a corpus that was moved none.
+One value per unit of the shard: a distribution's version, the contents of a folder or data file (hashed once and remembered), the
+commit of a git repository or a data set of the hub. Of what lives on the network only a job finds out the commit; elsewhere it is
+None, not known here, and taken as unchanged. Where a source lies on this machine (`paths`) is no part of it, so a file more makes
+one shard more to do, and a corpus that was moved none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from snow import packaged, references
 from snow.caching import hashes
 from snow.corpus import folders, git, installed, units
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from snow.recipe import Source
 
 
-def fingerprint(params: View, instances: Collection[str]) -> dict[str, dict[str, list[list[str]]]]:
+def fingerprint(params: View, instances: Collection[str], env: str) -> dict[str, dict[str, list[list[Any]]]]:
     """`{instance: {source: [[unit, value], ...]}}`: the units of each of those shards in the order in which collection reads them.
 
     Every source is listed once; only what lies in the shards asked for is read. A source that is missing has no units here,
-    collection names it.
+    collection names it. Raises SnowError when a job asks a server for a commit and gets none.
     """
-    everywhere = {source.name: [[path, ""] for path in source.paths if source.kind == "huggingface"] for source in params.sources}
+    everywhere = {source.name: _data_sets(source, env) if source.kind == "huggingface" else [] for source in params.sources}
     asked = {int(instance): {name: list(units) for name, units in everywhere.items()} for instance in instances}
 
     def wanted(name: str) -> bool:
@@ -41,8 +41,15 @@ def fingerprint(params: View, instances: Collection[str]) -> dict[str, dict[str,
     return {instance: asked[int(instance)] for instance in instances}
 
 
-def _units(source: Source, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
-    """(name, value) of every wanted unit but those of a hub data set, whose files are known only where the network is."""
+def _data_sets(source: Source, env: str) -> list[list[str | None]]:
+    """(name, value) of every data set of a hub source: which of its files is in which shard is known only where the network is."""
+    names = (Path(path).name if packaged.is_local(path) else path for path in source.paths)
+    values = (references.identity("dataset", path, source.revision, env) for path in source.paths)
+    return [list(pair) for pair in zip(names, values, strict=True)]
+
+
+def _units(source: Source, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Any]]:
+    """(name, value) of every wanted unit of the other kinds."""
     paths = [Path(given).expanduser() for given in source.paths]
     if source.kind == "environment":
         yield from (unit for unit in _distributions(paths) if wanted(unit[0]))
@@ -56,7 +63,8 @@ def _units(source: Source, wanted: Callable[[str], bool]) -> Iterator[tuple[str,
         for given, path in zip(source.paths, paths, strict=True):
             name = git.repository_name(given)
             if wanted(name):
-                yield name, _commit(path, source.revision) if path.is_dir() else git.shown(given)
+                commit = git.commit_of(f"source {source.name}: the git repository {git.shown(given)}", given, source.revision)
+                yield name, commit if path.is_dir() else [git.shown(given), commit]
 
 
 def _distributions(prefixes: list[Path]) -> Iterator[tuple[str, str]]:
@@ -98,9 +106,3 @@ def _table_name(source: Source, path: Path) -> str:
     if source.kind != "archive":
         return path.name
     return next(unit.name for unit in folders.archive_units(source.name, (str(path),), None))
-
-
-def _commit(repository: Path, revision: str | None) -> str:
-    """The commit a revision stands for; empty for a repository without it, which collection counts as empty or names as broken."""
-    command = ["git", "-C", str(repository), "rev-parse", "--quiet", "--verify", f"{revision or 'HEAD'}^{{commit}}"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

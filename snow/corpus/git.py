@@ -1,14 +1,15 @@
 """Source kind `git`: one repository at one revision, read blob by blob from a bare mirror without a checkout.
 
-Mirrors live in a folder per URL, guarded by a lock, so that runs side by side fetch once. A revision that is a full commit
-hash and already mirrored needs no network; a branch, a tag or nothing (the remote's HEAD) is fetched anew each time the job
-runs, and the commit it stood for is recorded in the receipt.
+Mirrors live in a folder per URL, guarded by a lock, so that runs side by side fetch once. What a branch, a tag or nothing (the
+remote's HEAD) stands for is found out before the job's key is computed, and that commit is read; one that is already mirrored
+needs no network.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from snow import pinned
 from snow.corpus import licenses, units
 from snow.corpus.units import Refusal, Repository, Unit
 from snow.errors import SnowError
@@ -42,6 +44,31 @@ def repository_name(url: str) -> str:
     return Path(plain).resolve().name
 
 
+def commit_of(about: str, url: str, revision: str | None) -> str | None:
+    """The commit a revision (HEAD without one) stands for. Of a local repository: as it is now, empty where it has none, which
+    collection counts as empty or names as broken. Of a URL: a full hash is itself, else in a job what the server says, None when that
+    is not known here. SnowError `about` with git's words when the server cannot be asked."""
+    name, path = revision or "HEAD", Path(url).expanduser()
+    if path.is_dir():
+        return pinned.resolved(("git", url, name), functools.partial(_local_commit, path, name), str)
+    if _COMMIT.fullmatch(name):
+        return name
+    return pinned.resolved(("git", url, name), lambda: None, functools.partial(_served_commit, about, url, name))
+
+
+def _local_commit(repository: Path, name: str) -> str:
+    words = ("rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}")
+    return _git("", "-C", str(repository), *words, check=False).stdout.decode().strip()
+
+
+def _served_commit(about: str, url: str, name: str) -> str | None:
+    """As git fetch would choose among references of that name; None for a short hash."""
+    wanted = (name, f"refs/{name}", f"refs/tags/{name}^{{}}", f"refs/tags/{name}", f"refs/heads/{name}")
+    lines = _git(about, "ls-remote", url, *wanted).stdout.decode("utf-8", "replace").splitlines()
+    served = {reference: commit for commit, _, reference in (line.partition("\t") for line in lines)}
+    return next((served[reference] for reference in wanted if reference in served), None)
+
+
 def shown(url: str) -> str:
     """A URL without the credentials it may carry."""
     return re.sub(r"://[^/@]*@", "://", url)
@@ -50,7 +77,7 @@ def shown(url: str) -> str:
 def _open(source: str, url: str, revision: str | None, stated: str | None, cache: Path) -> Repository:
     about = f"source {source}: the git repository {shown(url)}"
     mirror = cache / hashlib.sha256(url.encode()).hexdigest()[:32]
-    commit = _mirrored(about, url, revision, mirror)
+    commit = _mirrored(about, url, commit_of(about, url, revision) or revision, mirror)
     if commit is None:
         return Repository((), None, "", lambda wanted: iter(()))
     blobs: dict[str, str] = {}

@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from snow import hub
 from snow.corpus import units
 from snow.corpus.units import Refusal, Row, Table, Unit
 from snow.errors import SnowError
@@ -73,7 +74,8 @@ def hub_units(
     for name in names:
         about = f"source {source}: the data set {name}"
         try:
-            whole = datasets.load_dataset(name, subset, split=split, revision=revision, streaming=True)
+            place, commit = hub.source("dataset", name, revision)
+            whole = datasets.load_dataset(place, subset, split=split, revision=commit, streaming=True)
         except Exception as error:  # datasets raises a dozen kinds, from ValueError to HTTP errors, for what is the user's to correct
             asked = f"subset {subset}, split {split}, revision {revision}"
             raise SnowError(f"{about} ({asked}) cannot be loaded: {_first_line(error)}; correct it in params.yaml") from error

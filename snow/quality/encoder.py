@@ -23,7 +23,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
-from snow import packaged
+from snow import hub
 from snow.errors import SnowError
 from snow.quality.windows import TOKEN, Window, length
 
@@ -63,13 +63,12 @@ def load(reference: str, revision: str | None, threads: int, precision: Precisio
     torch.set_num_threads(threads)
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()  # a missing pooler is no news: it is not used
-    local = reference.startswith(packaged.PREFIX) or Path(reference).expanduser().exists()
-    name = str(packaged.locate(reference)) if local else reference
+    name, commit = hub.source("model", reference, revision)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, use_fast=True)
-        model = AutoModel.from_pretrained(name, revision=revision, dtype=dtype, attn_implementation="sdpa")
-        pooling_file = cached_file(name, POOLING_FILE, revision=revision, _raise_exceptions_for_missing_entries=False)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=commit, use_fast=True)
+        model = AutoModel.from_pretrained(name, revision=commit, dtype=dtype, attn_implementation="sdpa")
+        pooling_file = cached_file(name, POOLING_FILE, revision=commit, _raise_exceptions_for_missing_entries=False)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise SnowError(f"the encoder {reference} cannot be loaded: {reason}; name a folder, a package or a reachable hub model") from error

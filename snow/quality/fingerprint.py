@@ -1,24 +1,29 @@
-"""What `annotate` reads outside the repository and the packages: local encoders and sets of positives, told by content.
-
-A model or set on the hub is what its revision says it is; without a revision it is taken as unchanged, so pin it.
-"""
+"""What `annotate` reads outside the repository: the encoder and the sets of positives."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from snow.caching import hashes
+from snow import references
 
 if TYPE_CHECKING:
     from snow.params import View
+    from snow.recipe import Positives
 
 
-def fingerprint(params: View, instances: Collection[str]) -> dict[str, dict[str, str]]:
-    """`{instance: {path: hash}}` of the encoder and the positives that are files or folders here, the same for every instance; one
-    that is missing is named by the stage."""
-    named = [params.annotator.encoder, *(source.path for source in params.annotator.positives)]
-    found = hashes.contents(Path(name).expanduser() for name in named)
-    told = {str(path): content.md5 for path, content in found.items() if content is not None}
+def fingerprint(params: View, instances: Collection[str], env: str) -> dict[str, dict[str, Any]]:
+    """`{instance: {param: content or commit}}`, the positives in their order, the same for every instance. Raises SnowError as
+    `references` does."""
+    settings = params.annotator
+    told = {
+        "annotator.encoder": references.identity("model", settings.encoder, settings.revision, env),
+        "annotator.positives": [_positives(source, env) for source in settings.positives],
+    }
     return dict.fromkeys(instances, told)
+
+
+def _positives(source: Positives, env: str) -> str | None:
+    if source.kind == "json":
+        return references.content(source.path, env)
+    return references.identity("dataset", source.path, source.revision, env)

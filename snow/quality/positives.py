@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from snow import packaged
+from snow import hub, packaged
 from snow.errors import SnowError
 from snow.tables import document_id
 from snow.tokens.seeded import draw
@@ -105,8 +105,9 @@ def _hub_rows(source: Any) -> Iterator[Any]:
     """Rows of a Hugging Face data set (or of a folder that `datasets` can open), streamed."""
     import datasets  # slow to import, and only this kind of set needs it
 
+    name, commit = hub.source("dataset", source.path, source.revision)
     try:
-        yield from datasets.load_dataset(source.path, split=source.split, revision=source.revision, streaming=True)
+        yield from datasets.load_dataset(name, split=source.split, revision=commit, streaming=True)
     except (OSError, ValueError) as error:  # what datasets and huggingface_hub raise when offline, missing, gated or without the split
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise SnowError(

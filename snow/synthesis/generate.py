@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from snow import digest, packaged
+from snow import digest, hub, packaged
 from snow.caching import hashes
 from snow.errors import SnowError
 from snow.synthesis import client, endpoint, seeds
@@ -100,18 +100,17 @@ class Weights:
 
 
 def identify(generator: Generator) -> tuple[Model, Weights]:
-    """Who answers. Local weights are named by their file and, unless `revision` says otherwise, by their content."""
+    """Who answers. Local weights are named by their file and their content, those of the hub by their commit."""
     reference = generator.model
-    local = generator.backend == "llamacpp" or (
-        generator.backend == "vllm" and (reference.startswith(packaged.PREFIX) or Path(reference).expanduser().exists())
-    )
-    if not local:
+    if generator.backend == "openai":
         return Model(reference, generator.revision), Weights(reference, generator.revision)
+    if generator.backend == "vllm" and not packaged.is_local(reference):
+        name, commit = hub.source("model", reference, generator.revision)
+        return Model(name, commit), Weights(name, commit)
     path = packaged.locate(reference)
     if generator.backend == "llamacpp" and path.suffix != ".gguf":
         raise SnowError(f"synthesis.generator.model {reference} is {path.name}, but the backend llamacpp needs a .gguf file")
-    revision = generator.revision or f"md5:{hashes.content(path).md5}"
-    return Model(path.stem if path.is_file() else path.name, revision), Weights(str(path), None)
+    return Model(path.stem if path.is_file() else path.name, f"md5:{hashes.visible(path)}"), Weights(str(path), None)
 
 
 def plan(selected: Mapping[str, pa.Table], python_share: float, options: Synthesis, seed: int, shard: int) -> list[Draw]:

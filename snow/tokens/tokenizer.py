@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from snow import hub
 from snow.errors import SnowError
-from snow.packaged import PREFIX, locate
 from snow.tables import read_batches
 from snow.tokens import vocabulary
 from snow.tokens.gguf import byte_level, read_gguf
@@ -56,12 +56,11 @@ def train(texts: Iterable[str], vocab_size: int, special_tokens: Sequence[str]) 
 
 def pretrained(reference: str, revision: str | None) -> Tokenizer:
     """The backend of a hub name, a folder, a GGUF file or package:...; SnowError when there is none or it is not byte-level."""
-    local = reference.startswith(PREFIX) or Path(reference).expanduser().exists()
-    source = locate(reference) if local else reference
-    if isinstance(source, Path) and source.suffix == ".gguf":
-        return read_gguf(source)
+    source, commit = hub.source("model", reference, revision)
+    if source.endswith(".gguf") and Path(source).exists():
+        return read_gguf(Path(source))
     try:
-        backend = getattr(AutoTokenizer.from_pretrained(source, revision=revision), "backend_tokenizer", None)
+        backend = getattr(AutoTokenizer.from_pretrained(source, revision=commit), "backend_tokenizer", None)
     except (OSError, ValueError) as error:
         raise SnowError(f"tokenizer.pretrained {reference}: no tokenizer could be loaded ({' '.join(str(error).split())[:200]})") from None
     if backend is None:

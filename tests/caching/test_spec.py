@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snow import digest
+from snow import digest, jobs
 from snow import params as settings
 from snow.caching import hashes, ledger, spec
 from snow.stages import STAGES
@@ -22,19 +22,23 @@ def params(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> settings.Params:
     return settings.load(ROOT / "params.yaml")
 
 
+def specs(params: settings.Params) -> ledger.Specs:
+    return ledger.Specs(params, jobs.graph(params))
+
+
 def test_the_key_has_the_params_a_stage_reads_and_no_others(params: settings.Params) -> None:
-    decided = ledger.Specs(params).of(STAGES["pretrain"], "phase2")
+    decided = specs(params).of(STAGES["pretrain"], "phase2")
     assert set(decided["params"]) == {"seed", "model", "pretrain.phase2"}
 
 
 def test_the_key_does_not_know_where_it_runs(params: settings.Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    here = ledger.Specs(params).of(STAGES["clean"], "00000")
+    here = specs(params).of(STAGES["clean"], "00000")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     monkeypatch.setenv("HOSTNAME", "another")
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert ledger.Specs(params).of(STAGES["clean"], "00000") == here
+    assert specs(params).of(STAGES["clean"], "00000") == here
 
 
 def test_an_undeclared_param_cannot_be_read(params: settings.Params) -> None:
@@ -45,7 +49,7 @@ def test_an_undeclared_param_cannot_be_read(params: settings.Params) -> None:
 
 
 def test_inputs_enter_by_name_and_content(params: settings.Params) -> None:
-    decided = ledger.Specs(params).of(STAGES["clean"], "00000")
+    decided = specs(params).of(STAGES["clean"], "00000")
     one = spec.key(decided, "00000", {"a": ["1"], "b": ["2"]})
     assert one == spec.key(decided, "00000", {"b": ["2"], "a": ["1"]})
     assert one != spec.key(decided, "00000", {"a": ["2"], "b": ["1"]})
@@ -62,7 +66,7 @@ def test_a_value_without_a_stable_form_is_an_error() -> None:
 
 
 def test_a_spec_file_is_rewritten_only_when_it_changes(params: settings.Params) -> None:
-    decided = ledger.Specs(params).of(STAGES["clean"], "00000")
+    decided = specs(params).of(STAGES["clean"], "00000")
     path = spec.path_of(STAGES["clean"], "00000")
     assert spec.write(path, decided)
     written = path.stat().st_mtime_ns
@@ -71,34 +75,51 @@ def test_a_spec_file_is_rewritten_only_when_it_changes(params: settings.Params) 
     assert spec.write(path, decided | {"code": "other"})
 
 
-def test_causes_are_exact(params: settings.Params, tmp_path: Path) -> None:
-    stage = STAGES["clean"]
-    source, made = Path("in.bin"), Path("out.bin")
-    source.write_bytes(b"1")
-    made.write_bytes(b"2")
-    decided = ledger.Specs(params).of(stage, "00000")
+def test_causes_are_exact(params: settings.Params) -> None:
+    """Over two jobs of the recipe: what one wrote the other reads."""
+    made = {"corpus/raw/00000.parquet": b"1", "corpus/signals/00000.parquet": b"2", "corpus/clean/00000.parquet": b"3"}
+    for name, content in {**made, "corpus/decisions/00000.parquet": b"4"}.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(content)
+    job = jobs.graph(params).by_name["clean 00000"]
+    decided = specs(params).of(STAGES["clean"], "00000")
     told = {
         "stage": "clean",
         "instance": "00000",
         "key": "k",
         "spec": decided,
-        "inputs": {"documents": [[str(source), hashes.content(source).md5]]},
-        "outputs": {"documents": [str(made), hashes.content(made).md5]},
+        "inputs": {name: [[path, hashes.content(Path(path)).md5] for path in paths] for name, paths in job.inputs.items()},
+        "outputs": {name: [path, hashes.content(Path(path)).md5] for name, path in job.outputs.items()},
     }
-    Path("receipts/clean").mkdir(parents=True)
-    Path("receipts/clean/00000.json").write_text(json.dumps(told))
-    (entry,) = ledger.read()
-    assert ledger.causes(entry, decided, ledger.workspace([entry])) == []
+
+    def verdict(**changes: object) -> ledger.Verdict:
+        Path(job.receipt).parent.mkdir(parents=True, exist_ok=True)
+        Path(job.receipt).write_bytes(ledger.dump(told | changes))
+        return ledger.look(params).verdicts["clean 00000"]
+
+    assert verdict().state == "waiting"  # for what nobody vouches
+    assert verdict().waits_for == ("collect 00000", "measure 00000")
 
     changed = json.loads(json.dumps(decided))
     changed["params"]["filters"]["max_lines"] = 7
-    (cause,) = ledger.causes(entry, changed, ledger.workspace([entry]))
-    assert (cause.kind, cause.what, cause.new) == ("param", "filters.max_lines", 7)
+    changed["params"]["filters"]["languages"]["HTML"]["max_bytes"] = None  # which is not the same as absent
+    causes = verdict(spec=changed).causes
+    assert [(cause.kind, cause.what) for cause in causes] == [("param", "filters.languages.HTML.max_bytes"), ("param", "filters.max_lines")]
 
-    source.write_bytes(b"11")
-    made.unlink()
-    found = ledger.causes(entry, decided, ledger.workspace([entry]))
-    assert [(cause.kind, cause.what) for cause in found] == [("input", "in.bin"), ("output", "out.bin")]
+    fewer = verdict(inputs={"documents": told["inputs"]["documents"]}).causes
+    assert fewer == (ledger.Cause("reads", "corpus/signals/00000.parquet", False, True),)
+
+    Path("corpus/raw/00000.parquet").write_bytes(b"11")
+    Path("corpus/clean/00000.parquet").unlink()
+    found = verdict().causes
+    assert [(cause.kind, cause.what) for cause in found] == [
+        ("input", "corpus/raw/00000.parquet"),
+        ("output", "corpus/clean/00000.parquet"),
+    ]
+
+    text = Path(job.receipt).read_text()
+    Path(job.receipt).write_text(text.replace('"00000"', '"00001"'))
+    assert ledger.look(params).verdicts["clean 00000"].state == "missing", "an edited receipt vouches for nothing"
 
 
 def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

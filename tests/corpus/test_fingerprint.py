@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from snow.corpus import units
+from snow import pinned
+from snow.corpus import git, units
 from snow.corpus.fingerprint import fingerprint
+from snow.errors import SnowError
 from snow.params import View
 from snow.recipe import Source
 
@@ -21,7 +23,8 @@ EVERY = [f"{number:05}" for number in range(SHARDS)]
 
 def told(*sources: dict[str, Any], instances: list[str] = EVERY) -> dict[str, Any]:
     """The fingerprints of the shards over some sources."""
-    return fingerprint(View({"sources": [Source(name="s", **source) for source in sources], "shards": SHARDS}, "collect"), instances)
+    view = View({"sources": [Source(name="s", **source) for source in sources], "shards": SHARDS}, "collect")
+    return fingerprint(view, instances, "base")
 
 
 def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -89,28 +92,61 @@ def test_a_folder_counts_by_its_files(tables: Path) -> None:
 
 
 def test_a_git_repository_counts_by_its_commit(tables: Path) -> None:
-    def git(*words: str) -> None:
+    def run(*words: str) -> None:
         identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
         subprocess.run(["git", "-C", str(tables / "repo"), *identity, *words], check=True, capture_output=True)
 
     (tables / "repo").mkdir()
-    git("init", "-q")
-    git("commit", "-q", "--allow-empty", "-m", "one")
-    git("tag", "v1")
+    run("init", "-q")
+    run("commit", "-q", "--allow-empty", "-m", "one")
+    run("tag", "v1")
     head, pinned = ({"kind": "git", "paths": ["repo"], "revision": revision} for revision in (None, "v1"))
     before = told(head), told(pinned)
-    git("commit", "-q", "--allow-empty", "-m", "two")
+    run("commit", "-q", "--allow-empty", "-m", "two")
     assert differing(before[0], told(head)) == [shard_of("repo")]
     assert told(pinned) == before[1]
-    git("tag", "-f", "v1")
+    run("tag", "-f", "v1")
     assert differing(before[1], told(pinned)) == [shard_of("repo")]
 
 
 def test_what_is_on_the_network_counts_by_its_name_without_credentials() -> None:
     found = told({"kind": "git", "paths": ["https://me:secret@example.invalid/team/code.git"]})
-    assert found[shard_of("team/code")]["s"] == [["team/code", "https://example.invalid/team/code.git"]]
+    assert found[shard_of("team/code")]["s"] == [["team/code", ["https://example.invalid/team/code.git", None]]]
+    fixed = told({"kind": "git", "paths": ["https://example.invalid/team/code.git"], "revision": "a" * 40})
+    assert fixed[shard_of("team/code")]["s"] == [["team/code", ["https://example.invalid/team/code.git", "a" * 40]]]
     hub = told({"kind": "huggingface", "paths": ["team/set"]})
-    assert all(units == {"s": [["team/set", ""]]} for units in hub.values()), "which file is in which shard is known only there"
+    assert all(units == {"s": [["team/set", None]]} for units in hub.values()), "which file is in which shard is known only there"
+
+
+def test_a_job_finds_out_the_commit_of_a_url_once_and_reads_that_one(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pinned, "_pins", {})  # as in a job's process
+
+    def commit(name: str) -> str:
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
+        (tables / "repo" / name).write_text("x = 1\n")
+        for words in (("add", "."), ("commit", "-q", "-m", name), ("tag", "-a", "-m", name, name)):
+            subprocess.run(["git", "-C", str(tables / "repo"), *identity, *words], check=True, capture_output=True)
+        head = subprocess.run(["git", "-C", str(tables / "repo"), "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+        return head.stdout.strip()
+
+    (tables / "repo").mkdir()
+    subprocess.run(["git", "-C", str(tables / "repo"), "init", "-q", "-b", "main"], check=True)
+    first = commit("one.py")
+    url = f"file://{tables}/repo"
+    head, branch, tag = ({"kind": "git", "paths": [url], "revision": revision} for revision in (None, "main", "two.py"))
+    name = git.repository_name(url)
+    assert told(head)[shard_of(name)]["s"] == [[name, [url, first]]]
+    second = commit("two.py")
+    assert told(head)[shard_of(name)]["s"] == [[name, [url, first]]]
+    assert told(branch)[shard_of(name)]["s"] == told(tag)[shard_of(name)]["s"] == [[name, [url, second]]]
+    for revision, commit_read, files in ((None, first, ["one.py"]), ("two.py", second, ["one.py", "two.py"])):
+        (unit,) = git.git_units("s", (url,), revision, "MIT", tables / "mirrors")
+        repository = unit.open()
+        assert isinstance(repository, units.Repository)
+        assert (list(repository.files), repository.facts) == (files, {name: commit_read})
+    gone = {"kind": "git", "paths": [f"file://{tables}/nowhere"]}
+    with pytest.raises(SnowError, match=r"source s: the git repository file://.*/nowhere cannot be read, git ls-remote says"):
+        told(gone)
 
 
 def test_a_source_that_is_gone_is_a_change(tables: Path) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,7 +48,9 @@ def test_what_a_pull_brought_is_used_and_what_it_lacks_is_named(clone: Clone, fr
     assert "`dvc pull`" in planned.stderr
     other.snakemake("eval-phase1")
     assert other.executed() == {"measure 00000"}
-    assert {name: content for name, content in clone.contents().items() if name.startswith("models/phase1")}.items() <= other.contents().items()
+    assert {
+        name: content for name, content in clone.contents().items() if name.startswith("models/phase1")
+    }.items() <= other.contents().items()
 
 
 def test_dvc_leaves_the_files_of_a_running_snakemake_alone(clone: Clone) -> None:

@@ -74,7 +74,9 @@ def test_dvc_does_not_record_what_a_profile_overlaid(clone: Clone) -> None:
 
 
 def test_a_part_of_an_artifact_is_not_recorded_as_the_whole(clone: Clone) -> None:
-    subprocess.run(["rm", "-rf", *(str(clone.path / name) for name in ("dvc.lock", "corpus", "receipts", ".snow", ".snakemake"))], check=True)
+    subprocess.run(
+        ["rm", "-rf", *(str(clone.path / name) for name in ("dvc.lock", "corpus", "receipts", ".snow", ".snakemake"))], check=True
+    )
     clone.snakemake("corpus/raw/00000.parquet")
     assert "corpus-raw" not in (lock(clone) if (clone.path / "dvc.lock").exists() else {})
     clone.dvc("repro", "corpus-signals")

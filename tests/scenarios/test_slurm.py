@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from snow import graph, params
+from snow import jobs, params
 from tests.cluster.conftest import running_cluster
 from tests.cluster.project import SITE
 
@@ -27,9 +27,9 @@ def submitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 
 
 def test_every_stage_ran_as_a_slurm_job(submitted: Clone) -> None:
-    jobs = [log.parent.name.split("+") for log in (submitted.path / "logs/slurm").rglob("*.log")]
-    assert {rule for rules in jobs for rule in rules} == set(graph.instances(params.load(submitted.path / "params.yaml")))
-    assert ["clean", "measure", "sign"] in jobs
+    submissions = [log.parent.name.split("+") for log in (submitted.path / "logs/slurm").rglob("*.log")]
+    assert {rule for rules in submissions for rule in rules} == set(jobs.graph(params.load(submitted.path / "params.yaml")).instances)
+    assert ["clean", "measure", "sign"] in submissions
 
 
 def test_artifacts_are_those_of_one_machine_byte_for_byte(submitted: Clone, finished: Clone) -> None:

@@ -192,7 +192,7 @@ def test_local_weights_are_named_by_their_content(tmp_path: Path, monkeypatch: p
 
     assert model("a/tiny.gguf").name == "tiny"
     assert model("a/tiny.gguf") == model("b/tiny.gguf") != model("c/tiny.gguf")
-    assert model("a/tiny.gguf", **{"synthesis.generator.revision": "v1"}).revision == "v1"
+    assert model("a/tiny.gguf", **{"synthesis.generator.revision": "v1"}) == model("a/tiny.gguf"), "a revision is a hub name's"
     (tmp_path / "a" / "tiny.bin").write_bytes(b"")
     with pytest.raises(SnowError, match=r"needs a \.gguf file"):
         model("a/tiny.bin")

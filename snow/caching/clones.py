@@ -1,0 +1,92 @@
+"""Which clones use a cache directory: a small file for each under `clones/`, so that `snow gc` in one of them knows of the others.
+
+A clone is entered when it first opens the cache for a job or a run. One that may not write there is not known, nor is one that only
+ever used `dvc` itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from snow.errors import SnowError
+
+FOLDER = "clones"
+LOCK = Path(".snow/lock")  # held by a run
+STAGING = Path(".snow/staging")  # has a lock for each running job, which may outlive its run
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone as it was entered: its absolute path, and the host that saw it there."""
+
+    path: Path
+    host: str
+    entry: Path
+
+
+def register(cache: Path, clone: Path) -> None:
+    """Enter a clone; nothing is written when it is there already, or cannot be."""
+    path = clone.resolve()
+    entry = cache / FOLDER / hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()
+    with contextlib.suppress(OSError):  # a cache that is full, or only to be read
+        if entry.exists():
+            return
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        staged = entry.with_name(f".{entry.name}.{os.getpid()}")
+        try:
+            staged.write_text(json.dumps({"path": str(path), "host": os.uname().nodename}) + "\n")
+            os.replace(staged, entry)
+        finally:
+            staged.unlink(missing_ok=True)
+
+
+def registered(cache: Path) -> list[Clone]:
+    """Every clone that was entered, by path. Raises SnowError naming an entry that cannot be read."""
+    found = []
+    for entry in (cache / FOLDER).glob("[0-9a-f]*"):
+        try:
+            told = json.loads(entry.read_bytes())
+            found.append(Clone(Path(told["path"]), told["host"], entry))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise SnowError(
+                f"{entry}, which names a clone that uses this cache, cannot be read; delete it if you know that none does"
+            ) from None
+    return sorted(found, key=lambda clone: clone.path)
+
+
+@contextlib.contextmanager
+def idle(path: Path) -> Iterator[None]:
+    """Within, no run can begin in the clone. Raises SnowError when one is going on there, or a job that outlived its run."""
+    with contextlib.ExitStack() as held:
+        for lock in [path / LOCK, *(path / STAGING).glob("*.lock")]:
+            handle = _open(lock)
+            if handle is None:
+                continue
+            held.enter_context(handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise SnowError(
+                    f"a run is going on in the clone at {path}, and what it has made so far is named by no dvc.lock yet; wait for it to end"
+                ) from None
+        yield
+
+
+def _open(lock: Path) -> IO[str] | None:
+    """A lock file as far as this user may open it; None where nothing ever ran, or a job has just ended."""
+    for mode in ("r+", "r"):
+        try:
+            return open(lock, mode)
+        except FileNotFoundError:
+            return None
+        except PermissionError:
+            continue
+    raise SnowError(f"{lock} may not be read, so nobody can say whether a run is going on in that clone; ask its owner to run `snow gc`")
