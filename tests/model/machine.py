@@ -188,7 +188,11 @@ class Machine(RuleBasedStateMachine):
         """What happens to files, and to runs."""
         self._play(step)
 
-    @rule(step=st.one_of(_step("cache_type", st.sampled_from(["copy", "hardlink", "symlink"])), st.sampled_from([["gc"], ["relink"]])))
+    @rule(
+        step=st.one_of(
+            _step("cache_type", st.sampled_from(["copy", "hardlink", "symlink"])), st.sampled_from([["gc"], ["relink"], ["mend"]])
+        )
+    )
     def upkeep(self, step: list[Any]) -> None:
         """The cache."""
         self._play(step)

@@ -37,7 +37,7 @@ def git(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def create(world: Path) -> Path:
-    """A folder with `work`, a repository of the toy project with nothing committed, its `sources`, and room for a `cache` and a `remote`."""
+    """A folder with `work`, a repository with nothing committed, its `sources`, and room for a `cache` and a `remote`."""
     clone = world / "work"
     for name in (*MACHINERY, *(path.relative_to(ROOT).as_posix() for path in (ROOT / "snow").glob("*.py"))):
         target = clone / name

@@ -103,7 +103,7 @@ class World:
 
     def stores(self) -> list[Path]:
         """Every cache and the remote."""
-        own = [clone / ".dvc/cache" for clone in (self.clone, self.other) if clone is not None]
+        own = (clone / ".dvc/cache" for clone in self.root.glob("clone*"))
         return [path for path in (self.root / "cache", self.root / "remote", *own) if path.is_dir()]
 
     def costs(self) -> dict[str, int]:
@@ -266,8 +266,6 @@ class World:
     def do_clone(self, shared: bool, how: str) -> None:
         """Go on in a fresh clone, with the shared cache or its own; `how` it is filled: none, pull, run-cache, missing (one object)."""
         self.do_commit()
-        if self.other is not None:
-            shutil.rmtree(self.other)
         self.clones += 1
         self.other, made = self.clone, self.root / f"clone{self.clones}"
         done = project.git(self.root, "clone", "-q", str(self.clone), str(made))
@@ -348,6 +346,10 @@ class World:
     def do_pull(self, run_cache: bool) -> None:
         """`dvc pull`; what nobody pushed does not come."""
         self.run("dvc", "pull", *(["--run-cache"] if run_cache else []), ok=None)
+
+    def do_mend(self) -> None:
+        """`snow mend`: the remote is made whole as far as this cache can."""
+        self.run("snow", "mend", "--run-cache", "--verify", ok=None)
 
     def do_relink(self) -> None:
         """`dvc checkout --relink`."""

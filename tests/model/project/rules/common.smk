@@ -1,7 +1,17 @@
 # Shared by all rule files. The checked params, the names the artifacts are built over, and functions that choose inputs.
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+
+# The code that is keyed and runs is this folder's, whichever clone the environment was installed from.
+sys.path.insert(0, str(workflow.basedir))
+import snow
+
+if not Path(snow.__path__[0]).samefile(Path(workflow.basedir, "snow")):
+    raise WorkflowError(
+        f"the Snakefile is that of {workflow.basedir}, but {snow.__path__[0]} was already imported; start snakemake without it"
+    )
 
 from snow import failures, jobs
 from snow import workflow as snow_workflow

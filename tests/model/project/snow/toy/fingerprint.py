@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from snow.params import View
 
 
-def fingerprint(params: View, instances: Collection[str]) -> dict[str, Any]:
+def fingerprint(params: View, instances: Collection[str], _: str) -> dict[str, Any]:
     """`{instance: [[name, md5], ...]}`."""
     files = {instance: files_of(Path(params.sources), int(instance), params.shards) for instance in instances}
     known = hashes.contents(path for paths in files.values() for path in paths)
