@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 MACHINERY = (
     "Snakefile",
     ".gitignore",
+    ".gitattributes",
     ".dvcignore",
     ".dvc",
     "profiles",

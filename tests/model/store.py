@@ -153,11 +153,6 @@ def lock_problems(truth: Truth, file: Path) -> list[str]:
     return [f"dvc.lock: {name}: {problem}" for name, stage in _unjudged(truth, file) for problem in _stage_problems(truth, stage)]
 
 
-def excuse_lock(truth: Truth, file: Path) -> None:
-    """The entries of dvc.lock as a textual merge left them, mixed of two, are nobody's claim."""
-    list(_unjudged(truth, file))
-
-
 def _unjudged(truth: Truth, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     text = file.read_text() if file.exists() else "{}"
     for name, stage in yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)).get("stages", {}).items():

@@ -27,6 +27,13 @@ KEPT: dict[str, Sequence[Sequence[Any]]] = {
     "overlays": [["overlay", "file", "shape.width", 9], ["overlay", "config", "shards", 1], ["refused"], ["run"]],
     "killed": [["param", "shape.width", 8], ["kill", "snakemake", 0.9], ["kill", "dvc", 0.9], ["run"]],
     "links": [["cache_type", "hardlink"], ["param", "shape.width", 8], ["times", 3], ["run"], ["relink"], ["gc"], ["times", 4], ["run"]],
+    "a merge that put one branch's outputs beside the other's params in dvc.lock": [
+        ["merge", "train.a.steps", 2, True, "ours"],
+        ["param", "judge.strict", True],
+        ["run"],
+        ["merge", "screen.lower", False, True, "theirs"],
+        ["run"],
+    ],
 }
 
 

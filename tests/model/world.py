@@ -21,7 +21,7 @@ import yaml
 
 from . import checks, oracle, project
 from .commands import Commands, Done, Running
-from .store import OUTS, Truth, excuse_lock, restorable, unsound
+from .store import OUTS, Truth, restorable, unsound
 
 STAMP = ".snakemake_timestamp"
 EDITS = {"param", "suite", "source", "mark", "comment", "refactor", "touch", "times", "delete", "inplace"}  # leave dvc.lock as it is
@@ -261,7 +261,6 @@ class World:
         done = project.git(self.clone, "merge", "-q", "--no-edit", "-X", strategy, "side")
         if done.returncode:  # both sides deleted or added a file
             project.git(self.clone, "merge", "--abort")
-        excuse_lock(self.truth, self.clone / "dvc.lock")
 
     def do_clone(self, shared: bool, how: str) -> None:
         """Go on in a fresh clone, with the shared cache or its own; `how` it is filled: none, pull, run-cache, missing (one object)."""
