@@ -147,6 +147,7 @@ def execute(asked: Request) -> dict[str, Any]:
         facts = importlib.import_module(asked.stage.module).run(job)
         if int(os.environ.get("RANK", "0")) > 0:
             return {}  # rank 0 alone has written the outputs
+        _require_same_sources(asked)
         receipt = _receipt(asked, facts, {name: staged[name] for name in job.outputs})
         if RECEIPT in staged:
             staged[RECEIPT].write_bytes(ledger.dump(receipt))
@@ -156,6 +157,13 @@ def execute(asked: Request) -> dict[str, Any]:
     with contextlib.suppress(OSError):  # a full disk; what was made is in place
         costs.record(asked.stage.name, asked.instance, time.monotonic() - started, peak_mb)
     return receipt
+
+
+def _require_same_sources(asked: Request) -> None:
+    """SnowError when a file outside the repository that the job read is not what it was when the key was computed."""
+    name, then = asked.stage.name, asked.spec.get("sources")
+    if not spec.same_sources(then, spec.sources(asked.stage, asked.params, [asked.instance]).get(asked.instance)):
+        raise SnowError(f"{name} {asked.instance}: what it reads outside the repository changed while it ran; run the same command again")
 
 
 def _receipt(asked: Request, facts: dict[str, Any], bodies: Mapping[str, Path]) -> dict[str, Any]:

@@ -231,3 +231,28 @@ def test_inputs_and_outputs_are_asked_for_by_name(tmp_path: Path) -> None:
         made.input("three")
     with pytest.raises(SnowError, match="--output receipt PATH is missing"):
         made.output("receipt")
+
+
+def test_a_source_that_changes_under_a_job_is_not_recorded(ask: Ask) -> None:
+    """Its key speaks of the source as it was when the job began."""
+    asked = ask(
+        """
+        from pathlib import Path
+
+
+        def run(job):
+            job.output("table").write_text(Path("outside").read_text())
+            return {}
+        """
+    )
+    Path("bodies/told.py").write_text(
+        "from pathlib import Path\n\n\ndef fingerprint(params, instances, env):\n"
+        "    return dict.fromkeys(instances, Path('outside').read_text())\n"
+    )
+    Path("outside").write_text("before")
+    stage = Stage("made", "bodies.stage", "base", ("seed",), fingerprint="bodies.told")
+    again = job.request(stage, "00000", PARAMS, asked.inputs, {name: asked.outputs[name] for name in ("table", "receipt")}, 1)
+    Path("outside").write_text("after")
+    with pytest.raises(SnowError, match="made 00000: what it reads outside the repository changed while it ran"):
+        job.execute(again)
+    assert left() == []
