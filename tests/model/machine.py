@@ -126,9 +126,14 @@ class Machine(RuleBasedStateMachine):
         """An edit of params.yaml."""
         self._play(step)
 
-    @rule(step=st.one_of(SUITE, SOURCE, CODE, CODE))
-    def other_edits(self, step: list[Any]) -> None:
-        """An edit of anything else."""
+    @rule(step=st.one_of(SUITE, SOURCE))
+    def edits_of_data(self, step: list[Any]) -> None:
+        """An edit of suites or sources."""
+        self._play(step)
+
+    @rule(step=CODE)
+    def edits_of_code(self, step: list[Any]) -> None:
+        """An edit of a stage's module."""
         self._play(step)
 
     @rule(step=st.sampled_from([["run"], ["run"], ["run"], ["repro"]]))
@@ -144,6 +149,7 @@ class Machine(RuleBasedStateMachine):
             st.tuples(st.just("file"), KEY).map(lambda told: ["overlay", told[0], *told[1]]),
             st.sampled_from([["overlay", "config", "shards", 1], ["overlay", "config", "shards", 3], ["refused"]]),
             st.tuples(FRONT, DELAY, KEY).map(lambda told: ["run_edit", told[0], told[1], *told[2]]),
+            st.tuples(FRONT, DELAY, SOURCE).map(lambda told: ["run_source", told[0], told[1], *told[2][1:]]),
         )
     )
     def other_runs(self, step: list[Any]) -> None:

@@ -34,6 +34,34 @@ KEPT: dict[str, Sequence[Sequence[Any]]] = {
         ["merge", "screen.lower", False, True, "theirs"],
         ["run"],
     ],
+    "restored from damaged objects": [
+        ["param", "shape.width", 8],
+        ["run"],
+        ["damage", 9],
+        ["damage", 31],
+        ["param", "shape.width", 30],
+        ["run"],
+    ],
+    "edited receipts": [["inplace", 13], ["inplace", 20], ["repro"], ["delete", 24], ["run"]],
+    "edits under way": [
+        ["param", "shape.width", 8],
+        ["run_edit", "snakemake", 0.7, "judge.strict", True],
+        ["mark", "suite", "> "],
+        ["run_edit", "dvc", 0.5, "screen.lower", False],
+        ["run_source", "snakemake", 0.3, "new", "hello"],
+        ["run"],
+    ],
+    "times of linked files": [
+        ["cache_type", "hardlink"],
+        ["mark", "merge", "> "],
+        ["run"],
+        ["times", 5],
+        ["mark", "merge", ""],
+        ["times", 6],
+        ["delete", 29],
+        ["times", 7],
+        ["run"],
+    ],
 }
 
 

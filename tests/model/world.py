@@ -206,6 +206,13 @@ class World:
         self.do_param(key, value)
         self.executing(running, True if front == "snakemake" else None)
 
+    def do_run_source(self, front: str, delay: float, name: str, text: str | None) -> None:
+        """A source edited while a run is under way; what was read half before and half after may be refused, not recorded."""
+        running = self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro")))
+        time.sleep(delay)
+        self.do_source(name, text)
+        self.executing(running, None)
+
     def do_kill(self, front: str, delay: float) -> None:
         """A run killed with everything it started."""
         self.executing(self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro"))), kill_after=delay)
