@@ -1,0 +1,225 @@
+"""What must hold after every step, whatever was done: the claims of `snow why`, `snakemake -n` and `dvc status` against the oracle."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import oracle, store
+
+if TYPE_CHECKING:
+    from .world import World
+
+CURRENT = "Nothing to be done"
+OPEN = ("outdated", "missing")
+UPSTREAM = {
+    "corpus-raw": (),
+    "corpus-shaped": ("corpus-raw",),
+    "corpus-merged": ("corpus-shaped",),
+    "suites": (),
+    "corpus-screened": ("corpus-shaped", "corpus-merged", "suites"),
+    "models-a": ("corpus-screened",),
+    "models-b": ("corpus-screened", "models-a"),
+    "eval-a": ("models-a", "suites"),
+    "eval-b": ("models-b", "suites"),
+    "report": ("eval-a", "eval-b"),
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the three commands say: verdicts by job, the jobs Snakemake would start, the changed DVC stages by artifact."""
+
+    verdicts: Mapping[str, Any]
+    planned: set[str]
+    status: Mapping[str, Any]
+
+    def state(self, name: str) -> str:
+        """`snow why` on a job."""
+        return self.verdicts[name]["state"]
+
+    @property
+    def idle(self) -> bool:
+        """Whether all of them have nothing to do."""
+        return not self.planned and not self.status and all(verdict["state"] == "current" for verdict in self.verdicts.values())
+
+
+def look(world: World) -> Seen:
+    """Ask all three, in one order or the other."""
+    questions = [lambda: _status(world), lambda: _why(world), lambda: _planned(world)]
+    order = [0, 1, 2] if len(world.steps) % 2 else [2, 1, 0]
+    answers: dict[int, Any] = {number: questions[number]() for number in order}
+    return Seen(answers[1], answers[2], answers[0])
+
+
+def _why(world: World) -> dict[str, Any]:
+    done = world.run("snow", "why", "--json", ok=None)
+    assert done.status in (0, 1), done.output
+    return {f"{told['stage']} {told['instance']}": told for told in json.loads(done.output[done.output.index("[") :])}
+
+
+def _planned(world: World) -> set[str]:
+    done = world.run("snakemake", "-n", "all")
+    assert CURRENT in done.output or "Job stats" in done.output, done.output
+    outputs = " ".join(re.findall(r"(?m)^    output: (.*)$", done.output))
+    return {f"{stage} {instance}" for stage, instance in re.findall(r"receipts/(\w+)/(\S+?)\.json", outputs)}
+
+
+def _status(world: World) -> dict[str, Any]:
+    done = world.run("dvc", "status", "--json")
+    told = json.loads(done.output[done.output.index("{") :])
+    return {name.replace("@", "-"): _flat(reasons) for name, reasons in told.items()}
+
+
+def _flat(reasons: Iterable[Any]) -> dict[str, Any]:
+    """DVC's list of reasons, most of them one-key mappings, as one mapping."""
+    return {kind: what for entry in reasons for kind, what in (entry.items() if isinstance(entry, dict) else [(entry, {})])}
+
+
+def source_changed(world: World) -> bool:
+    """Whether outside files are not those that lie gathered, of which DVC knows nothing."""
+    wanted = {path: content for job in world.expected().values() if job.stage == "gather" for path, content in job.outputs.items()}
+    found = {path: (world.clone / path).read_bytes() for path in wanted if (world.clone / path).is_file()}
+    return any(wanted[path] != content for path, content in found.items())
+
+
+def differences(world: World, job: oracle.Expected) -> list[str]:
+    """Paths of a job whose bytes are not the oracle's."""
+    return [path for path, content in job.outputs.items() if _read(world.clone / path) != content]
+
+
+def _read(path: Path) -> oracle.Content | None:
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.is_file() and file.name != ".snakemake_timestamp"]
+        return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+    return path.read_bytes() if path.is_file() else None
+
+
+def with_upstream(jobs: Mapping[str, oracle.Expected], asked: Iterable[oracle.Expected]) -> dict[str, oracle.Expected]:
+    """Jobs and everything they need."""
+    makers = {path: job for job in jobs.values() for path in (*job.outputs, job.receipt)}
+    found: dict[str, oracle.Expected] = {}
+    queue = [jobs[job.name] for job in asked]
+    while queue:
+        job = queue.pop()
+        if job.name in found:
+            continue
+        found[job.name] = job
+        for path in (path for paths in job.inputs.values() for path in paths):
+            queue += [maker for made, maker in makers.items() if made == path or path.startswith(f"{made}/") or made.startswith(f"{path}/")]
+    return found
+
+
+def bytes_are(world: World, jobs: Mapping[str, oracle.Expected]) -> None:
+    """Every output of these jobs is the oracle's, and their receipts say so."""
+    wrong = [text for job in jobs.values() for text in (*differences(world, job), *receipt_wrong(world, job))]
+    assert not wrong, f"a run ended well, but these are not what params, sources and code give: {wrong}"
+
+
+def receipt_wrong(world: World, job: oracle.Expected) -> list[str]:
+    """What a job's receipt says that is not so."""
+    try:
+        told = json.loads((world.clone / job.receipt).read_bytes())
+    except (FileNotFoundError, ValueError) as error:
+        return [f"{job.receipt}: {type(error).__name__}"]
+    said = dict(told["outputs"].values())
+    found = [] if said == {path: oracle.md5(content) for path, content in job.outputs.items()} else [f"{job.receipt}: outputs {said}"]
+    found += [] if told["spec"]["params"] == job.params else [f"{job.receipt}: params {told['spec']['params']}"]
+    found += [] if told["facts"] == job.facts else [f"{job.receipt}: facts {told['facts']}"]
+    for name in {*told["inputs"], *job.inputs}:
+        read = [path for path, _ in told["inputs"].get(name, ())]
+        if read != list(job.inputs.get(name, ())):
+            found.append(f"{job.receipt}: input {name} is {read}")
+            continue
+        for path, md5 in told["inputs"].get(name, ()):
+            content = _read(world.clone / path)
+            if content is not None and oracle.md5(content) != md5:
+                found.append(f"{job.receipt}: read another {path}")
+    return found
+
+
+def after_run(world: World) -> None:
+    """After a run that had everything to do and did it: every byte is right, and all tools are idle at the first look."""
+    bytes_are(world, world.expected())
+    seen = look(world)
+    assert not seen.planned, f"after a whole run, `snakemake -n all` would start {sorted(seen.planned)}"
+    assert not seen.status, f"after a whole run, `dvc status` says {seen.status}"
+    assert seen.idle, f"after a whole run, `snow why` says {[v for v in seen.verdicts.values() if v['state'] != 'current']}"
+    strays = world.files().keys() - {file for job in world.expected().values() for file in _files(job)}
+    assert not strays, f"a whole run left {sorted(strays)}"
+    world.synced, world.commented = True, False
+
+
+def _files(job: oracle.Expected) -> list[str]:
+    inside = [[path] if isinstance(content, bytes) else [f"{path}/{name}" for name in content] for path, content in job.outputs.items()]
+    return [job.receipt, *(path for paths in inside for path in paths)]
+
+
+def after_step(world: World) -> None:
+    """Everything that is called current is the oracle's, the tools agree, and stores hold nothing but truth."""
+    for root in world.stores():
+        found = store.problems(world.truth, root)
+        assert not found, "\n".join(found)
+    found = store.lock_problems(world.truth, world.clone / "dvc.lock")
+    assert not found, "\n".join(found)
+    jobs = world.expected()
+    seen = look(world)
+    assert seen.verdicts.keys() == jobs.keys(), f"`snow why` speaks of {sorted(seen.verdicts)}, not of {sorted(jobs)}"
+    for name, job in jobs.items():
+        wrong = differences(world, job)
+        if seen.state(name) == "current":
+            wrong += receipt_wrong(world, job)
+            assert not wrong, f"`snow why` calls {name} current, but: {wrong}"
+        assert name in seen.planned or not wrong, f"`snakemake -n all` would leave {name}, but: {wrong}"
+    unfinished = {name for name in jobs if seen.state(name) != "current"}
+    alone = [seen.verdicts[name] for name in sorted(unfinished ^ seen.planned)]
+    assert not alone, f"`snakemake -n all` alone names {sorted(seen.planned - unfinished)}, or `snow why` alone: {alone}"
+    _dvc_claims(world, seen)
+    if world.synced:
+        _dvc_agrees(world, seen, jobs)
+
+
+def _dvc_claims(world: World, seen: Seen) -> None:
+    """What DVC calls unchanged, with everything before it, is the oracle's; of sources it knows nothing, and a damaged object
+    that it linked it takes for what it should be."""
+    if world.truth.damaged:
+        return
+    raw = {name: path.read_bytes() for name, path in world.files().items() if name.startswith("corpus/raw/")}
+    for job in world.expected(given=raw).values():
+        if not _changed_before(job.artifact, seen.status):
+            wrong = differences(world, job)
+            assert not wrong, f"`dvc status` calls {job.artifact} and what it is made from unchanged, but: {wrong}"
+
+
+def _changed_before(artifact: str, status: Mapping[str, Any]) -> bool:
+    return artifact in status or any(_changed_before(name, status) for name in UPSTREAM[artifact])
+
+
+def _dvc_agrees(world: World, seen: Seen, jobs: Mapping[str, oracle.Expected]) -> None:
+    """Since the last run only edits were made, so the same artifacts are changed for a reason of their own to DVC and `snow why`.
+
+    Not told by DVC: sources, and the set of files a job reads. Not told by `snow why`: comments, params that say how and not
+    what, and files of jobs that are no more.
+    """
+    mine: dict[str, list[Any]] = {}
+    for name, job in jobs.items():
+        kinds = [cause["kind"] for cause in seen.verdicts[name]["causes"]]
+        if seen.state(name) == "outdated" and any(kind in ("param", "code", "output") for kind in kinds):
+            mine.setdefault(job.artifact, []).append(seen.verdicts[name])
+    for artifact, verdicts in mine.items():
+        assert artifact in seen.status, f"`dvc status` calls {artifact} unchanged, `snow why` says {verdicts}"
+    opened = {job.artifact for name, job in jobs.items() if seen.state(name) in OPEN}
+    for artifact, reasons in seen.status.items():
+        own = _own_reasons(reasons, world.commented)
+        assert not own or artifact in opened, f"`dvc status` calls {artifact} changed for {own}, `snow why` calls no job of it so"
+
+
+def _own_reasons(reasons: Mapping[str, Any], commented: bool) -> list[Any]:
+    deps = reasons.get("changed deps", {})
+    params = {key: how for key, how in deps.get("params.yaml", {}).items() if key not in ("judge", "suites")}
+    code = [name for name in deps if name.startswith("snow/") and not commented]
+    return [*reasons.get("changed outs", {}).items(), *params.items(), *code]

@@ -1,0 +1,85 @@
+// Stands in for `snakemake`, `dvc`, `snow` and `python` where the tests look for them: asks the fork server to run the command in a
+// process that has everything imported, and ends as that process does. Its group, standard streams, folder and environment are ours.
+// FORK_SERVER and FORK_PYTHON are given when it is compiled. `python` with anything but one of the three is the real one.
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static std::string base(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool known(const std::string &name) { return name == "snakemake" || name == "dvc" || name == "snow"; }
+
+static void whole(int from, void *data, size_t size) {
+    for (char *at = static_cast<char *>(data); size;) {
+        ssize_t got = read(from, at, size);
+        if (got <= 0) _exit(125);
+        at += got;
+        size -= got;
+    }
+}
+
+int main(int argc, char **argv) {
+    int first = 0;  // the word that names the program
+    if (base(argv[0]).rfind("python", 0) == 0) {
+        first = argc > 2 && !strcmp(argv[1], "-m") ? 2 : 1;
+        if (argc <= first || !known(base(argv[first]))) {
+            execv(FORK_PYTHON, argv);
+            _exit(126);
+        }
+    }
+    char folder[4096];
+    if (!getcwd(folder, sizeof folder)) _exit(125);
+    std::string said;
+    auto add = [&](const std::string &word) { said.append(word).push_back('\0'); };
+    add(std::to_string(getpgrp()));
+    add(std::to_string(getppid()));
+    add(folder);
+    add(std::to_string(argc - first));
+    add(base(argv[first]));
+    for (int at = first + 1; at < argc; at++) add(argv[at]);
+    for (char **at = environ; *at; at++) add(*at);
+
+    int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    strncpy(address.sun_path, FORK_SERVER, sizeof address.sun_path - 1);
+    if (connect(server, reinterpret_cast<sockaddr *>(&address), sizeof address)) _exit(125);
+    uint32_t size = said.size();
+    int streams[3] = {0, 1, 2};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof streams)] = {};
+    iovec part{&size, sizeof size};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof streams);
+    memcpy(CMSG_DATA(header), streams, sizeof streams);
+    if (sendmsg(server, &message, MSG_NOSIGNAL) != sizeof size) _exit(125);
+    for (size_t sent = 0; sent < said.size();) {
+        ssize_t wrote = send(server, said.data() + sent, said.size() - sent, MSG_NOSIGNAL);
+        if (wrote <= 0) _exit(125);
+        sent += wrote;
+    }
+    int32_t process, status;
+    whole(server, &process, sizeof process);
+    whole(server, &status, sizeof status);
+    if (WIFSIGNALED(status)) {
+        signal(WTERMSIG(status), SIG_DFL);
+        raise(WTERMSIG(status));
+    }
+    _exit(WEXITSTATUS(status));
+}

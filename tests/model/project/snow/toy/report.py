@@ -1,0 +1,23 @@
+"""Stage `report`: a page over all receipts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from snow.job import Job
+
+MARK = ""
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Every job with its key and facts; then logs and verdicts as they are."""
+    receipts = sorted(file for folder in job.inputs["receipts"] for file in folder.rglob("*.json"))
+    told = [json.loads(file.read_bytes()) for file in receipts]
+    page = [f"{MARK}{job.params.report.title}", *(f"{one['stage']} {one['instance']} {one['key'][:12]} {one['facts']}" for one in told)]
+    page += [path.read_text() for name in ("logs", "verdicts") for path in job.inputs[name]]
+    folder = job.output("report")
+    folder.mkdir()
+    (folder / "index.txt").write_text("\n".join(page))
+    return {"mark": [MARK], "jobs": len(told)}

@@ -1,0 +1,70 @@
+"""Sequences of steps that failed once, made short, and the plain ones that every change should be tried on first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from .machine import Ground, replay
+
+KEPT: dict[str, Sequence[Sequence[Any]]] = {
+    "there and back": [
+        ["param", "shape.width", 10],
+        ["run"],
+        ["param", "shape.width", 30],
+        ["run"],
+        ["param", "shape.width", 10],
+        ["repro"],
+    ],
+    "a suite comes and goes": [["suite", "three", ["zzz"]], ["run"], ["suite", "three", None], ["run"]],
+    "sources": [["source", "new", "hello"], ["run"], ["source", "new", None], ["repro"], ["run"]],
+    "code": [["mark", "screen", "> "], ["repro"], ["comment", "shape", 1], ["run"], ["refactor", "merge", 1], ["run"]],
+    "files lost and written over": [["delete", 5], ["run"], ["delete", 20], ["repro"], ["inplace", 7], ["run"], ["damage", 9], ["run"]],
+    "fewer shards and an older commit": [["commit"], ["param", "shards", 1], ["run"], ["commit"], ["checkout", 1, True], ["run"]],
+    "clones": [["push", True], ["clone", False, "run-cache"], ["run"], ["clone", True, "none"], ["run"], ["switch"], ["run"]],
+    "overlays": [["overlay", "file", "shape.width", 9], ["overlay", "config", "shards", 1], ["refused"], ["run"]],
+    "killed": [["param", "shape.width", 8], ["kill", "snakemake", 0.9], ["kill", "dvc", 0.9], ["run"]],
+    "links": [["cache_type", "hardlink"], ["param", "shape.width", 8], ["times", 3], ["run"], ["relink"], ["gc"], ["times", 4], ["run"]],
+    "a merge that put one branch's outputs beside the other's params in dvc.lock": [
+        ["merge", "train.a.steps", 2, True, "ours"],
+        ["param", "judge.strict", True],
+        ["run"],
+        ["merge", "screen.lower", False, True, "theirs"],
+        ["run"],
+    ],
+    "restored from damaged objects": [
+        ["param", "shape.width", 8],
+        ["run"],
+        ["damage", 9],
+        ["damage", 31],
+        ["param", "shape.width", 30],
+        ["run"],
+    ],
+    "edited receipts": [["inplace", 13], ["inplace", 20], ["repro"], ["delete", 24], ["run"]],
+    "edits under way": [
+        ["param", "shape.width", 8],
+        ["run_edit", "snakemake", 0.7, "judge.strict", True],
+        ["mark", "suite", "> "],
+        ["run_edit", "dvc", 0.5, "screen.lower", False],
+        ["run_source", "snakemake", 0.3, "new", "hello"],
+        ["run"],
+    ],
+    "times of linked files": [
+        ["cache_type", "hardlink"],
+        ["mark", "merge", "> "],
+        ["run"],
+        ["times", 5],
+        ["mark", "merge", ""],
+        ["times", 6],
+        ["delete", 29],
+        ["times", 7],
+        ["run"],
+    ],
+}
+
+
+@pytest.mark.parametrize("steps", KEPT.values(), ids=KEPT.keys())
+def test_kept(ground: Ground, steps: Sequence[Sequence[Any]]) -> None:
+    replay(ground, steps)

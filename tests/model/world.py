@@ -1,0 +1,383 @@
+"""A toy project and the people who work on it: clones beside each other, a shared cache, a remote, a folder of sources.
+
+A step is a list `[name, argument, ...]` of plain values, played by the method `do_NAME`; a step that cannot be done where it is
+asked for does nothing, so every part of a sequence is a sequence. After each step `checks` hold what the tools say against the
+oracle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import checks, oracle, project
+from .commands import Commands, Done, Running
+from .store import OUTS, Truth, restorable, unsound
+
+STAMP = ".snakemake_timestamp"
+EDITS = {"param", "suite", "source", "mark", "comment", "refactor", "touch", "times", "delete", "inplace"}  # leave dvc.lock as it is
+
+
+class World:
+    """What a sequence of steps is played on; `root` holds everything."""
+
+    def __init__(self, root: Path, commands: Commands) -> None:
+        self.root, self.commands = root, commands
+        self.clone = root / "work"
+        self.other: Path | None = None
+        self.truth = Truth()
+        self.steps: list[list[Any]] = []
+        self.clones = 1
+        self.synced = False  # both tools were idle after a run, and since then only `EDITS` were done
+        self.commented = False  # ... among them a comment, which DVC alone notices
+        self.seconds: dict[str, list[float]] = {}
+
+    def play(self, step: list[Any]) -> None:
+        """One step and the checks after it; an AssertionError names the steps so far."""
+        self.steps.append(step)
+        began = time.monotonic()
+        try:
+            if step[0] not in EDITS:
+                self.synced = False
+            getattr(self, f"do_{step[0]}")(*step[1:])
+            self.seconds.setdefault(step[0], []).append(time.monotonic() - began)
+            began = time.monotonic()
+            checks.after_step(self)
+            self.seconds.setdefault("checks", []).append(time.monotonic() - began)
+        except AssertionError as error:
+            raise AssertionError(f"after {self.steps}:\n{error}") from error
+
+    # What the steps are made of.
+
+    def run(self, *words: str, ok: bool | None = True) -> Done:
+        """A command in the present clone; `ok`: whether it must succeed, None where both are right."""
+        return self.judge(self.commands.run(*words, cwd=self.clone), ok)
+
+    def judge(self, done: Done, ok: bool | None = True) -> Done:
+        """Hold what every command promises: no traceback, and success where that is due."""
+        said = f"`{' '.join(done.words)}` ended with {done.status}\n{done.output[-6000:]}"
+        assert "Traceback" not in done.output, said
+        assert ok is None or ok == (done.status == 0), said
+        return done
+
+    def params(self) -> dict[str, Any]:
+        """params.yaml of the present clone."""
+        return yaml.safe_load((self.clone / "params.yaml").read_text())
+
+    def write_params(self, params: Mapping[str, Any]) -> None:
+        """Replace params.yaml as an editor does."""
+        staged = self.clone / "params.yaml.new"
+        staged.write_text(yaml.safe_dump(dict(params), sort_keys=False))
+        os.replace(staged, self.clone / "params.yaml")
+
+    def sources(self) -> dict[str, str]:
+        """The outside files by name."""
+        return {path.name: path.read_text() for path in (self.root / "sources").glob("*.txt")}
+
+    def files(self) -> dict[str, Path]:
+        """Every artifact file of the present clone, receipts too."""
+        found = (Path(folder, name) for out in OUTS for folder, _, names in os.walk(self.clone / out) for name in names)
+        return {path.relative_to(self.clone).as_posix(): path for path in sorted(found) if path.name != STAMP}
+
+    def receipts(self) -> dict[str, bytes]:
+        """The readable receipts that lie there."""
+        found = {name: path.read_bytes() for name, path in self.files().items() if name.startswith("receipts/")}
+        return {name: data for name, data in found.items() if _readable(data)}
+
+    def expected(self, params: Mapping[str, Any] | None = None, given: Mapping[str, bytes] | None = None) -> dict[str, oracle.Expected]:
+        """The oracle's jobs for the present clone, with other params or raw shards where those are given."""
+        return oracle.jobs(params or self.params(), self.sources(), oracle.marks(self.clone), self.receipts(), given)
+
+    def cache(self) -> Path:
+        """Where the present clone's cache lies."""
+        return self.root / "cache" if "../../cache" in (self.clone / ".dvc/config.local").read_text() else self.clone / ".dvc/cache"
+
+    def stores(self) -> list[Path]:
+        """Every cache and the remote."""
+        own = (clone / ".dvc/cache" for clone in self.root.glob("clone*"))
+        return [path for path in (self.root / "cache", self.root / "remote", *own) if path.is_dir()]
+
+    def costs(self) -> dict[str, int]:
+        """When each job's body last ended here: `stage instance` to ns."""
+        logs = self.clone / "logs"
+        found = {path.relative_to(logs).as_posix().removesuffix(".cost.json"): path for path in logs.rglob("*.cost.json")}
+        return {name.replace("/", " ", 1): path.stat().st_mtime_ns for name, path in found.items()}
+
+    def executing(self, running: Running, ok: bool | None = True, kill_after: float | None = None) -> Done | None:
+        """See a run to its end, or kill it; no body may have been executed whose result was in the cache. None when killed."""
+        before, known = self.costs(), restorable(self.truth, self.cache())
+        if kill_after is not None:
+            time.sleep(kill_after)
+            running.kill()
+        done = running.wait()
+        for name, ended in self.costs().items():
+            receipt = self.clone / receipt_of(name)
+            if before.get(name) != ended and receipt.exists():
+                match = re.search(r'"key": "(\w+)"', receipt.read_text())
+                assert not match or match[1] not in known, f"{name} was executed, though the cache has its result ({match[1][:12]})"
+        if done.status == -9 and kill_after is not None:
+            return None
+        return self.judge(done, ok)
+
+    def start(self, *words: str) -> Running:
+        """Begin a command in the present clone."""
+        return self.commands.start(*words, cwd=self.clone)
+
+    def choose(self, number: int, among: list[Any]) -> Any:
+        """One of a list by any number; None of an empty one."""
+        return among[number % len(among)] if among else None
+
+    # The steps.
+
+    def do_param(self, key: str, value: Any) -> None:
+        """Edit one dotted key of params.yaml; null removes it."""
+        self.write_params(changed(self.params(), key, value))
+
+    def do_suite(self, name: str, words: list[str] | None) -> None:
+        """Add, change or (null) remove a suite; the last stays."""
+        suites = self.params()["suites"]
+        if words is not None or (name in suites and len(suites) > 1):
+            self.do_param(f"suites.{name}", None if words is None else {"words": words})
+
+    def do_source(self, name: str, text: str | None) -> None:
+        """Add, edit or (null) remove a source file."""
+        path = self.root / "sources" / f"{name}.txt"
+        if text is None:
+            path.unlink(missing_ok=True)
+            return
+        path.write_text(text + "\n")
+        self.truth.learn(path.read_bytes())
+
+    def do_mark(self, stage: str, value: str) -> None:
+        """Edit code so that its bytes change."""
+        name, file = ("END", "lines") if stage == "END" else ("MARK", stage)
+        self._edit(file, rf'(?m)^{name} = ".*"', f'{name} = "{value}"')
+
+    def do_comment(self, stage: str, number: int) -> None:
+        """Edit a comment."""
+        self.commented = True
+        self._edit(stage, r"\n# remark .*|(?<=annotations)(?=\n)", f"\n# remark {'x' * (number + 1)}")
+
+    def do_refactor(self, stage: str, number: int) -> None:
+        """Edit code so that it does the same."""
+        self._edit(stage, r"\n_UNUSED = \d+|\Z", f"\n_UNUSED = {10**number}")
+
+    def _edit(self, module: str, pattern: str, text: str) -> None:
+        path = self.clone / f"snow/toy/{module}.py"
+        path.write_text(re.sub(pattern, lambda _: text, path.read_text(), count=1))
+
+    def do_run(self) -> None:
+        """`snakemake all`, to the end."""
+        self.executing(self.start("snakemake", "all"))
+        checks.after_run(self)
+
+    def do_repro(self) -> None:
+        """`dvc repro`, to the end."""
+        blind = checks.source_changed(self)
+        self.executing(self.start("dvc", "repro"))
+        if not blind:
+            checks.after_run(self)
+
+    def do_overlay(self, how: str, key: str, value: Any) -> None:
+        """A run with other params than params.yaml's, in a file or on the command line."""
+        overlay = changed({}, key, value)
+        if how == "file":
+            (self.clone / ".snow").mkdir(exist_ok=True)
+            (self.clone / ".snow/overlay.yaml").write_text(yaml.safe_dump(overlay))
+            words = ["--configfile", ".snow/overlay.yaml"]
+        else:
+            words = ["--config", *(f"{name}={json.dumps(told)}" for name, told in overlay.items())]
+        self.executing(self.start("snakemake", *words, "--", "all"))
+        checks.bytes_are(self, self.expected(changed(self.params(), key, value)))
+
+    def do_run_edit(self, front: str, delay: float, key: str, value: Any) -> None:
+        """A param edited while a run is under way; DVC's may be refused for that."""
+        running = self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro")))
+        time.sleep(delay)
+        self.do_param(key, value)
+        self.executing(running, True if front == "snakemake" else None)
+
+    def do_run_source(self, front: str, delay: float, name: str, text: str | None) -> None:
+        """A source edited while a run is under way; what was read half before and half after may be refused, not recorded."""
+        running = self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro")))
+        time.sleep(delay)
+        self.do_source(name, text)
+        self.executing(running, None)
+
+    def do_kill(self, front: str, delay: float) -> None:
+        """A run killed with everything it started."""
+        self.executing(self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro"))), kill_after=delay)
+
+    def do_target(self, number: int) -> None:
+        """`snakemake TARGET`: an artifact, or one file; it and what it needs are right afterwards."""
+        jobs = self.expected()
+        target = self.choose(number, sorted({name for job in jobs.values() for name in (job.artifact, job.receipt, *job.outputs)}))
+        self.executing(self.start("snakemake", "--", target))
+        asked = [job for job in jobs.values() if target in (job.artifact, job.receipt, *job.outputs)]
+        checks.bytes_are(self, checks.with_upstream(self.expected(), asked))
+
+    def do_repro_target(self, number: int) -> None:
+        """`dvc repro STAGE`."""
+        blind, jobs = checks.source_changed(self), self.expected()
+        artifact = self.choose(number, sorted({job.artifact for job in jobs.values()}))
+        self.executing(self.start("dvc", "repro", artifact.replace("eval-", "eval@")))
+        if not blind:
+            checks.bytes_are(self, checks.with_upstream(self.expected(), [job for job in jobs.values() if job.artifact == artifact]))
+
+    def do_refused(self) -> None:
+        """Impossible params are refused, and nothing changes."""
+        before = self._state()
+        self.run("snakemake", "--config", "shards=0", "--", "all", ok=False)
+        assert self._state() == before, "a refused run changed something"
+
+    def _state(self) -> dict[str, bytes]:
+        lock = self.clone / "dvc.lock"
+        return {name: path.read_bytes() for name, path in self.files().items()} | {"": lock.read_bytes() if lock.exists() else b""}
+
+    def do_commit(self) -> None:
+        """`git commit` of everything."""
+        project.git(self.clone, "add", "-A")
+        project.git(self.clone, "commit", "-q", "-m", f"step {len(self.steps)}")
+
+    def do_checkout(self, back: int, with_dvc: bool) -> None:
+        """Back to an older commit, with or without `dvc checkout`; open edits are committed first."""
+        self.do_commit()
+        if project.git(self.clone, "checkout", "-q", f"HEAD~{back}").returncode == 0 and with_dvc:
+            self.run("dvc", "checkout", ok=None)
+
+    def do_merge(self, key: str, value: Any, ran: bool, strategy: str) -> None:
+        """Merge a branch from the commit before with another param, whose author has run it or not; `strategy` settles conflicts."""
+        self.do_commit()
+        here = project.git(self.clone, "rev-parse", "HEAD").stdout.strip()
+        if project.git(self.clone, "checkout", "-q", "-B", "side", "HEAD~1").returncode:
+            return
+        self.do_param(key, value)
+        if ran:
+            self.executing(self.start("snakemake", "all"))
+        self.do_commit()
+        project.git(self.clone, "checkout", "-q", here)
+        done = project.git(self.clone, "merge", "-q", "--no-edit", "-X", strategy, "side")
+        if done.returncode:  # both sides deleted or added a file
+            project.git(self.clone, "merge", "--abort")
+
+    def do_clone(self, shared: bool, how: str) -> None:
+        """Go on in a fresh clone, with the shared cache or its own; `how` it is filled: none, pull, run-cache, missing (one object)."""
+        self.do_commit()
+        self.clones += 1
+        self.other, made = self.clone, self.root / f"clone{self.clones}"
+        done = project.git(self.root, "clone", "-q", str(self.clone), str(made))
+        assert done.returncode == 0, done.stderr
+        self.clone = made
+        (made / ".dvc/config.local").write_text("[cache]\n    dir = ../../cache\n" if shared else "")
+        if how == "missing":
+            victim = self.choose(self.clones * 7919, sorted((self.root / "remote/files/md5").glob("??/*")))
+            if victim:
+                victim.unlink()
+        if how != "none":
+            self.run("dvc", "pull", *(["--run-cache"] if how == "run-cache" else []), ok=None)
+
+    def do_switch(self) -> None:
+        """Go on in the clone before."""
+        if self.other is not None:
+            self.clone, self.other = self.other, self.clone
+
+    def do_touch(self, seed: int) -> None:
+        """`touch` some files."""
+        for path in random.Random(seed).sample(sorted(self.files().values()), min(5, len(self.files()))):
+            path.touch()
+
+    def do_times(self, seed: int) -> None:
+        """Every file at a random time from 2000 to 2030."""
+        chosen = random.Random(seed)
+        for path in self.files().values():
+            nanoseconds = chosen.randrange(946_684_800, 1_893_456_000) * 10**9
+            os.utime(path, ns=(nanoseconds, nanoseconds))
+
+    def do_delete(self, number: int) -> None:
+        """Remove a file, or a folder that holds some."""
+        victim = self.choose(number, sorted({place for path in self.files().values() for place in (path, path.parent)}))
+        if victim:
+            shutil.rmtree(victim) if victim.is_dir() and not victim.is_symlink() else victim.unlink()
+
+    def do_delete_state(self, name: str) -> None:
+        """Remove .snow or .snakemake."""
+        shutil.rmtree(self.clone / name, ignore_errors=True)
+
+    def do_inplace(self, number: int) -> None:
+        """Write into an artifact file without changing its size; through a link, into the cache too."""
+        victim = self.choose(number, sorted(self.files().values()))
+        if victim:
+            self._scribble(victim)
+
+    def do_damage(self, number: int) -> None:
+        """Write into a cached object; through a hard link, into the workspace too."""
+        victim = self.choose(number, sorted((self.cache() / "files/md5").glob("??/*")))
+        if victim:
+            self._scribble(victim)
+
+    def _scribble(self, path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        if data:
+            data[len(data) // 2] ^= 1
+            mode = path.stat().st_mode
+            path.chmod(0o644)
+            with path.open("r+b") as stream:
+                stream.write(data)
+            path.chmod(mode)
+        self.truth.damaged |= {md5 for root in self.stores() for md5 in unsound(self.truth, root)}
+
+    def do_cache_type(self, kind: str) -> None:
+        """How outputs are linked to the cache from now on."""
+        config = self.clone / ".dvc/config.local"
+        lines = [line for line in config.read_text().splitlines() if "type =" not in line] or ["[cache]"]
+        config.write_text("\n".join([*lines, f"    type = {kind}"]) + "\n")
+
+    def do_gc(self) -> None:
+        """`snow gc --remove`."""
+        self.run("snow", "gc", "--remove", ok=None)
+
+    def do_push(self, run_cache: bool) -> None:
+        """`dvc push`; what is not there cannot be pushed."""
+        self.run("dvc", "push", *(["--run-cache"] if run_cache else []), ok=None)
+
+    def do_pull(self, run_cache: bool) -> None:
+        """`dvc pull`; what nobody pushed does not come."""
+        self.run("dvc", "pull", *(["--run-cache"] if run_cache else []), ok=None)
+
+    def do_mend(self) -> None:
+        """`snow mend`: the remote is made whole as far as this cache can."""
+        self.run("snow", "mend", "--run-cache", "--verify", ok=None)
+
+    def do_relink(self) -> None:
+        """`dvc checkout --relink`."""
+        self.run("dvc", "checkout", "--relink", ok=None)
+
+
+def _readable(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
+def receipt_of(name: str) -> str:
+    """The receipt of `stage instance`."""
+    return f"receipts/{name.replace(' ', '/', 1)}.json"
+
+
+def changed(values: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """The values with one dotted key set, or with null removed."""
+    head, _, rest = key.partition(".")
+    if rest:
+        return {**values, head: changed(values.get(head, {}), rest, value)}
+    return {**values, head: value} if value is not None else {name: told for name, told in values.items() if name != head}
