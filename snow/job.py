@@ -28,6 +28,7 @@ from snow.errors import SnowError
 from snow.stages import Stage
 
 STATE = Path(".snow")
+STAGING = STATE / "staging"
 RECEIPT = "receipt"  # the output the runner itself writes
 
 
@@ -218,11 +219,10 @@ def _staging(asked: Request) -> Iterator[Path]:
     """A folder beside the outputs' file system that a later run can tell to be abandoned: its lock dies with this process. Within, a
     disk that is full is a sentence about this job."""
     name = f"{asked.stage.name} {asked.instance}"
-    root = STATE / "staging"
-    folder = root / f"{asked.stage.name}-{os.getpid()}-{os.urandom(4).hex()}"
+    folder = STAGING / f"{asked.stage.name}-{os.getpid()}-{os.urandom(4).hex()}"
     lock_file = folder.with_name(f"{folder.name}.lock")
     with disk.explained(name, STATE):
-        root.mkdir(parents=True, exist_ok=True)
+        STAGING.mkdir(parents=True, exist_ok=True)
         with open(lock_file, "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
@@ -236,7 +236,7 @@ def _staging(asked: Request) -> Iterator[Path]:
 
 def sweep_staging() -> None:
     """Remove what killed jobs left; folders of jobs that still run hold their lock and are left alone."""
-    for lock in (STATE / "staging").glob("*.lock"):
+    for lock in STAGING.glob("*.lock"):
         with open(lock, "a") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,20 +7,15 @@ ever used `dvc` itself.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from snow.errors import SnowError
 
 FOLDER = "clones"
-LOCK = Path(".snow/lock")  # held by a run
-STAGING = Path(".snow/staging")  # has a lock for each running job, which may outlive its run
 
 
 @dataclass(frozen=True)
@@ -60,33 +55,3 @@ def registered(cache: Path) -> list[Clone]:
                 f"{entry}, which names a clone that uses this cache, cannot be read; delete it if you know that none does"
             ) from None
     return sorted(found, key=lambda clone: clone.path)
-
-
-@contextlib.contextmanager
-def idle(path: Path) -> Iterator[None]:
-    """Within, no run can begin in the clone. Raises SnowError when one is going on there, or a job that outlived its run."""
-    with contextlib.ExitStack() as held:
-        for lock in [path / LOCK, *(path / STAGING).glob("*.lock")]:
-            handle = _open(lock)
-            if handle is None:
-                continue
-            held.enter_context(handle)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise SnowError(
-                    f"a run is going on in the clone at {path}, and what it has made so far is named by no dvc.lock yet; wait for it to end"
-                ) from None
-        yield
-
-
-def _open(lock: Path) -> IO[str] | None:
-    """A lock file as far as this user may open it; None where nothing ever ran, or a job has just ended."""
-    for mode in ("r+", "r"):
-        try:
-            return open(lock, mode)
-        except FileNotFoundError:
-            return None
-        except PermissionError:
-            continue
-    raise SnowError(f"{lock} may not be read, so nobody can say whether a run is going on in that clone; ask its owner to run `snow gc`")

@@ -7,13 +7,16 @@ the run-cache whose objects are gone are useless and could only mislead, so they
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Sequence, Set
 from pathlib import Path
+from typing import IO
 
-from snow.caching import clones, records
+from snow import job
+from snow.caching import clones, reconcile, records
 from snow.caching.clones import Clone
 from snow.caching.store import Store, configured, open_store
 from snow.errors import SnowError
@@ -32,7 +35,7 @@ def run(revision: str | None, all_commits: bool, remove: bool, forget: Collectio
     unseen = [clone for clone in unseen if str(clone.path) not in forget]
     if remove and unseen:
         raise SnowError(f"{_unseen(unseen)}; run `snow gc` where it can be seen, or say `--forget {unseen[0].path}` if it is gone")
-    with _idle([Path.cwd(), *others]) if remove else contextlib.nullcontext():
+    with _all_idle([Path.cwd(), *others]) if remove else contextlib.nullcontext():
         said = _dvc_gc(revision, all_commits, remove, others)
         print(said.strip())
         dead = dead_records(store, set() if remove else _named(store, said))
@@ -82,11 +85,52 @@ def _unseen(unseen: Sequence[Clone]) -> str:
 
 
 @contextlib.contextmanager
-def _idle(paths: Sequence[Path]) -> Iterator[None]:
+def _all_idle(paths: Sequence[Path]) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         for path in paths:
-            held.enter_context(clones.idle(path))
+            held.enter_context(idle(path))
         yield
+
+
+@contextlib.contextmanager
+def idle(path: Path) -> Iterator[None]:
+    """Within, a run that begins in the clone waits. Raises SnowError when one is going on there, or a job that outlived its run."""
+    busy = SnowError(
+        f"a run is going on in the clone at {path}, and what it has made so far is named by no dvc.lock yet; wait for it to end"
+    )
+    with contextlib.ExitStack() as held:
+        if (path / reconcile.LOCK).exists():  # else nothing ever ran there
+            try:
+                lock = reconcile.hold_lock(root=path)
+            except PermissionError:  # of another user
+                lock = _hold(path / reconcile.LOCK)
+            if lock is None:
+                raise busy
+            held.enter_context(lock)
+        for job_lock in (path / job.STAGING).glob("*.lock"):
+            with contextlib.suppress(FileNotFoundError):  # it has just ended
+                lock = _hold(job_lock)
+                if lock is None:
+                    raise busy
+                held.enter_context(lock)
+        yield
+
+
+def _hold(path: Path) -> IO[str] | None:
+    """A lock, without a word in it; None while anybody holds it. Raises SnowError when this user may not have it."""
+    try:
+        handle = open(path, "r+" if os.access(path, os.W_OK) else "r")  # noqa: SIM115 - the caller closes it
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        raise
+    except BlockingIOError:
+        return None
+    except OSError as error:
+        raise SnowError(
+            f"nobody can say whether a run is going on in that clone: {path} may not be locked ({error.strerror}); ask its owner to run "
+            "`snow gc`"
+        ) from None
+    return handle
 
 
 def _dvc_gc(revision: str | None, all_commits: bool, remove: bool, others: Sequence[Path]) -> str:

@@ -23,21 +23,22 @@ BUSY = "another snakemake is running in this directory; wait for it to end, or s
 HELD = "SNOW_HELD"  # set to its process by a run that has the lock, for what it starts on its own behalf
 
 
-def hold_lock(purpose: str = LOOK) -> IO[str] | None:
-    """The lock of this working directory, held until it is closed or the process ends, however it ends; None while a run holds it.
+def hold_lock(purpose: str = LOOK, root: Path = Path()) -> IO[str] | None:
+    """The lock of a working directory, held until it is closed or the process ends, however it ends; None while a run holds it.
 
     Whoever only looks on holds it for moments, so it is waited for. It replaces Snakemake's own lock file, which outlives a killed
     process.
     """
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
-    handle = open(LOCK, "a+")  # noqa: SIM115 - held for the life of the process
+    path = root / LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = open(path, "a+")  # noqa: SIM115 - held for the life of the process
     seen_running = 0
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             # A purpose read twice was not left by somebody before the present holder, who writes his first of all.
-            seen_running = seen_running + 1 if LOCK.read_text() == RUN else 0
+            seen_running = seen_running + 1 if path.read_text() == RUN else 0
             if seen_running == 2:
                 handle.close()
                 return None

@@ -7,16 +7,20 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from snow import job
-from snow.caching import clones, gc, reconcile
+from snow.caching import gc, hashes, reconcile
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
 
 from ..conftest import ROOT
+
+LOCAL = Path(".dvc/config.local")
 
 
 def run(*words: str, folder: Path) -> None:
@@ -30,14 +34,15 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pat
 
     def clone(name: str) -> Path:
         path = tmp_path / name
-        path.mkdir()
+        (path / ".dvc").mkdir(parents=True)  # what `dvc init`, `dvc cache dir` and `dvc add` leave, which take seconds
+        (path / ".dvc/config").touch()
         run("git", "init", "-q", folder=path)
-        run("dvc", "init", "-q", folder=path)
-        run("dvc", "cache", "dir", "-q", "--local", str(tmp_path / "cache"), folder=path)
-        (path / "data.txt").write_text(name)
-        run("dvc", "add", "-q", "data.txt", folder=path)
+        (path / LOCAL).write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n")
         monkeypatch.chdir(path)
-        store()
+        (path / "data.txt").write_text(name)
+        known = hashes.content(Path("data.txt"))
+        store().add(Path("data.txt"), known)
+        (path / "data.txt.dvc").write_text(f"outs:\n- {{md5: {known.md5}, size: {known.size}, hash: md5, path: data.txt}}\n")
         return path
 
     return clone
@@ -110,7 +115,7 @@ def test_another_host_s_clone_is_not_what_lies_there_here(make: Callable[[str], 
     root = store().root
     entry = next(path for path in (root / "clones").iterdir() if json.loads(path.read_text())["path"] == str(first))
     entry.write_text(json.dumps({"path": str(first), "host": "elsewhere"}))
-    run("dvc", "cache", "dir", "-q", "--local", "--unset", folder=first)
+    (first / LOCAL).unlink()
     with pytest.raises(SnowError, match="seen on elsewhere"):
         gc.run(None, False, remove=True)
 
@@ -118,22 +123,24 @@ def test_another_host_s_clone_is_not_what_lies_there_here(make: Callable[[str], 
 def test_a_clone_that_uses_another_cache_now_is_struck_off(make: Callable[[str], Path]) -> None:
     first, _ = make("first"), make("second")
     root = store().root
-    run("dvc", "cache", "dir", "-q", "--local", "--unset", folder=first)
+    (first / LOCAL).unlink()
     gc.run(None, False, remove=True)
     assert entries(root) == {"second"}
     assert held(root) == {"second"}
 
 
-@pytest.mark.parametrize("lock", [clones.LOCK, clones.STAGING / "clean-1.lock"])
+@pytest.mark.parametrize("lock", [reconcile.LOCK, job.STAGING / "clean-1.lock"])
 @pytest.mark.parametrize("whose", ["first", "second"])
 def test_nothing_is_removed_while_a_run_goes_on_anywhere(whose: str, lock: Path, make: Callable[[str], Path]) -> None:
     """Or a job that outlived it, as on a cluster."""
     paths = {name: make(name) for name in ("first", "second")}
     orphan(store().root)
     path = paths[whose] / lock
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.write(reconcile.RUN)
+        handle.flush()
         assert gc.run(None, False, remove=False) == 0
         with pytest.raises(SnowError, match=f"a run is going on in the clone at {paths[whose]}"):
             gc.run(None, False, remove=True)
@@ -142,18 +149,51 @@ def test_nothing_is_removed_while_a_run_goes_on_anywhere(whose: str, lock: Path,
     assert held(store().root) == {"first", "second"}
 
 
-def test_no_run_begins_meanwhile(make: Callable[[str], Path]) -> None:
+def test_a_run_that_begins_meanwhile_waits(make: Callable[[str], Path]) -> None:
+    """Whatever the last one left written in its lock, and whoever's clone it is."""
+    first, _ = make("first"), make("second")
+    last = reconcile.hold_lock(reconcile.RUN, first)
+    assert last is not None
+    last.close()
+    with ThreadPoolExecutor() as pool:
+        with gc.idle(first):
+            beginning = pool.submit(reconcile.hold_lock, reconcile.RUN, first)
+            with pytest.raises(TimeoutError):
+                beginning.result(0.5)
+        begun = beginning.result(10)
+    assert begun is not None
+    begun.close()
+
+
+def test_a_dry_run_is_waited_for(make: Callable[[str], Path]) -> None:
     first = make("first")
-    assert clones.LOCK == reconcile.LOCK
-    assert clones.STAGING == job.STATE / "staging"
-    handle = reconcile.hold_lock()
-    assert handle is not None
-    handle.close()
-    with clones.idle(first), open(reconcile.LOCK) as waiting, pytest.raises(BlockingIOError):
-        fcntl.flock(waiting, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    handle = reconcile.hold_lock()
-    assert handle is not None
-    handle.close()
+    looking = reconcile.hold_lock()
+    assert looking is not None
+    Timer(0.3, looking.close).start()
+    with gc.idle(first):
+        assert looking.closed
+
+
+def test_another_user_s_clone_is_locked_all_the_same(make: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose lock may only be read."""
+    first = make("first")
+    lock = first / reconcile.LOCK
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(reconcile, "hold_lock", refuse)
+    with gc.idle(first), open(lock) as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with open(lock) as running:
+        fcntl.flock(running, fcntl.LOCK_EX)
+        with pytest.raises(SnowError, match=f"a run is going on in the clone at {first}"), gc.idle(first):
+            pass
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(SnowError, match=r"\.snow/lock may not be locked \(Permission denied\); ask its owner"), gc.idle(first):
+        pass
 
 
 def test_a_commit_the_other_clone_does_not_have_is_said(make: Callable[[str], Path]) -> None:
