@@ -109,6 +109,7 @@ def begin(workflow: Any, params: settings.Params) -> None:
         from snow.caching import dvc_repo
 
         _claims.enter_context(dvc_repo.claimed(jobs.graph(params).artifacts))
+        atexit.register(_claims.close)  # also of a run that fails
 
 
 def end(params_values: Mapping[str, Any]) -> None:

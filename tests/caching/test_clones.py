@@ -149,8 +149,8 @@ def test_no_run_begins_meanwhile(make: Callable[[str], Path]) -> None:
     handle = reconcile.hold_lock()
     assert handle is not None
     handle.close()
-    with clones.idle(first):
-        assert reconcile.hold_lock() is None
+    with clones.idle(first), open(reconcile.LOCK) as waiting, pytest.raises(BlockingIOError):
+        fcntl.flock(waiting, fcntl.LOCK_EX | fcntl.LOCK_NB)
     handle = reconcile.hold_lock()
     assert handle is not None
     handle.close()
