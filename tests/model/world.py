@@ -39,11 +39,13 @@ class World:
         self.clones = 1
         self.synced = False  # both tools were idle after a run, and since then only `EDITS` were done
         self.commented = False  # ... among them a comment, which DVC alone notices
+        self.seen: checks.Seen | None = None  # what the tools said at the end of this step, where they were asked already
         self.seconds: dict[str, list[float]] = {}
 
     def play(self, step: list[Any]) -> None:
         """One step and the checks after it; an AssertionError names the steps so far."""
         self.steps.append(step)
+        self.seen = None
         began = time.monotonic()
         try:
             if step[0] not in EDITS:
@@ -114,7 +116,7 @@ class World:
 
     def executing(self, running: Running, ok: bool | None = True, kill_after: float | None = None) -> Done | None:
         """See a run to its end, or kill it; no body may have been executed whose result was in the cache. None when killed."""
-        before, known = self.costs(), restorable(self.truth, self.cache())
+        before, known, finished = self.costs(), restorable(self.truth, self.cache()), checks.finished(self)
         if kill_after is not None:
             time.sleep(kill_after)
             running.kill()
@@ -126,6 +128,9 @@ class World:
                 assert not match or match[1] not in known, f"{name} was executed, though the cache has its result ({match[1][:12]})"
         if done.status == -9 and kill_after is not None:
             return None
+        if done.status == 0 and "Finished jobid" in done.output and not self.truth.damaged:
+            lost = finished.keys() - restorable(self.truth, self.cache())
+            assert not lost, f"what was finished when the run began is not on record after it: {[finished[key] for key in lost]}"
         return self.judge(done, ok)
 
     def start(self, *words: str) -> Running:
@@ -201,10 +206,12 @@ class World:
 
     def do_run_edit(self, front: str, delay: float, key: str, value: Any) -> None:
         """A param edited while a run is under way; DVC's may be refused for that."""
-        running = self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro")))
+        running, before = self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro"))), self.params()
         time.sleep(delay)
         self.do_param(key, value)
         self.executing(running, True if front == "snakemake" else None)
+        if front == "snakemake":
+            checks.bytes_are_either(self, before, self.params())
 
     def do_run_source(self, front: str, delay: float, name: str, text: str | None) -> None:
         """A source edited while a run is under way; what was read half before and half after may be refused, not recorded."""
@@ -316,18 +323,18 @@ class World:
         """Write into an artifact file without changing its size; through a link, into the cache too."""
         victim = self.choose(number, sorted(self.files().values()))
         if victim:
-            self._scribble(victim)
+            self._scribble(victim, 31 * number)
 
     def do_damage(self, number: int) -> None:
         """Write into a cached object; through a hard link, into the workspace too."""
         victim = self.choose(number, sorted((self.cache() / "files/md5").glob("??/*")))
         if victim:
-            self._scribble(victim)
+            self._scribble(victim, 31 * number)
 
-    def _scribble(self, path: Path) -> None:
+    def _scribble(self, path: Path, position: int) -> None:
         data = bytearray(path.read_bytes())
         if data:
-            data[len(data) // 2] ^= 1
+            data[position % len(data)] ^= 1
             mode = path.stat().st_mode
             path.chmod(0o644)
             with path.open("r+b") as stream:
