@@ -32,15 +32,15 @@ class DvcStage:
 
 
 def stages(root: Path = Path()) -> list[DvcStage]:
-    """Every stage of dvc.yaml with its templates resolved."""
+    """Every stage of the root's dvc.yaml with its templates resolved; other pipelines below it are the user's own."""
     from dvc.dependency import ParamsDependency
     from dvc.repo import Repo
 
     found = []
     with Repo(str(root)) as repo:
         for stage in repo.index.stages:
-            if not hasattr(stage, "name"):
-                continue  # a .dvc file of the user's own
+            if not hasattr(stage, "name") or stage.path_in_repo != "dvc.yaml":
+                continue  # a .dvc file, or another pipeline
             plain = [dep for dep in stage.deps if not isinstance(dep, ParamsDependency)]
             params = {dep.def_path: tuple(dep.params) for dep in stage.deps if isinstance(dep, ParamsDependency)}
             deps = tuple(dep.def_path for dep in plain)

@@ -9,9 +9,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 from .workspace import Clone
+
+pytestmark = pytest.mark.slow  # tests/model plays the same on a recipe of seconds
 
 FreshClone = Callable[[Clone, str], Clone]
 

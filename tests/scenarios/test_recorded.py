@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 
+import pytest
 import yaml
 
 from .workspace import Clone
@@ -43,6 +44,7 @@ def test_an_overlay_is_not_recorded_as_params_yaml(clone: Clone) -> None:
     assert clone.nothing_to_do()
 
 
+@pytest.mark.slow
 def test_an_edit_while_a_run_is_going_on_concerns_the_next(clone: Clone) -> None:
     clone.set_param(BITS, 1024)
     frozen = set((clone.path / ".snow/params").iterdir())
@@ -73,6 +75,7 @@ def test_dvc_does_not_record_what_a_profile_overlaid(clone: Clone) -> None:
     assert lock(clone) == before
 
 
+@pytest.mark.slow
 def test_a_part_of_an_artifact_is_not_recorded_as_the_whole(clone: Clone) -> None:
     subprocess.run(
         ["rm", "-rf", *(str(clone.path / name) for name in ("dvc.lock", "corpus", "receipts", ".snow", ".snakemake"))], check=True
@@ -86,6 +89,7 @@ def test_a_part_of_an_artifact_is_not_recorded_as_the_whole(clone: Clone) -> Non
     assert "didn't change" in clone.dvc("repro", "corpus-signals").stdout
 
 
+@pytest.mark.slow
 def test_a_suite_is_added_in_params_alone_and_nothing_trains_again(clone: Clone) -> None:
     """And what was made before it is not taken for made with it."""
     suites = clone.params()["evaluation"]["suites"]

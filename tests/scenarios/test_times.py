@@ -11,6 +11,8 @@ import pytest
 
 from .workspace import Clone
 
+pytestmark = pytest.mark.slow  # tests/model plays the same on a recipe of seconds
+
 OUTS = ("corpus", "suites", "tokenizer", "tokens", "models", "quality", "synthetic", "eval", "report", "receipts", ".snow/spec", "logs")
 
 
