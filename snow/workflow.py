@@ -15,7 +15,7 @@ import yaml
 
 from snow import digest, job, jobs, own_code, snakemake_run
 from snow import params as settings
-from snow.caching import commit, cutoff, hashes, ledger, locked, preflight, reconcile, times
+from snow.caching import commit, cutoff, hashes, ledger, locked, preflight, reconcile, strays, times
 from snow.caching.store import open_store
 from snow.cluster import site
 from snow.errors import SnowError
@@ -74,12 +74,14 @@ def synchronise(params: settings.Params) -> None:
         reconcile.write_specs(seen)
         times.project(seen)
         job.sweep_staging()
-        _name_lost(seen)
+        _see_to_locked(seen)
 
 
-def _name_lost(seen: ledger.Ledger) -> None:
-    """Say before anything is computed which results dvc.lock names that are neither here nor in the cache."""
+def _see_to_locked(seen: ledger.Ledger) -> None:
+    """Mend listings of what dvc.lock names, and say before anything is computed which results of it are neither here nor in the cache."""
     store = open_store()
+    if store is not None:
+        locked.mend_listings(store)
     missing = [path for path in sorted(seen.present) if seen.present[path] is None]
     lost = locked.lost(store, missing) if store is not None and missing else []
     if lost:
@@ -103,13 +105,14 @@ def begin(workflow: Any, params: settings.Params) -> None:
         raise SnowError(reconcile.BUSY)
     cutoff.make_first(workflow, params)
     _held.append(reconcile.require_lock())
-    reconcile.record_present()
-    reconcile.remove_strays(params)
+    graph = jobs.graph(params)
     if DVC not in os.environ and cutoff.FIRST not in os.environ and Path(".dvc").is_dir():
         from snow.caching import dvc_repo
 
-        _claims.enter_context(dvc_repo.claimed(jobs.graph(params).artifacts))
+        _claims.enter_context(dvc_repo.claimed(graph.artifacts))
         atexit.register(_claims.close)  # also of a run that fails
+    reconcile.record_present()
+    strays.remove(graph)
 
 
 def end(params_values: Mapping[str, Any]) -> None:

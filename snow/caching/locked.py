@@ -6,6 +6,7 @@ and outputs are in the cache all the same, under the hashes dvc.lock gives.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -30,6 +31,20 @@ def outputs(store: Store) -> dict[str, str]:
             folder = store.describe(out["md5"], 0) if out["md5"].endswith(".dir") else None
             named |= {f"{out['path']}/{name}": md5 for name, md5 in (folder.files or () if folder else ())}
     return named
+
+
+def mend_listings(store: Store) -> None:
+    """Replace damaged listings of folders that dvc.lock names, from the folders where they are as it names them: DVC reads a listing
+    without looking at its hash, and none of its commands works beside a damaged one."""
+    for stage in (_load().get("stages") or {}).values() if LOCK.exists() else ():
+        for out in stage.get("outs", ()):
+            path, md5 = Path(out["path"]), out["md5"]
+            if not md5.endswith(".dir") or store.size(md5) is None or store.sound(md5) or not path.is_dir():
+                continue
+            known = hashes.content(path)
+            if known.md5 == md5:
+                with contextlib.suppress(OSError):  # a full cache; DVC then says what it lacks
+                    store.add(path, known)
 
 
 def adopt(store: Store, recorded: Mapping[str, str]) -> None:

@@ -167,7 +167,7 @@ def _parse_configuration(path: Path) -> None:
 
 def _no_link_above_outputs(pipeline: Mapping[str, Any]) -> None:
     """DVC writes a .gitignore beside each output and refuses when that is outside the repository; an output may itself be a link."""
-    patterns = {re.sub(r"\$\{.*?\}", "*", parent) for out in _outputs(pipeline) for parent in _above(out)}
+    patterns = {parent for out in output_patterns(pipeline) for parent in _above(out)}
     for pattern in sorted(patterns):
         for folder in sorted(Path().glob(pattern)):
             if folder.is_symlink():
@@ -178,10 +178,12 @@ def _no_link_above_outputs(pipeline: Mapping[str, Any]) -> None:
                 )
 
 
-def _outputs(pipeline: Mapping[str, Any]) -> Iterator[str]:
+def output_patterns(pipeline: Mapping[str, Any]) -> Iterator[str]:
+    """The outputs of a dvc.yaml as patterns of paths, `*` where a template stands."""
     for stage in pipeline["stages"].values():
         for out in stage.get("outs", stage.get("do", {}).get("outs", [])):
-            yield from out if isinstance(out, dict) else [str(out)]  # {path: options} or the path
+            for path in out if isinstance(out, dict) else [out]:  # {path: options} or the path
+                yield re.sub(r"\$\{.*?\}", "*", str(path))
 
 
 def _above(path: str) -> Iterable[str]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import IO
 
-from snow import code, jobs
+from snow import code
 from snow.caching import hashes, ledger, locked, records, spec
 from snow.caching.ledger import Ledger
 from snow.caching.store import open_store
 from snow.errors import SnowError
-from snow.params import Params
 from snow.stages import STAGES
 
 LOCK = Path(".snow/lock")
@@ -78,17 +76,3 @@ def record_present() -> None:
         entries = ledger.read()
         present = hashes.contents(Path(path) for entry in entries.values() for path in (*entry.outputs, str(entry.receipt)))
         locked.adopt(store, records.adopt(store, entries.values(), present))
-
-
-def remove_strays(params: Params) -> None:
-    """Remove outputs and receipts of jobs the recipe no longer has, such as shards beyond `shards`: folders are artifacts whole.
-
-    What they held is in the cache; going back brings it back.
-    """
-    graph = jobs.graph(params)
-    wanted = {file for job in graph.jobs for file in job.files}
-    for entry in ledger.read().values():
-        if entry.name not in graph.by_name:
-            for path in (*entry.outputs, entry.receipt.as_posix()):
-                if path not in wanted:
-                    shutil.rmtree(path) if os.path.isdir(path) else Path(path).unlink(missing_ok=True)

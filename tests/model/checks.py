@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import oracle, store
+from .store import unsound
 
 if TYPE_CHECKING:
     from .world import World
@@ -71,7 +71,10 @@ def _planned(world: World) -> set[str]:
 
 
 def _status(world: World) -> dict[str, Any]:
-    done = world.run("dvc", "status", "--json")
+    damaged = any(unsound(world.truth, root) for root in world.stores())
+    done = world.run("dvc", "status", "--json", ok=None if damaged else True)
+    if done.status:  # DVC cannot read a damaged listing, which a run repairs; it calls nothing unchanged then
+        return {artifact: {} for artifact in UPSTREAM}
     told = json.loads(done.output[done.output.index("{") :])
     return {name.replace("@", "-"): _flat(reasons) for name, reasons in told.items()}
 
@@ -130,11 +133,8 @@ def bytes_are_either(world: World, *params: Mapping[str, Any]) -> None:
 def finished(world: World) -> dict[str, str]:
     """`stage instance` by key of every sound receipt whose outputs lie there as it says."""
     found = {}
-    for path, data in world.receipts().items():
+    for data in world.receipts().values():
         told = json.loads(data)
-        unsigned = re.sub(rb'(?m)^ "sum": "\w+"', b' "sum": "' + b"0" * 64 + b'"', data)
-        if hashlib.sha256(unsigned).hexdigest() != told.get("sum") or path != f"receipts/{told['stage']}/{told['instance']}.json":
-            continue
         contents = [(md5, _read(world.clone / out)) for out, md5 in told["outputs"].values()]
         if all(content is not None and oracle.md5(content) == md5 for md5, content in contents):
             found[told["key"]] = f"{told['stage']} {told['instance']}"
@@ -143,10 +143,10 @@ def finished(world: World) -> dict[str, str]:
 
 def receipt_wrong(world: World, job: oracle.Expected) -> list[str]:
     """What a job's receipt says that is not so."""
-    try:
-        told = json.loads((world.clone / job.receipt).read_bytes())
-    except (FileNotFoundError, ValueError) as error:
-        return [f"{job.receipt}: {type(error).__name__}"]
+    data = world.receipts().get(job.receipt)
+    if data is None:
+        return [f"{job.receipt} is missing or not sound"]
+    told = json.loads(data)
     said = dict(told["outputs"].values())
     found = [] if said == {path: oracle.md5(content) for path, content in job.outputs.items()} else [f"{job.receipt}: outputs {said}"]
     found += [] if told["spec"]["params"] == job.params else [f"{job.receipt}: params {told['spec']['params']}"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .commands import in_memory, serving
-from .machine import Ground, prepare
+from .ground import Ground, prepare
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ import signal
 import socket
 import struct
 import sys
-import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -141,7 +140,7 @@ def _become(connection: socket.socket, bin_folder: str) -> NoReturn:
     sys.orig_argv = [sys.executable, *sys.argv]
     sys.path[0] = bin_folder
     sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(":"))
-    _end(_run(name))
+    raise SystemExit(_run(name))  # the interpreter then ends as any other, exit handlers and teardown included
 
 
 def _run(name: str) -> int:
@@ -158,18 +157,6 @@ def _run(name: str) -> int:
         return int(status or 0)
     print(status, file=sys.stderr)
     return 1
-
-
-def _end(status: int) -> NoReturn:
-    """What an interpreter does at its end, short of giving all its memory back piece by piece."""
-    import atexit
-
-    threading._shutdown()
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(status & 0xFF)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .commands import in_memory, serving
-from .machine import Ground, prepare, replay
+from .ground import Ground, prepare, replay
 
 TRIES = 2  # a step with a moment in it does not fail every time
 

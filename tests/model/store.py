@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,6 +120,12 @@ def _record_problems(truth: Truth, record: dict[str, Any]) -> list[str]:
     if dict(told["outputs"].values()) != {path: md5 for path, md5 in outs.items() if not path.startswith("receipts/")}:
         return ["its receipt names other outputs"]
     return receipt_problems(truth, told)
+
+
+def sound_receipt(data: bytes) -> bool:
+    """Whether a receipt has the checksum over itself that it carries."""
+    carried = re.search(rb'(?m)^ "sum": "(\w+)"', data)
+    return carried is not None and hashlib.sha256(data.replace(carried[1], b"0" * 64)).hexdigest().encode() == carried[1]
 
 
 def receipt_problems(truth: Truth, told: dict[str, Any]) -> list[str]:

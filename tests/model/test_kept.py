@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .machine import Ground, replay
+from .ground import Ground, replay
 
 KEPT: dict[str, Sequence[Sequence[Any]]] = {
     "there and back": [["param", "shape.width", 10], ["run"], ["param", "shape.width", 30], ["repro"]],

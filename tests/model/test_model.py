@@ -1,41 +1,36 @@
-"""Random sequences of what people do with the project, against an oracle: `machine` has the steps, `checks` what must hold after each.
+"""Random sequences of what people do with the project, against an oracle: `steps` has the choice, `checks` what must hold after each.
 
 SNOW_MODEL_SEQUENCES, SNOW_MODEL_STEPS and SNOW_MODEL_SEED set the size and start of a long run; several processes with different
-seeds share the work. A failure prints its steps as a list, to be made short by `python -m tests.model.shorten` and kept in
-`test_kept.py`.
+seeds share the work. With SNOW_MODEL_COLLECT=FILE a failure is added to the file, one JSON value a line, and the next sequence
+follows. A failing list of steps is made short by `python -m tests.model.shorten` and kept in `test_kept.py`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase
-from hypothesis.stateful import run_state_machine_as_test
 
-from .machine import Ground, Machine
+from .ground import Ground, replay
+from .steps import sequence
 
-STEPS = int(os.environ.get("SNOW_MODEL_STEPS", "15"))
+COLLECT = os.environ.get("SNOW_MODEL_COLLECT")
 
 
 def play(ground: Ground, sequences: int, seed: int) -> None:
-    """That many sequences from a seed. They are not shrunk by Hypothesis, whose every try would be a sequence of seconds."""
-
-    class Here(Machine):
-        pass
-
-    Here.ground = ground
-    settings = hypothesis.settings(
-        max_examples=int(os.environ.get("SNOW_MODEL_SEQUENCES", str(sequences))),
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(hypothesis.seed(seed)(Here), settings=settings)
+    """That many sequences from a seed."""
+    for number in range(int(os.environ.get("SNOW_MODEL_SEQUENCES", str(sequences)))):
+        steps = sequence(seed, number, int(os.environ.get("SNOW_MODEL_STEPS", "15")))
+        try:
+            replay(ground, steps)
+        except Exception as error:
+            print(f"SNOW_MODEL_SEED={seed}, sequence {number}: {json.dumps(steps)}")
+            if not COLLECT:
+                raise
+            with open(COLLECT, "a") as stream:
+                stream.write(json.dumps([steps, str(error)]) + "\n")
 
 
 def test_some_sequences_always_the_same(ground: Ground) -> None:

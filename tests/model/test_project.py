@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..conftest import ROOT
-from .machine import Ground
+from .ground import Ground
 
 
 def test_its_graph_its_rules_and_its_dvc_yaml_agree(ground: Ground) -> None:

@@ -21,7 +21,7 @@ import yaml
 
 from . import checks, oracle, project
 from .commands import Commands, Done, Running
-from .store import OUTS, Truth, restorable, unsound
+from .store import OUTS, Truth, restorable, sound_receipt, unsound
 
 STAMP = ".snakemake_timestamp"
 EDITS = {"param", "suite", "source", "mark", "comment", "refactor", "touch", "times", "delete", "inplace"}  # leave dvc.lock as it is
@@ -91,9 +91,9 @@ class World:
         return {path.relative_to(self.clone).as_posix(): path for path in sorted(found) if path.name != STAMP}
 
     def receipts(self) -> dict[str, bytes]:
-        """The readable receipts that lie there."""
+        """The sound receipts that lie there; another counts as absent, to us as to `snow`."""
         found = {name: path.read_bytes() for name, path in self.files().items() if name.startswith("receipts/")}
-        return {name: data for name, data in found.items() if _readable(data)}
+        return {name: data for name, data in found.items() if sound_receipt(data)}
 
     def expected(self, params: Mapping[str, Any] | None = None, given: Mapping[str, bytes] | None = None) -> dict[str, oracle.Expected]:
         """The oracle's jobs for the present clone, with other params or raw shards where those are given."""
@@ -367,14 +367,6 @@ class World:
     def do_relink(self) -> None:
         """`dvc checkout --relink`."""
         self.run("dvc", "checkout", "--relink", ok=None)
-
-
-def _readable(data: bytes) -> bool:
-    try:
-        json.loads(data)
-    except ValueError:
-        return False
-    return True
 
 
 def receipt_of(name: str) -> str:

@@ -1,0 +1,53 @@
+"""Files in the folders of artifacts that no job of the recipe makes any more: shards beyond `shards`, a suite that was taken out.
+
+A folder is an artifact whole, for DVC and for whatever reads it, so they cannot stay. What the cache holds is deleted, going back
+brings it back; anything else is moved to `.snow/strays`, because nobody else may have it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from snow.caching import hashes, ledger, preflight
+from snow.caching.store import open_store
+from snow.graph import Graph
+
+PIPELINE = Path("dvc.yaml")
+KEPT = Path(".snow/strays")
+NOT_OURS = {*hashes.UNTRACKED, ".gitignore"}  # which DVC writes beside an output
+
+
+def remove(graph: Graph) -> None:
+    """Clear the artifacts' folders of what is in none of the graph's outputs, receipts of jobs it does not have first of all."""
+    store = open_store()
+    for path in [path for folder in _folders() for path in _files(folder) if not graph.sources_of(str(path))]:
+        if store is not None and store.sound(hashes.content(path).md5):
+            path.unlink()
+        else:
+            kept = KEPT / path
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, kept)
+            print(f"snow: {path} is made by no job of this recipe and is not in the cache; moved to {kept}", file=sys.stderr)
+        _drop_empty(path.parent)
+
+
+def _folders() -> list[Path]:
+    """The folders that dvc.yaml names as outputs, and that of all receipts."""
+    patterns = preflight.output_patterns(preflight.read(PIPELINE)) if PIPELINE.exists() else ()
+    found = {path for pattern in patterns for path in Path().glob(pattern) if path.is_dir() and not path.is_symlink()}
+    return [ledger.RECEIPTS, *sorted(path for path in found if ledger.RECEIPTS not in path.parents)]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if (path.is_file() or path.is_symlink()) and path.name not in NOT_OURS:
+            yield path
+
+
+def _drop_empty(folder: Path) -> None:
+    while folder.parent != Path() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
