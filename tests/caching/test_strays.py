@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A DVC repository whose one stage has a folder and its receipts as outputs, both with more in them than the graph has."""
     monkeypatch.chdir(tmp_path)
     subprocess.run(["git", "init", "-q"], check=True)
-    subprocess.run(["dvc", "init", "-q"], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], check=True)
     Path("dvc.yaml").write_text("stages:\n  corpus-raw:\n    cmd: 'true'\n    outs: [corpus/raw, receipts/collect: {persist: true}]\n")
     for name in ("corpus/raw/00000.parquet", "corpus/raw/00001.parquet", "corpus/raw/notes.txt", "corpus/other.txt", JOB.receipt):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
