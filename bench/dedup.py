@@ -27,7 +27,7 @@ import xxhash
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from snow.corpus import linking, matching, minhash
 from snow.corpus.benchmarks import rules
-from snow.evaluate.suites import read_suite
+from snow.suites.tasks import read_suite
 from snow.params import load
 
 ROOT = Path(__file__).parents[1]

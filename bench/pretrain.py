@@ -29,7 +29,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 
 from snow import params as settings
 from snow.pretrain import engine, heldout, model
-from snow.recipe import Params, Phase
+from snow.schema import Params, Phase
 from snow.tokens import segments, vocabulary
 
 ROOT = Path(__file__).parents[1]

@@ -96,7 +96,7 @@ def inputs_of(options: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
 
 def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
     from snow import environments, job, params, pinned
-    from snow.cluster import launch
+    from snow.slurm import launch
 
     chosen = stage(options.command)
     outputs = {name: Path(path) for name, path in options.output}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from snow import snakemake_run
-from snow.cluster import names
+from snow.slurm import names
 
 JOBS = 5  # shown in full
 LINES = 15  # of each log

@@ -1,14 +1,10 @@
-"""A graph of jobs with the files they read and write, for `why`, `plan`, `commit`, `check` and the Snakefile.
-
-The rules say how a file is made, `snow.jobs` over what the recipe is made; from the latter, what is current is decided without
-asking Snakemake.
-"""
+"""A graph of jobs with the files they read and write, which everybody who asks about the recipe reads: rules, DVC, `why`, `plan`, report."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
@@ -17,14 +13,15 @@ from snow.errors import SnowError
 
 @dataclass(frozen=True)
 class Job:
-    """One job: inputs by name as its command line lists them, outputs by name without the receipt, and the artifact (DVC stage and
-    Snakemake target) it belongs to."""
+    """One job: inputs by name as its command line lists them, outputs by name without the receipt, the artifact (DVC stage and
+    Snakemake target) it belongs to, and the dotted keys of the params it reads by the names its module has for them."""
 
     stage: str
     instance: str
     artifact: str
     inputs: Mapping[str, tuple[str, ...]]
     outputs: Mapping[str, str]
+    params: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -60,7 +57,7 @@ class Graph:
         try:
             order = tuple(TopologicalSorter(self.upstream).static_order())
         except CycleError as error:
-            raise SnowError(f"these jobs wait for each other: {', '.join(error.args[1])}; correct `begin_from` in params.yaml") from None
+            raise SnowError(f"these jobs wait for each other: {', '.join(error.args[1])}; correct what they are made from in params.yaml") from None
         self.jobs = tuple(by_name[name] for name in order)
 
     @cached_property

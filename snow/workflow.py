@@ -17,7 +17,7 @@ from snow import digest, job, jobs, own_code, snakemake_run
 from snow import params as settings
 from snow.caching import commit, cutoff, hashes, ledger, locked, preflight, reconcile, strays, times
 from snow.caching.store import open_store
-from snow.cluster import site
+from snow.slurm import site
 from snow.errors import SnowError
 
 

@@ -120,7 +120,7 @@ def test_a_clone_reached_through_a_link_is_itself(original: Clone, copied: Clone
 
 
 def test_a_job_that_moves_into_another_environment_takes_its_code_along(original: Clone, copied: Clone) -> None:
-    suite = copied.path / "snow/evaluate/suite.py"
+    suite = copied.path / "snow/suites/fetch.py"
     suite.write_text(suite.read_text().replace('return {"tasks": ', 'return {"edited": True, "tasks": '))
     words = "suite humaneval --output suite out/suite.jsonl --output receipt out/suite.json"
     done = copied.run("snow", *words.split(), env_of=original, PYTHONSAFEPATH="1")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from snow import code, hub, references
+from snow import source_code, hub, references
 from snow import params as settings
 from snow.caching import spec
 from snow.stages import STAGES
@@ -192,7 +192,7 @@ def test_commits_are_found_without_imports_and_outside_the_code_digest() -> None
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert not {"huggingface_hub", "transformers", "requests"} & set(loaded)
     for stage in STAGES.values():
-        assert not {"snow.references", "snow.environments", "snow.own_code"} & set(code.closure(stage.module)), stage.name
+        assert not {"snow.references", "snow.environments", "snow.own_code"} & set(source_code.closure(stage.module)), stage.name
 
 
 def run(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

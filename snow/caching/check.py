@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snow import cli, code, jobs
+from snow import cli, source_code, stages
 from snow.caching import dvc_repo
 from snow.errors import SnowError
 from snow.graph import Graph, Job
@@ -42,10 +42,10 @@ def code_of(stages: Iterable[str]) -> tuple[str, ...]:
     found: set[str] = set()
     for name in stages:
         stage = STAGES[name]
-        modules = {*code.closure(stage.module), *(code.closure(stage.fingerprint) if stage.fingerprint else ())}
-        modules = {module for module in modules if code.symbols(module)}  # an empty package file says nothing
-        paths = (code.module_path(module) for module in modules)
-        found |= {path.relative_to(code.PACKAGE.parent).as_posix() for path in paths if path is not None}
+        modules = {*source_code.closure(stage.module), *(source_code.closure(stage.fingerprint) if stage.fingerprint else ())}
+        modules = {module for module in modules if source_code.symbols(module)}  # an empty package file says nothing
+        paths = (source_code.module_path(module) for module in modules)
+        found |= {path.relative_to(source_code.PACKAGE.parent).as_posix() for path in paths if path is not None}
         if stage.packages or stage.fingerprint:
             found.add(f"envs/{stage.env}.txt")
     return tuple(sorted(found))

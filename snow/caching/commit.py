@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from snow import code, digest
+from snow import source_code, digest
 from snow import params as settings
 from snow.caching import hashes, ledger, reconcile, why
 from snow.caching.ledger import Ledger
@@ -105,6 +105,6 @@ def due() -> bool:
 def _stamp() -> str:
     """A digest of every file dvc.lock is computed from, and of dvc.lock."""
     files = [Path(name) for name in ("dvc.yaml", "dvc.lock", "params.yaml", ".dvcignore")]
-    files += sorted(Path("envs").glob("*.txt")) + sorted(code.PACKAGE.rglob("*.py")) + sorted(ledger.RECEIPTS.rglob("*.json"))
+    files += sorted(Path("envs").glob("*.txt")) + sorted(source_code.PACKAGE.rglob("*.py")) + sorted(ledger.RECEIPTS.rglob("*.json"))
     pairs = [f"{file} {known.md5}" for file, known in hashes.contents(files).items() if known is not None]
     return digest.sha256("\n".join(pairs))

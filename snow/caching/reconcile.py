@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from snow import code
+from snow import source_code
 from snow.caching import hashes, ledger, locked, records, spec
 from snow.caching.ledger import Ledger
 from snow.caching.store import open_store
@@ -63,7 +63,7 @@ def write_specs(seen: Ledger) -> None:
     """Bring `.snow/spec/` up to date for every stage and instance of the graph."""
     for name, wanted in seen.graph.instances.items():
         stage = STAGES[name]
-        code.keep_table(stage.module)
+        source_code.keep_table(stage.module)
         for path, instance in {spec.path_of(stage, instance): instance for instance in wanted}.items():
             spec.write(path, seen.specs.of(stage, instance))
 

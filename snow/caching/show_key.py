@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snow import code, jobs
+from snow import source_code, jobs
 from snow.caching import hashes, ledger, spec
 from snow.errors import SnowError
 from snow.graph import receipt as receipt_of
@@ -42,7 +42,7 @@ def describe(params: Params, name: str, instance: str) -> dict[str, Any]:
             input_name: dict(zip([path for path, _ in told["inputs"][input_name]], digests, strict=True))
             for input_name, digests in inputs.items()
         },
-        "symbols": {symbol: digest for module in code.closure(stage.module) for symbol, digest in sorted(code.symbols(module).items())},
+        "symbols": {symbol: digest for module in source_code.closure(stage.module) for symbol, digest in sorted(source_code.symbols(module).items())},
     }
 
 

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from snow import code, digest, environments
+from snow import source_code, digest, environments
 from snow import params as settings
 from snow.errors import SnowError
 from snow.stages import Stage
@@ -60,7 +60,7 @@ def of(stage: Stage, instance: str, params: settings.Params, seen: Sources) -> d
         "version": VERSION,
         "stage": stage.name,
         "params": settings.subset(params, stage.reads(instance), stage.unkeyed),
-        "code": code.digest(stage.module),
+        "code": source_code.digest(stage.module),
         "packages": {name: package_version(stage.env, name) for name in stage.packages},
     }
     if stage.fingerprint:

@@ -9,7 +9,7 @@ from typing import Any
 
 from snow.corpus import matching
 from snow.errors import SnowError
-from snow.evaluate.suites import read_suite
+from snow.suites.tasks import read_suite
 
 
 @dataclass(frozen=True)

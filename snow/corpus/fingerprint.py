@@ -20,7 +20,7 @@ from snow.corpus import folders, git, installed, units
 
 if TYPE_CHECKING:
     from snow.params import View
-    from snow.recipe import Source
+    from snow.schema import Source
 
 
 def fingerprint(params: View, instances: Collection[str], env: str) -> dict[str, dict[str, list[list[Any]]]]:

@@ -17,7 +17,7 @@ from snow.tables import TableWriter, read_rows
 
 if TYPE_CHECKING:
     from snow.job import Job
-    from snow.recipe import Signals
+    from snow.schema import Signals
 
 SIGNALS = pa.schema(
     [

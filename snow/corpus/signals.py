@@ -2,7 +2,7 @@
 
 Every function takes time linear in the text, whatever the text is: encoded data is found with byte searches, regular expressions
 are possessive or stop at the first character they cannot contain, and what only CPython's parser can tell has a size limit.
-A signal that could not be measured is None, which `snow.corpus.clean` treats as a reason to drop the document.
+A signal that could not be measured is None, which `snow.corpus.filter` treats as a reason to drop the document.
 
 Definitions follow BigCode (The Stack v1, bigcode-dataset preprocessing/filtering.py) and StarCoder2 (arXiv 2402.19173, the
 filters of The Stack v2); deviations are named where they are made.
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from snow.corpus import comments
 
 if TYPE_CHECKING:
-    from snow.recipe import Signals
+    from snow.schema import Signals
 
 Span = tuple[int, int]
 

@@ -22,7 +22,7 @@ from snow.corpus.units import Unit
 from snow.errors import SnowError
 
 if TYPE_CHECKING:
-    from snow.recipe import Source
+    from snow.schema import Source
 
 
 def list_units(source: Source, cache: Path) -> Iterator[Unit]:

@@ -21,10 +21,10 @@ import torch.nn.functional as F
 from tqdm import tqdm
 
 from snow.errors import SnowError
-from snow.evaluate import checkpoint
-from snow.evaluate.checkpoint import Checkpoint
+from snow.evaluate import loading
+from snow.evaluate.loading import Checkpoint
 from snow.evaluate.spans import Span, heldout_spans, heldout_texts, solution_spans
-from snow.evaluate.suites import read_suite
+from snow.suites.tasks import read_suite
 from snow.tokens import vocabulary
 from snow.tokens.stream import open_stream
 
@@ -62,7 +62,7 @@ class Tally:
 def run(job: Job) -> dict[str, Any]:
     """Write `bits`: {"heldout": {"total", "languages": {...}}, "suites": {name: ...}}, each with the fields of Tally.facts."""
     settings = job.params.evaluation.bits
-    loaded = checkpoint.load(job.input("model"), job.threads)
+    loaded = loading.load(job.input("model"), job.threads)
     if loaded.positions is not None and settings.sequence_length > loaded.positions:
         raise SnowError(
             f"evaluation.bits.sequence_length {settings.sequence_length} exceeds the model's {loaded.positions} positions; lower it"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from snow.errors import SnowError
-from snow.evaluate import checkpoint
+from snow.evaluate import loading
 from snow.evaluate.decoding import Completion, complete
-from snow.evaluate.suites import Task, read_suite
+from snow.suites.tasks import Task, read_suite
 
 if TYPE_CHECKING:
     from snow.job import Job
@@ -33,7 +33,7 @@ def run(job: Job) -> dict[str, Any]:
     settings = job.params.evaluation.completion
     tasks = read_suite(job.input("suite"))[: settings.limit]
     stops = stops_of(tasks[0].kind)
-    loaded = checkpoint.load(job.input("model"), job.threads)
+    loaded = loading.load(job.input("model"), job.threads)
     prompts = [prompt_of(task, settings.strip_prompt_newline) for task in tasks]
     encoded = [loaded.encode(prompt) for prompt in prompts]
     room = room_for_prompts(loaded.positions, settings.max_new_tokens)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from snow.evaluate.checkpoint import Checkpoint
+from snow.evaluate.loading import Checkpoint
 
 TAIL = 24  # tokens decoded to look for a stop sequence: no fewer than the bytes of the longest, plus a split character
 

@@ -51,7 +51,7 @@ def confine(limits: Mapping[str, Any], user: int | None) -> None:
 
 def check(request: Mapping[str, Any], files: Mapping[str, str]) -> int:
     """Judge one sample: `checker`, `solution`, `seconds` of the request on the task in `files`; the exit status that says the verdict."""
-    from snow.evaluate import checkers
+    from snow.suites import checkers
 
     _, checker = checkers.CHECKERS[request["checker"]]
     verdict = checker.check(Path(files["task"]).read_bytes(), request["solution"], request["seconds"])
@@ -63,7 +63,7 @@ def prepare(request: Mapping[str, Any], files: Mapping[str, str], answer: int) -
 
     The line also holds the solution as the checker will judge it and whether the sample, as it came, parses.
     """
-    from snow.evaluate import checkers
+    from snow.suites import checkers
 
     kind, checker = checkers.CHECKERS[request["checker"]]
     with os.fdopen(answer, "wb") as stream:

@@ -21,16 +21,16 @@ from tqdm import tqdm
 
 from snow.errors import SnowError
 from snow.evaluate import inside
-from snow.evaluate.checkers import of_kind
+from snow.suites.checkers import of_kind
 from snow.evaluate.sandbox import Limits, Outcome, Sandbox, open_sandbox
-from snow.evaluate.suites import Task, read_suite
+from snow.suites.tasks import Task, read_suite
 
 if TYPE_CHECKING:
     from snow.job import Job
 
 CANONICAL = 4  # canonical solutions judged before the samples
 PREPARE_SECONDS, PREPARE_FILE = 60.0, 1 << 30  # to import the checker, and for the tasks of a suite
-SANITIZE_SECONDS = 25.0  # per sample at most, see snow.evaluate.checkers.evalplus
+SANITIZE_SECONDS = 25.0  # per sample at most, see snow.suites.checkers.evalplus
 Z95 = 1.959963984540054  # the normal distribution's 97.5% point
 Sample = tuple[str, str]  # task_id, solution
 # A sample's header (see inside.prepare) and the file with its task, None for a sample that the checker cannot even read.

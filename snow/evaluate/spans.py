@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.parquet as pq
 
-from snow.evaluate.suites import Task
+from snow.suites.tasks import Task
 from snow.tokens.stream import Stream
 
 

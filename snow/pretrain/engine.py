@@ -19,7 +19,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else
 import deepspeed
 
 if TYPE_CHECKING:
-    from snow.recipe import Phase
+    from snow.schema import Phase
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 from snow.errors import SnowError
 
 if TYPE_CHECKING:
-    from snow.recipe import Model
+    from snow.schema import Model
 
 transformers_logging.disable_progress_bar()  # of reading and writing one file
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")

@@ -24,7 +24,7 @@ from snow.tokens.stream import Stream, open_stream
 
 if TYPE_CHECKING:
     from snow.job import Job
-    from snow.recipe import Phase
+    from snow.schema import Phase
 
 
 def run(job: Job) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from snow.pretrain import checkpoint, data, engine, heldout, schedule
 from snow.tokens.stream import Stream
 
 if TYPE_CHECKING:
-    from snow.recipe import Phase
+    from snow.schema import Phase
 
 
 @dataclass(frozen=True)

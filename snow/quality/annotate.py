@@ -17,13 +17,13 @@ from tqdm import tqdm
 
 from snow.corpus import benchmarks, matching
 from snow.errors import SnowError
-from snow.evaluate.suites import read_suite
+from snow.suites.tasks import read_suite
 from snow.quality import encoder as encoders
 from snow.quality import fit, head, negatives, positives, validate
 from snow.quality.encoder import Encoder
 from snow.quality.head import Head
 from snow.quality.windows import SECTIONS, Section, Window, windows
-from snow.tokens.heldout import read_heldout
+from snow.corpus.heldout import read_heldout
 from snow.tokens.seeded import SPAN, draw
 
 if TYPE_CHECKING:

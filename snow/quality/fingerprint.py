@@ -9,7 +9,7 @@ from snow import references
 
 if TYPE_CHECKING:
     from snow.params import View
-    from snow.recipe import Positives
+    from snow.schema import Positives
 
 
 def fingerprint(params: View, instances: Collection[str], env: str) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from snow import references
 
 if TYPE_CHECKING:
     from snow.params import View
-    from snow.recipe import Generator
+    from snow.schema import Generator
 
 
 def fingerprint(params: View, instances: Collection[str], env: str) -> dict[str, dict[str, str | None]]:

@@ -28,7 +28,7 @@ from snow.tables import TableWriter, read_batches
 
 if TYPE_CHECKING:
     from snow.job import Job
-    from snow.recipe import Generator, Synthesis
+    from snow.schema import Generator, Synthesis
 
 GENERATIONS = pa.schema(
     [

@@ -25,7 +25,7 @@ from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
 
 if TYPE_CHECKING:
     from snow.job import Job
-    from snow.recipe import Refine
+    from snow.schema import Refine
 
 REASONS = (
     "refused",  # ended for another reason than stop or the token limit

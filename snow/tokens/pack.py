@@ -19,7 +19,7 @@ import pyarrow as pa
 from snow.errors import SnowError
 from snow.tables import TableWriter, read_batches
 from snow.tokens import segments, vocabulary
-from snow.tokens.heldout import read_heldout
+from snow.corpus.heldout import read_heldout
 from snow.tokens.seeded import draw
 
 if TYPE_CHECKING:

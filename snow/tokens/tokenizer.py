@@ -22,7 +22,7 @@ from snow.errors import SnowError
 from snow.tables import read_batches
 from snow.tokens import vocabulary
 from snow.tokens.gguf import byte_level, read_gguf
-from snow.tokens.heldout import read_heldout
+from snow.corpus.heldout import read_heldout
 from snow.tokens.seeded import SPAN, draw
 from snow.tokens.special import END
 

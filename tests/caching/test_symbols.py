@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snow import code
+from snow import source_code
 from snow.caching import symbols
 
 from ..conftest import ROOT
@@ -31,13 +31,13 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    code.digest.cache_clear()
+    source_code.digest.cache_clear()
     code._facts.cache_clear()
 
 
 def _edited(file: Path) -> str:
     """The digest before one function is changed and one is added."""
-    before = code.digest(MODULE)
+    before = source_code.digest(MODULE)
     file.write_text(file.read_text().replace("size = 0", "size = 1") + "\n\ndef added():\n    pass\n")
     _forget()
     return before
@@ -48,7 +48,7 @@ CHANGED = {f"{MODULE}.added": (False, True), f"{MODULE}.run": (True, True)}
 
 def test_from_what_was_seen_here(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".snow").mkdir()
-    code.keep_table(MODULE)
+    source_code.keep_table(MODULE)
     before = _edited(package)
     monkeypatch.setattr(symbols, "_committed", lambda *_: pytest.fail("git was asked"))
     found = symbols.changed(MODULE, before)

@@ -17,7 +17,7 @@ from snow import params as settings
 from snow.corpus import benchmarks as suites
 from snow.corpus import matching
 from snow.errors import SnowError
-from snow.evaluate.suites import Task, read_suite
+from snow.suites.tasks import Task, read_suite
 
 RULES = suites.rules(settings.load(ROOT / "params.yaml").decontamination)
 TRIVIAL = {"HumanEval/23", "HumanEval/28", "HumanEval/41", "HumanEval/53"}  # solutions on the allow-list: return x + y and the like

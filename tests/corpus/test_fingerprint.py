@@ -15,7 +15,7 @@ from snow.corpus import git, units
 from snow.corpus.fingerprint import fingerprint
 from snow.errors import SnowError
 from snow.params import View
-from snow.recipe import Source
+from snow.schema import Source
 
 SHARDS = 8
 EVERY = [f"{number:05}" for number in range(SHARDS)]

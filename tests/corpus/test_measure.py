@@ -18,7 +18,7 @@ import pytest
 from corpus_stages import document, rows, run, standard_library, write
 
 from snow.corpus import signals
-from snow.recipe import Signals
+from snow.schema import Signals
 
 SETTINGS = Signals(comments=False, max_parse_bytes=1_000_000, max_parse_braces=6000)
 SAMPLES = ("", "\n", "é" * 10, "名前 = 1  # naïve ¼ Ⅷ\r\n\x0cx\u2028y", "ab\rcd\n", "x" * 100)

@@ -12,7 +12,7 @@ import pytest
 from snow import packaged
 from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Sandbox, open_sandbox
-from snow.evaluate.suites import Task, read_suite
+from snow.suites.tasks import Task, read_suite
 from tests.evaluate.judging import judge_of
 
 

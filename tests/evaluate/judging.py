@@ -5,10 +5,10 @@ from typing import Any
 
 import yaml
 
-from snow.evaluate.checkers import of_kind
+from snow.suites.checkers import of_kind
 from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Limits, Sandbox
-from snow.evaluate.suites import read_suite
+from snow.suites.tasks import read_suite
 from tests.tokens.token_jobs import ROOT
 
 

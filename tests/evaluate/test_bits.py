@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from snow.errors import SnowError
 from snow.evaluate.spans import Text, strides
-from snow.evaluate.suites import read_suite
+from snow.suites.tasks import read_suite
 from tests.evaluate.judging import evaluation
 from tests.evaluate.models import memorise
 from tests.tokens.token_jobs import document, run, write_documents, write_heldout

@@ -10,11 +10,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from snow.errors import SnowError
-from snow.evaluate import checkpoint
+from snow.evaluate import loading
 from snow.evaluate.complete import STOPS, prompt_of
 from snow.evaluate.decoding import TAIL, Completion, complete, cut
 from snow.evaluate.sandbox import Sandbox
-from snow.evaluate.suites import Task
+from snow.suites.tasks import Task
 from tests.evaluate.judging import evaluation, judge_of
 from tests.evaluate.models import memorise
 from tests.tokens.token_jobs import run
@@ -67,7 +67,7 @@ def test_the_text_is_what_transformers_generates_for_the_prompt_alone(model: Pat
     tokenizer = AutoTokenizer.from_pretrained(model)
     alone = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
     prompts = [tasks[number].prompt.rstrip("\n") for number in range(12)]
-    loaded = checkpoint.load(model, threads=1)
+    loaded = loading.load(model, threads=1)
     ours = dict(complete(loaded, [loaded.encode(prompt) for prompt in prompts], (), 40, batch_size=12))
     for index, prompt in enumerate(prompts):
         ids = torch.tensor([tokenizer.encode(prompt)])
@@ -78,7 +78,7 @@ def test_the_text_is_what_transformers_generates_for_the_prompt_alone(model: Pat
 def test_neither_the_batch_nor_the_threads_change_a_text(model: Path, tasks: list[Task]) -> None:
     found: list[dict[int, Completion]] = []
     for threads, batch_size in ((1, 1), (1, 5), (2, 4), (1, 24)):
-        loaded = checkpoint.load(model, threads)
+        loaded = loading.load(model, threads)
         prompts = [loaded.encode(task.prompt) for task in tasks[:24]]
         found.append(dict(complete(loaded, prompts, STOPS["humaneval"], 48, batch_size)))
     assert all(each == found[0] for each in found)
@@ -109,7 +109,7 @@ def test_prompts_that_do_not_fit_lose_their_beginning_and_are_counted(model: Pat
 
 
 def test_special_token_names_in_a_prompt_are_text(model: Path) -> None:
-    loaded = checkpoint.load(model, threads=1)
+    loaded = loading.load(model, threads=1)
     end = loaded.tokenizer.eos_token_id
     assert end not in loaded.encode("stop at <|endoftext|> here")
 

@@ -17,7 +17,7 @@ import pytest
 
 from snow.evaluate import inside
 from snow.evaluate.judge import Judge
-from snow.evaluate.suites import Task
+from snow.suites.tasks import Task
 
 Verdict = Callable[..., dict[str, Any]]
 

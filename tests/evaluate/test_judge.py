@@ -11,7 +11,7 @@ import pytest
 from snow.errors import SnowError
 from snow.evaluate.judge import Judge, wilson
 from snow.evaluate.sandbox import Sandbox
-from snow.evaluate.suites import Task, read_suite
+from snow.suites.tasks import Task, read_suite
 from tests.evaluate.judging import evaluation, judge_of
 from tests.tokens.token_jobs import run
 

@@ -9,7 +9,7 @@ from snow.errors import SnowError
 from snow.evaluate import sandbox as sandboxes
 from snow.evaluate import seccomp
 from snow.evaluate.sandbox import Sandbox, open_sandbox
-from snow.evaluate.suites import Task
+from snow.suites.tasks import Task
 from tests.evaluate.judging import judge_of
 
 REFUSING = "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n"

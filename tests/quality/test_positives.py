@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from snow import params as settings
-from snow import recipe
+from snow import schema
 from snow.corpus import benchmarks, matching
 from snow.errors import SnowError
 from snow.quality import positives

@@ -15,7 +15,7 @@ from synthesis_inputs import job, params
 
 from snow import tables
 from snow.errors import SnowError
-from snow.evaluate.suites import Task, read_suite
+from snow.suites.tasks import Task, read_suite
 from snow.synthesis import refine
 from snow.synthesis.generate import GENERATIONS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from snow.cluster import site
+from snow.slurm import site
 from snow.errors import SnowError
 from tests.scenarios import workspace
 

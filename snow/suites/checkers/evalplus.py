@@ -24,7 +24,7 @@ SANITIZE_SECONDS = 20  # sanitize compiles every range of lines: quadratic, minu
 
 
 def wall_seconds(seconds: float) -> float:
-    """See `snow.evaluate.checkers`. EvalPlus has time limits of its own: 1 s per input, or four times what the canonical solution took."""
+    """See `snow.suites.checkers`. EvalPlus has time limits of its own: 1 s per input, or four times what the canonical solution took."""
     return WALL_SECONDS
 
 

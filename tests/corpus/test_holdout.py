@@ -3,7 +3,7 @@
 import pytest
 
 from snow.errors import SnowError
-from snow.tokens import split
+from snow.corpus import holdout
 
 MB = 1 << 20
 

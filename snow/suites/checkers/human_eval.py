@@ -13,7 +13,7 @@ STARTUP_SECONDS = 15.0
 
 
 def wall_seconds(seconds: float) -> float:
-    """See `snow.evaluate.checkers`."""
+    """See `snow.suites.checkers`."""
     return seconds + 1 + STARTUP_SECONDS
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from snow import code
+from snow import source_code
 from snow.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
@@ -77,7 +77,7 @@ Digest = Callable[..., str]
 
 
 def forget() -> None:
-    code.digest.cache_clear()
+    source_code.digest.cache_clear()
     code._facts.cache_clear()
 
 
@@ -93,7 +93,7 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Digest]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         forget()
-        return code.digest("snow.stage")
+        return source_code.digest("snow.stage")
 
     yield of
     forget()
@@ -147,9 +147,9 @@ def test_the_branch_that_runs_beside_type_checking_counts(digest: Digest) -> Non
 
 def test_the_closure_follows_imports_wherever_they_stand(digest: Digest) -> None:
     digest()
-    assert code.closure("snow.stage") == ("snow.part", "snow.part.inner", "snow.stage")
+    assert source_code.closure("snow.stage") == ("snow.part", "snow.part.inner", "snow.stage")
     digest({"part/inner.py": "def late():\n    import snow.stranger\n"})
-    assert "snow.stranger" in code.closure("snow.stage")
+    assert "snow.stranger" in source_code.closure("snow.stage")
 
 
 def test_an_edit_is_seen_although_the_parse_is_remembered(digest: Digest, tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_the_digest_is_the_recorded_one(digest: Digest) -> None:
 
 LIST = """
 import json, sys
-from snow import code
+from snow import source_code
 from snow.stages import STAGES
-print(json.dumps([code.digest(stage.module) for stage in STAGES.values()] + [code.digest("snow.tricky")]))
+print(json.dumps([source_code.digest(stage.module) for stage in STAGES.values()] + [source_code.digest("snow.tricky")]))
 """
 
 
@@ -209,13 +209,13 @@ def test_what_python_loads_for_a_stage_is_in_its_closure(module: str) -> None:
         text=True,
         check=True,
     )
-    assert set(json.loads(done.stdout)) <= set(code.closure(module))
+    assert set(json.loads(done.stdout)) <= set(source_code.closure(module))
 
 
 def test_stages_do_not_depend_on_the_frame() -> None:
     """An edit of the params' types or of the command line must not make every stage stale."""
     for stage in STAGES.values():
-        assert not {"snow.params", "snow.recipe", "snow.job", "snow.cli", "snow.stages"} & set(code.closure(stage.module)), stage.name
+        assert not {"snow.params", "snow.schema", "snow.job", "snow.cli", "snow.stages"} & set(source_code.closure(stage.module)), stage.name
 
 
 def test_no_import_is_relative() -> None:

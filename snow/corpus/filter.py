@@ -23,7 +23,7 @@ from snow.tables import DOCUMENTS, TableWriter, read_rows
 
 if TYPE_CHECKING:
     from snow.job import Job
-    from snow.recipe import Filters
+    from snow.schema import Filters
 
 DECISIONS = pa.schema(
     [

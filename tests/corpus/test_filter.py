@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from corpus_stages import document, rows, run, standard_library, write
 
-from snow.corpus import clean
+from snow.corpus import filter as stage
 from snow.errors import SnowError
-from snow.recipe import Filters, LanguageRule
+from snow.schema import Filters, LanguageRule
 from snow.tables import TableWriter
 
 LINE = "value = compute(value, other)  # a line of fifty characters or so\n"

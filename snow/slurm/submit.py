@@ -1,4 +1,4 @@
-"""`python -m snow.cluster.submit JOBSCRIPT`: one job into Slurm's queue, its id on stdout; the profile's submit command.
+"""`python -m snow.slurm.submit JOBSCRIPT`: one job into Slurm's queue, its id on stdout; the profile's submit command.
 
 A job that an earlier Snakemake submitted and that still waits or runs is taken over instead of submitted again, if it makes
 the same files from the same inputs; if it would make them from others it is cancelled, and the new one waits for its end.
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from snow.cluster import jobscript, names, queue, site
+from snow.slurm import jobscript, names, queue, site
 from snow.errors import SnowError
 
 STATE = Path(".snow/slurm")

@@ -1,0 +1,146 @@
+"""Params that are said by others: overlays on params.yaml, entries that are like another, numbers relative to others, replicas.
+
+Everywhere a section declares by name, `like: NAME` gives an entry all that it does not say itself from another of its section, and
+everywhere a number may be `{of: DOTTED.KEY, times: 0.5}`. So an experiment is written once and lies on every scale. `seeds: [0, 1, 2]`
+of a model is that model with the first seed and a replica `MODEL-seedN` for each of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from snow.errors import SnowError
+
+DECLARED = ("tokenizers", "groupings", "annotators", "selections", "generators", "synthetic", "token_sets", "models")
+OF, TIMES, LIKE, SEEDS = "of", "times", "like", "seeds"
+
+Origins = dict[str, Any]  # as the params nest; a leaf is the keys of the file that it is from
+
+
+def merged(base: Any, over: Any) -> Any:
+    """`base` under an overlay, mapping by mapping, as Snakemake merges `--configfile`."""
+    if not (isinstance(base, Mapping) and isinstance(over, Mapping)):
+        return over
+    return {**base, **{key: merged(base.get(key), value) if key in base else value for key, value in over.items()}}
+
+
+def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> tuple[dict[str, Any], Origins]:
+    """The params with nothing left to look up, and where each of them is from. SnowError for a name or key that leads nowhere or in a
+    circle; types are not looked at."""
+    plain = {key: value for key, value in values.items()}
+    keys: Origins = {key: _origins(value, key) for key, value in values.items()}
+    for section in DECLARED:
+        entries = plain.get(section)
+        if isinstance(entries, Mapping):
+            found = {name: _inherited(section, entries, keys[section], name, (), origin) for name in entries}
+            plain[section] = {name: value for name, (value, _) in found.items()}
+            keys[section] = {name: where for name, (_, where) in found.items()}
+    _replicate(plain, keys, origin)
+    _refer(plain, keys, plain, keys, "", (), origin)
+    return plain, keys
+
+
+def keys_of(origins: Origins, key: str) -> list[str]:
+    """The keys of the file that decide the value under a dotted key, whole mappings where all of one are asked for; sorted."""
+    found: Any = origins
+    for part in key.split("."):
+        found = found[part]
+    return sorted(_collapsed(found))
+
+
+def _origins(value: Any, key: str) -> Any:
+    if isinstance(value, Mapping) and value and OF not in value:
+        return {name: _origins(inner, f"{key}.{name}") for name, inner in value.items()}
+    return (key,)
+
+
+def _inherits(section: str, entry: Any) -> bool:
+    """A random selection is not the one it is drawn in place of."""
+    return isinstance(entry, Mapping) and LIKE in entry and not (section == "selections" and entry.get("by") == "random")
+
+
+def _inherited(section: str, entries: Mapping[str, Any], keys: Any, name: str, seen: tuple[str, ...], origin: str) -> tuple[Any, Any]:
+    """An entry with all it takes from the one it is like, and where each part is from."""
+    entry, where = entries[name], keys[name]
+    if not _inherits(section, entry):
+        return entry, where
+    base = entry[LIKE]
+    if base not in entries:
+        raise SnowError(f"{origin}: {section}.{name}.like: there is no {base!r} among {', '.join(entries)}; declare it or correct the name")
+    if base in (*seen, name):
+        raise SnowError(f"{origin}: {section}.{name}.like: {' like '.join([*seen, name, base])} goes round in a circle")
+    value, base_where = _inherited(section, entries, keys, base, (*seen, name), origin)
+    if not isinstance(value, Mapping):
+        raise SnowError(f"{origin}: {section}.{base} is no mapping, so {section}.{name} cannot be like it")
+    both = merged(base_where, where) | {LIKE: (*base_where.get(LIKE, ()), *where[LIKE])}
+    return merged(value, {key: inner for key, inner in entry.items() if key != LIKE}), both
+
+
+def _replicate(plain: dict[str, Any], keys: Origins, origin: str) -> None:
+    """Give a model with `seeds` its first, and the others models of their own beside it."""
+    models = plain.get("models")
+    for name, model in list(models.items()) if isinstance(models, Mapping) else ():
+        seeds = model.get(SEEDS) if isinstance(model, Mapping) else None
+        if seeds is None:
+            continue
+        if not isinstance(seeds, list) or not seeds or len(set(map(str, seeds))) != len(seeds):
+            raise SnowError(f"{origin}: models.{name}.seeds: it must list different seeds, but it is {seeds!r}")
+        rest = {key: value for key, value in model.items() if key != SEEDS}
+        for replica, seed in zip([name, *(f"{name}-seed{seed}" for seed in seeds[1:])], seeds, strict=True):
+            if replica != name and replica in models:
+                raise SnowError(f"{origin}: models.{name}.seeds makes a replica {replica}, which is declared already; rename one")
+            plain["models"] = {**plain["models"], replica: {**rest, "seed": seed}}
+            keys["models"] = {**keys["models"], replica: {**keys["models"][name], "seed": keys["models"][name][SEEDS]}}
+
+
+def _refer(value: Any, keys: Any, plain: Any, every: Any, at: str, seen: tuple[str, ...], origin: str) -> None:
+    """Replace every number that is relative to another, in place of copies made on the way down."""
+    for name in list(value):
+        inner, key = value[name], f"{at}.{name}" if at else name
+        if isinstance(inner, Mapping) and OF in inner:
+            value[name], keys[name] = _number(inner, keys[name], plain, every, (*seen, key), origin)
+        elif isinstance(inner, Mapping) and isinstance(keys[name], Mapping):
+            value[name], keys[name] = dict(inner), dict(keys[name])
+            _refer(value[name], keys[name], plain, every, key, seen, origin)
+
+
+def _number(asked: Mapping[str, Any], own: tuple[str, ...], plain: Any, every: Any, seen: tuple[str, ...], origin: str) -> Any:
+    """(value, keys) of `{of: KEY, times: X}`; a whole number stays one."""
+    key, times = asked[OF], asked.get(TIMES, 1)
+    if set(asked) - {OF, TIMES} or not isinstance(key, str) or isinstance(times, bool) or not isinstance(times, (int, float)):
+        raise SnowError(f"{origin}: {seen[-1]}: a number relative to another is {{of: DOTTED.KEY, times: NUMBER}}, but it is {dict(asked)}")
+    if key in seen:
+        raise SnowError(f"{origin}: {seen[0]}: {' of '.join([*seen, key])} goes round in a circle")
+    value, where = plain, every
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise SnowError(f"{origin}: {seen[-1]}.of: there is no {key}; correct the key")
+        value, where = value[part], where[part] if isinstance(where, Mapping) else where
+    if isinstance(value, Mapping) and OF in value:
+        value, where = _number(value, where, plain, every, (*seen, key), origin)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SnowError(f"{origin}: {seen[-1]}.of: {key} is {value!r}, not a number")
+    result = value * times
+    return round(result) if isinstance(value, int) else result, (*own, *where)
+
+
+def _leaves(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    if isinstance(found, Mapping):
+        for name, inner in found.items():
+            yield from _leaves(inner, (*path, name))
+    else:
+        yield path, found
+
+
+def _collapsed(found: Any) -> set[str]:
+    """One key for a mapping that is one of the file as it stands, else those of its parts."""
+    if not isinstance(found, Mapping):
+        return set(found)
+    roots = {
+        keys[0].removesuffix("." + ".".join(path)) if len(keys) == 1 and keys[0].endswith("." + ".".join(path)) else None
+        for path, keys in _leaves(found)
+    }
+    if len(roots) == 1 and None not in roots and LIKE not in found:
+        return {str(root) for root in roots}
+    return {key for inner in found.values() for key in _collapsed(inner)}

