@@ -1,4 +1,4 @@
-# Shared by all rule files. The checked params, the names the artifacts are built over, and functions that choose inputs.
+# Shared by all rule files: the checked params, the graph they make, and functions that look things up there.
 import sys
 from pathlib import Path
 
@@ -13,63 +13,44 @@ if not Path(snow.__path__[0]).samefile(Path(workflow.basedir, "snow")):
         f"the Snakefile is that of {workflow.basedir}, but {snow.__path__[0]} was already imported; start snakemake without it"
     )
 
-from snow import failures, jobs
+from snow import failures, stages
 from snow import workflow as snow_workflow
 from snow.errors import SnowError
 
 
-# Thousands of files are listed by functions, which Snakemake asks only for the jobs it considers.
-def shards_of(pattern):
-    """The files of a sharded artifact, as an input function."""
-    return lambda wildcards: expand(pattern, shard=SHARDS)
+# Files that depend on what params.yaml declares are asked of the graph, by functions that Snakemake calls only for the jobs it
+# considers.
+def job_of(stage, wildcards):
+    """The job that a rule's wildcards stand for."""
+    name = f"{stage} {'/'.join(wildcards) or 'all'}"
+    if name not in GRAPH.by_name:
+        raise WorkflowError(f"{name} is no job of the recipe with these params")
+    return GRAPH.by_name[name]
+
+
+def given(stage, name):
+    """One named input of a job, as an input function."""
+    return lambda wildcards: job_of(stage, wildcards).inputs.get(name, ())
+
+
+def all_given(stage):
+    """Every input of a job under its name, to be unpacked."""
+    return lambda wildcards: job_of(stage, wildcards).inputs
+
+
+def files(wildcards, input, output):
+    """The words of a command that name its files, as the rule does."""
+    read = [
+        f"--input {name} {paths}"
+        for name, paths in input.items()
+        if paths and name != "spec"
+    ]
+    return read + [f"--output {name} {path}" for name, path in output.items()]
 
 
 def files_of(artifact):
     """All files of an artifact, as an input function."""
     return lambda wildcards: ARTIFACTS[artifact]
-
-
-def documents_of(wildcards):
-    """Where the documents of a part come from: the corpus, or what the generator wrote."""
-    folder = (
-        "synthetic/refined" if wildcards.part == "phase3" else "corpus/decontaminated"
-    )
-    return f"{folder}/{wildcards.shard}.parquet"
-
-
-def selection_of(wildcards):
-    """The table that narrows a part to chosen documents; phase 1, the held-out part and phase 3 take all of theirs."""
-    return {
-        "phase2": "quality/selected.parquet",
-        "control": "quality/control.parquet",
-    }.get(wildcards.part, [])
-
-
-def files_of_part(wildcards, suffix):
-    """The token files or indexes of a phase, shard by shard; the synthetic part has a single shard."""
-    shards = [jobs.SYNTHETIC_SHARD] if wildcards.phase == "phase3" else SHARDS
-    return expand(
-        "tokens/{part}/{shard}{suffix}",
-        part=wildcards.phase,
-        shard=shards,
-        suffix=suffix,
-    )
-
-
-def tokens_of(wildcards):
-    """The token files a phase trains on."""
-    return files_of_part(wildcards, ".bin")
-
-
-def index_of(wildcards):
-    """The indexes of the token files a phase trains on."""
-    return files_of_part(wildcards, ".index.parquet")
-
-
-def previous_model(wildcards):
-    """The checkpoint whose weights a phase begins from, or nothing when it starts from scratch."""
-    begin = getattr(PARAMS.pretrain, wildcards.phase).begin_from
-    return [] if begin == "scratch" else f"models/{begin}"
 
 
 def all_receipts(wildcards):
@@ -82,18 +63,22 @@ def every_file(wildcards):
     return [file for job in GRAPH.jobs for file in job.files]
 
 
+def pretrain_threads(wildcards, threads):
+    """Threads of a training process: on a CPU the order of its sums, and so the weights, depends on their number, which must not
+    follow from how many cores are free. A profile that asks for more than the rule does is one for GPUs, where it does not count.
+    """
+    return max(threads, TORCH_THREADS)
+
+
 try:
     PARAMS = snow_workflow.prepare(config)
 except SnowError as error:
     raise WorkflowError(str(error)) from None
 
-GRAPH = jobs.graph(PARAMS)
+GRAPH = stages.graph(PARAMS)
 ARTIFACTS = GRAPH.artifacts
-SHARDS = jobs.shards(PARAMS)
-GENERATIONS = jobs.generations(PARAMS)
-SUITES = jobs.suites(PARAMS)
-MODELS = jobs.MODELS
 TORCH_THREADS = 2
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 growing = snow_workflow.growing
@@ -108,7 +93,10 @@ if workflow.is_main_process:
 
 wildcard_constraints:
     shard=r"\d{5}",
-    part="heldout|phase1|phase2|control|phase3",
-    phase="|".join(MODELS),
-    model="|".join(MODELS),
+    tokenizer=NAME,
+    annotator=NAME,
+    selection=NAME,
+    synthetic=NAME,
+    set=NAME,
+    model=NAME,
     suite=r"[A-Za-z0-9_+-]+",

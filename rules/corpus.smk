@@ -1,4 +1,4 @@
-# From sources to a corpus: collected, filtered, deduplicated, decontaminated. Everything is one job per shard but the clustering.
+# Sources to decontaminated documents, the benchmarks they are cleared of, and the repositories that are held out.
 
 
 rule collect:
@@ -17,13 +17,14 @@ rule collect:
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
+    params:
+        files=files,
     shell:
-        "snow collect {wildcards.shard} --output documents {output.documents} --output receipt {output.receipt} > {log} 2>&1"
+        "snow collect {wildcards.shard} {params.files} > {log} 2>&1"
 
 
 rule measure:
     input:
-        spec=".snow/spec/measure.json",
         documents="corpus/raw/{shard}.parquet",
     output:
         signals="corpus/signals/{shard}.parquet",
@@ -38,80 +39,84 @@ rule measure:
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
+    params:
+        files=files,
     shell:
-        "snow measure {wildcards.shard} --input documents {input.documents} --output signals {output.signals} --output receipt {output.receipt} > {log} 2>&1"
+        "snow measure {wildcards.shard} {params.files} > {log} 2>&1"
 
 
-rule clean:
+rule filter:
     input:
-        spec=".snow/spec/clean.json",
         documents="corpus/raw/{shard}.parquet",
         signals="corpus/signals/{shard}.parquet",
     output:
-        documents="corpus/clean/{shard}.parquet",
+        documents="corpus/filtered/{shard}.parquet",
         decisions="corpus/decisions/{shard}.parquet",
-        receipt="receipts/clean/{shard}.json",
+        receipt="receipts/filter/{shard}.json",
     log:
-        "logs/clean/{shard}.log",
+        "logs/filter/{shard}.log",
     benchmark:
-        "logs/clean/{shard}.tsv"
+        "logs/filter/{shard}.tsv"
     conda:
         "../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(120),
+    params:
+        files=files,
     shell:
-        "snow clean {wildcards.shard} --input documents {input.documents} --input signals {input.signals} --output documents {output.documents} --output decisions {output.decisions} --output receipt {output.receipt} > {log} 2>&1"
+        "snow filter {wildcards.shard} {params.files} > {log} 2>&1"
 
 
-rule sign:
+rule minhash:
     input:
-        spec=".snow/spec/sign.json",
-        documents="corpus/clean/{shard}.parquet",
+        documents="corpus/filtered/{shard}.parquet",
     output:
         signatures="corpus/signatures/{shard}.parquet",
-        receipt="receipts/sign/{shard}.json",
+        receipt="receipts/minhash/{shard}.json",
     log:
-        "logs/sign/{shard}.log",
+        "logs/minhash/{shard}.log",
     benchmark:
-        "logs/sign/{shard}.tsv"
+        "logs/minhash/{shard}.tsv"
     conda:
         "../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(120),
+    params:
+        files=files,
     shell:
-        "snow sign {wildcards.shard} --input documents {input.documents} --output signatures {output.signatures} --output receipt {output.receipt} > {log} 2>&1"
+        "snow minhash {wildcards.shard} {params.files} > {log} 2>&1"
 
 
-rule cluster:
+rule duplicates:
     input:
-        spec=".snow/spec/cluster.json",
-        signatures=shards_of("corpus/signatures/{shard}.parquet"),
+        signatures=given("duplicates", "signatures"),
     output:
-        clusters=directory("corpus/clusters"),
-        receipt="receipts/cluster/all.json",
+        duplicates=directory("corpus/duplicates"),
+        receipt="receipts/duplicates/all.json",
     log:
-        "logs/cluster/all.log",
+        "logs/duplicates/all.log",
     benchmark:
-        "logs/cluster/all.tsv"
+        "logs/duplicates/all.tsv"
     conda:
         "../envs/base.yaml"
     threads: 2
     resources:
         mem_mb=growing(4000),
         runtime=growing(480),
+    params:
+        files=files,
     shell:
-        "snow cluster --threads {threads} --input signatures {input.signatures} --output clusters {output.clusters} --output receipt {output.receipt} > {log} 2>&1"
+        "snow duplicates --threads {threads} {params.files} > {log} 2>&1"
 
 
 rule unique:
     input:
-        spec=".snow/spec/unique.json",
-        documents="corpus/clean/{shard}.parquet",
-        clusters="corpus/clusters",
+        documents="corpus/filtered/{shard}.parquet",
+        duplicates="corpus/duplicates",
     output:
         documents="corpus/unique/{shard}.parquet",
         receipt="receipts/unique/{shard}.json",
@@ -126,17 +131,38 @@ rule unique:
         mem_mb=growing(2000),
         runtime=growing(120),
     shell:
-        "snow unique {wildcards.shard} --input documents {input.documents} --input clusters {input.clusters}/{wildcards.shard}.parquet --output documents {output.documents} --output receipt {output.receipt} > {log} 2>&1"
+        "snow unique {wildcards.shard} --input documents {input.documents} --input duplicates {input.duplicates}/{wildcards.shard}.parquet --output documents {output.documents} --output receipt {output.receipt} > {log} 2>&1"
+
+
+rule suite:
+    input:
+        spec=".snow/spec/suite-{suite}.json",
+    output:
+        suite="suites/{suite}.jsonl",
+        receipt="receipts/suite/{suite}.json",
+    log:
+        "logs/suite/{suite}.log",
+    benchmark:
+        "logs/suite/{suite}.tsv"
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(30),
+    params:
+        files=files,
+    shell:
+        "snow suite {wildcards.suite} {params.files} > {log} 2>&1"
 
 
 rule decontaminate:
     input:
-        spec=".snow/spec/decontaminate.json",
         documents="corpus/unique/{shard}.parquet",
-        suites=expand("suites/{suite}.jsonl", suite=SUITES),
+        suites=given("decontaminate", "suites"),
     output:
         documents="corpus/decontaminated/{shard}.parquet",
-        ledger="corpus/ledger/{shard}.parquet",
+        matches="corpus/matches/{shard}.parquet",
         receipt="receipts/decontaminate/{shard}.json",
     log:
         "logs/decontaminate/{shard}.log",
@@ -148,5 +174,29 @@ rule decontaminate:
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
+    params:
+        files=files,
     shell:
-        "snow decontaminate {wildcards.shard} --input documents {input.documents} --input suites {input.suites} --output documents {output.documents} --output ledger {output.ledger} --output receipt {output.receipt} > {log} 2>&1"
+        "snow decontaminate {wildcards.shard} {params.files} > {log} 2>&1"
+
+
+rule holdout:
+    input:
+        documents=given("holdout", "documents"),
+    output:
+        heldout="corpus/heldout.json",
+        receipt="receipts/holdout/all.json",
+    log:
+        "logs/holdout/all.log",
+    benchmark:
+        "logs/holdout/all.tsv"
+    conda:
+        "../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        files=files,
+    shell:
+        "snow holdout {params.files} > {log} 2>&1"

@@ -1,67 +1,72 @@
-# The annotator that recognises high-quality code, the score of every document, and the choice of phase 2's tokens.
+# Annotators that recognise high-quality code, their score of every document, and selections by them.
+
+
 rule annotate:
     input:
-        spec=".snow/spec/annotate-all.json",
-        documents=shards_of("corpus/decontaminated/{shard}.parquet"),
+        documents=given("annotate", "documents"),
         heldout="corpus/heldout.json",
-        suites=expand("suites/{suite}.jsonl", suite=SUITES),
+        suites=given("annotate", "suites"),
     output:
-        annotator=directory("quality/annotator"),
-        receipt="receipts/annotate/all.json",
+        annotator=directory("quality/{annotator}/annotator"),
+        receipt="receipts/annotate/{annotator}.json",
     log:
-        "logs/annotate/all.log",
+        "logs/annotate/{annotator}.log",
     benchmark:
-        "logs/annotate/all.tsv"
+        "logs/annotate/{annotator}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: TORCH_THREADS
     resources:
         mem_mb=growing(4000),
         runtime=growing(480),
+    params:
+        files=files,
     shell:
-        "snow annotate --threads {threads} --input documents {input.documents} --input heldout {input.heldout} --input suites {input.suites} --output annotator {output.annotator} --output receipt {output.receipt} > {log} 2>&1"
+        "snow annotate {wildcards.annotator} --threads {threads} {params.files} > {log} 2>&1"
 
 
 rule score:
     input:
-        spec=".snow/spec/score.json",
         documents="corpus/decontaminated/{shard}.parquet",
-        annotator="quality/annotator",
+        annotator="quality/{annotator}/annotator",
     output:
-        scores="quality/scores/{shard}.parquet",
-        receipt="receipts/score/{shard}.json",
+        scores="quality/{annotator}/scores/{shard}.parquet",
+        receipt="receipts/score/{annotator}/{shard}.json",
     log:
-        "logs/score/{shard}.log",
+        "logs/score/{annotator}/{shard}.log",
     benchmark:
-        "logs/score/{shard}.tsv"
+        "logs/score/{annotator}/{shard}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: TORCH_THREADS
     resources:
         mem_mb=growing(4000),
         runtime=growing(480),
+    params:
+        files=files,
     shell:
-        "snow score {wildcards.shard} --threads {threads} --input documents {input.documents} --input annotator {input.annotator} --output scores {output.scores} --output receipt {output.receipt} > {log} 2>&1"
+        "snow score {wildcards.annotator}/{wildcards.shard} --threads {threads} {params.files} > {log} 2>&1"
 
 
 rule select:
     input:
-        spec=".snow/spec/select.json",
-        scores=shards_of("quality/scores/{shard}.parquet"),
-        index=shards_of("tokens/phase1/{shard}.index.parquet"),
+        scores=given("select", "scores"),
+        index=given("select", "index"),
+        like=given("select", "like"),
     output:
-        selected="quality/selected.parquet",
-        control="quality/control.parquet",
-        receipt="receipts/select/all.json",
+        selection="quality/selections/{selection}/documents.parquet",
+        receipt="receipts/select/{selection}.json",
     log:
-        "logs/select/all.log",
+        "logs/select/{selection}.log",
     benchmark:
-        "logs/select/all.tsv"
+        "logs/select/{selection}.tsv"
     conda:
         "../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(120),
+    params:
+        files=files,
     shell:
-        "snow select --input scores {input.scores} --input index {input.index} --output selected {output.selected} --output control {output.control} --output receipt {output.receipt} > {log} 2>&1"
+        "snow select {wildcards.selection} {params.files} > {log} 2>&1"

@@ -3,14 +3,11 @@
 
 rule report:
     input:
-        spec=".snow/spec/report.json",
         receipts=all_receipts,
-        models=expand("models/{model}", model=MODELS),
-        scores=shards_of("quality/scores/{shard}.parquet"),
-        bits=expand("eval/{model}/bits.json", model=MODELS),
-        verdicts=expand(
-            "eval/{model}/{suite}/verdicts.jsonl", model=MODELS, suite=SUITES
-        ),
+        models=expand("models/{model}", model=PARAMS.models),
+        scores=given("report", "scores"),
+        bits=given("report", "bits"),
+        verdicts=given("report", "verdicts"),
     output:
         report=directory("report"),
         receipt="receipts/report/all.json",
@@ -26,6 +23,6 @@ rule report:
         runtime=growing(30),
     params:
         receipts=GRAPH.by_name["report all"].inputs["receipts"],  # thousands of files do not fit into a command line
-        logs=expand("models/{model}/log.jsonl", model=MODELS),
+        logs=GRAPH.by_name["report all"].inputs["logs"],
     shell:
         "snow report --input receipts {params.receipts} --input logs {params.logs} --input scores {input.scores} --input bits {input.bits} --input verdicts {input.verdicts} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"

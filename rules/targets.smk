@@ -1,9 +1,6 @@
-# One target per artifact, under the name its DVC stage has: `snakemake corpus-clean` builds just that and what it needs.
+# One target per artifact, under the name its DVC stage has: `snakemake corpus-filtered` builds just that and what it needs.
 for artifact in ARTIFACTS:
-    if artifact in (
-        "report",
-        "tokenizer",
-    ):  # the rules that make them have these names already
+    if artifact == "report":  # the rule that makes it has this name already
         continue
 
     rule:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -216,7 +216,7 @@ class Table(Section):
 class Report(Section):
     title: str
     path: tuple[Name, ...] = Field(strict=False, min_length=1)  # the models that lead to the one that is published, in order
-    compare: tuple[tuple[Name, Name], ...] = Field((), strict=False)  # pairs: what the first has over the second
+    compare: tuple[Annotated[tuple[Name, Name], Field(strict=False)], ...] = Field((), strict=False)  # pairs: what the first has over the second
     experiments: dict[Name, Table] = Field(default_factory=dict)
 
 

@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="STAGE")
     for name in STAGES:
         command = commands.add_parser(name, help=f"run one job of {STAGES[name].module}")
-        command.add_argument("instance", nargs="?", default="all", help="shard, phase, or model/suite")
+        command.add_argument("instance", nargs="?", default="all", help="shard, name, or name/shard")
         command.add_argument("--params", type=Path, default=Path(os.environ.get("SNOW_PARAMS", "params.yaml")), metavar="FILE")
         command.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--output", nargs=2, action="append", default=[], metavar=("NAME", "PATH"))
@@ -42,14 +42,14 @@ def _add_commands(commands: Any) -> None:
         return command
 
     why = add("why", "which jobs a run would execute, and the exact cause of each; exit status 1 when there are any")
-    why.add_argument("stage", nargs="?", choices=STAGES, metavar="STAGE")
+    why.add_argument("artifact", nargs="?", metavar="ARTIFACT", help="as `snakemake` and `dvc repro` name it; all if left out")
     why.add_argument("--json", action="store_true")
     add("plan", "what a run would do and cost; exit status 1 when there is anything to do").add_argument("--json", action="store_true")
     key = add("key", "a job's key and everything that enters it")
     key.add_argument("stage", choices=STAGES, metavar="STAGE")
     key.add_argument("instance", nargs="?", default="all")
     check = add("check", "prove that dvc.yaml and the rules agree; exit status 1 when they do not")
-    check.add_argument("--fix", action="store_true", help="rewrite the code lists of dvc.yaml")
+    check.add_argument("--fix", action="store_true", help="write dvc.yaml anew")
     gc = add("gc", "show the cached objects nobody needs; --remove deletes them")
     gc.add_argument("--keep", metavar="REV", help="a commit whose artifacts are needed too")
     gc.add_argument("--keep-all-commits", action="store_true")
@@ -73,7 +73,7 @@ def _run_command(options: argparse.Namespace) -> int:
     loaded = params.load(options.params)
     match options.command:
         case "why":
-            return why.run(loaded, options.stage, options.json)
+            return why.run(loaded, options.artifact, options.json)
         case "plan":
             return plan.run(loaded, options.json)
         case "key":
@@ -101,7 +101,7 @@ def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
     chosen = stage(options.command)
     outputs = {name: Path(path) for name, path in options.output}
     pinned.begin()
-    asked = job.request(chosen, options.instance, params.load(options.params), inputs_of(options), outputs, options.threads)
+    asked = job.call(chosen, options.instance, params.load(options.params), inputs_of(options), outputs, options.threads)
     if not launch.is_worker() and job.restore(asked):
         print(f"snow {chosen.name} {options.instance}: restored from the cache ({asked.key[:12]})", file=sys.stderr)
         return

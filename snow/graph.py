@@ -88,6 +88,10 @@ class Graph:
         around = next((folder for folder in _parents(path) if folder in self._made), None)
         return [around] if around is not None else self._inside.get(path, [])
 
+    def maker(self, output: str) -> Job:
+        """The job that makes an output."""
+        return self._made[output]
+
     def _upstream_of(self, job: Job) -> list[str]:
         paths = (path for paths in job.inputs.values() for path in paths)
         return list(dict.fromkeys(self._made[output].name for path in paths for output in self.sources_of(path)))

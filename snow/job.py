@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from snow import digest, disk
+from snow import digest, disk, graph
 from snow import params as settings
 from snow.caching import costs, hashes, ledger, records, spec
 from snow.caching.store import Store, open_store
@@ -69,11 +69,11 @@ class Job(Generic[P]):
 
 
 @dataclass(frozen=True)
-class Request:
+class Call:
     """What was asked for on the command line, with everything that decides the result: spec, input contents, key."""
 
     stage: Stage
-    instance: str
+    job: graph.Job
     params: settings.Params
     inputs: Mapping[str, tuple[Path, ...]]
     outputs: Mapping[str, Path]
@@ -83,32 +83,33 @@ class Request:
     key: str
 
     @property
-    def named_hashes(self) -> dict[str, list[str]]:
-        """The inputs' content hashes by input name, as they enter the key."""
-        return {name: [self.contents[path].md5 for path in paths] for name, paths in self.inputs.items()}
+    def instance(self) -> str:
+        """Which of the stage's jobs."""
+        return self.job.instance
 
 
-def request(
+def call(
     stage: Stage,
     instance: str,
     params: settings.Params,
     inputs: Mapping[str, tuple[Path, ...]],
     outputs: Mapping[str, Path],
     threads: int,
-) -> Request:
-    """Hash the inputs and compute the key. Raises SnowError naming an input that is missing."""
-    found = hashes.contents(path for paths in inputs.values() for path in paths)
+) -> Call:
+    """Hash the inputs and compute the key. Raises SnowError naming an input that is missing, or an instance the params do not have."""
+    job = stage.job(params, instance)
+    seen = hashes.contents(path for paths in inputs.values() for path in paths)
     for name, paths in inputs.items():
         for path in paths:
-            if found[path] is None:
+            if seen[path] is None:
                 raise SnowError(f"{stage.name}: input {name} is missing: {path}; build it first, for example with `snakemake {path}`")
-    known = {path: content for path, content in found.items() if content is not None}
-    decided = spec.of(stage, instance, params, spec.sources(stage, params, [instance]))
+    known = {path: content for path, content in seen.items() if content is not None}
+    decided = spec.of(stage, job, params, spec.sources(stage, params, [job]))
     key = spec.key(decided, instance, {name: [known[path].md5 for path in paths] for name, paths in inputs.items()})
-    return Request(stage, instance, params, inputs, outputs, threads, decided, known, key)
+    return Call(stage, job, params, inputs, outputs, threads, decided, known, key)
 
 
-def restore(asked: Request) -> bool:
+def restore(asked: Call) -> bool:
     """Put the outputs of an earlier run of the same job in place; False when the cache cannot give all of them. Raises SnowError when
     there is no space for them."""
     store = open_store()
@@ -128,7 +129,7 @@ def restore(asked: Request) -> bool:
     return True
 
 
-def execute(asked: Request) -> dict[str, Any]:
+def execute(asked: Call) -> dict[str, Any]:
     """Run the body in this environment and put its outputs in place; returns the receipt.
 
     Existing outputs are replaced only after the body has succeeded. Under torchrun every rank runs the body and rank 0 alone
@@ -141,7 +142,7 @@ def execute(asked: Request) -> dict[str, Any]:
             path.parent.mkdir(parents=True)
         job = Job(
             instance=asked.instance,
-            params=settings.view(asked.params, asked.stage.reads(asked.instance), asked.stage.name),
+            params=settings.view(asked.params, asked.job.params),
             inputs=asked.inputs,
             outputs={name: path for name, path in staged.items() if name != RECEIPT},
             threads=asked.threads,
@@ -163,14 +164,14 @@ def execute(asked: Request) -> dict[str, Any]:
     return receipt
 
 
-def _require_same_sources(asked: Request) -> None:
+def _require_same_sources(asked: Call) -> None:
     """SnowError when a file outside the repository that the job read is not what it was when the key was computed."""
     name, then = asked.stage.name, asked.spec.get("sources")
-    if not spec.same_sources(then, spec.sources(asked.stage, asked.params, [asked.instance]).get(asked.instance)):
+    if not spec.same_sources(then, spec.sources(asked.stage, asked.params, [asked.job]).get(asked.instance)):
         raise SnowError(f"{name} {asked.instance}: what it reads outside the repository changed while it ran; run the same command again")
 
 
-def _receipt(asked: Request, facts: dict[str, Any], bodies: Mapping[str, Path]) -> dict[str, Any]:
+def _receipt(asked: Call, facts: dict[str, Any], bodies: Mapping[str, Path]) -> dict[str, Any]:
     for name, path in bodies.items():
         if not path.exists():
             raise SnowError(f"{asked.stage.name} did not write its output {name}")
@@ -185,7 +186,7 @@ def _receipt(asked: Request, facts: dict[str, Any], bodies: Mapping[str, Path]) 
     }
 
 
-def _publish(asked: Request, staged: Mapping[str, Path], store: Store | None) -> None:
+def _publish(asked: Call, staged: Mapping[str, Path], store: Store | None) -> None:
     """Into the cache, with a record, then into place: whatever is interrupted, nothing is computed twice that was cached whole.
 
     A cache that takes nothing costs no result: it is named, and the next run puts there what is in place.
@@ -200,7 +201,7 @@ def _publish(asked: Request, staged: Mapping[str, Path], store: Store | None) ->
         print(f"snow {asked.stage.name} {asked.instance}: the outputs are whole and in place, but {refused}", file=sys.stderr)
 
 
-def _into_cache(asked: Request, staged: Mapping[str, Path], known: Mapping[str, hashes.Content], store: Store) -> str | None:
+def _into_cache(asked: Call, staged: Mapping[str, Path], known: Mapping[str, hashes.Content], store: Store) -> str | None:
     """Add the outputs and their record; what the cache had against it, or None."""
     try:
         for name, path in staged.items():
@@ -211,14 +212,14 @@ def _into_cache(asked: Request, staged: Mapping[str, Path], known: Mapping[str, 
     return None
 
 
-def _entry(asked: Request, outputs: Mapping[Path, hashes.Content] | None = None) -> dict[str, Any]:
+def _entry(asked: Call, outputs: Mapping[Path, hashes.Content] | None = None) -> dict[str, Any]:
     wanted = outputs or dict.fromkeys(asked.outputs.values())
     inputs = {path: content.md5 for path, content in asked.contents.items()}
     return records.entry(asked.stage.name, asked.instance, asked.key, inputs, wanted)
 
 
 @contextlib.contextmanager
-def _staging(asked: Request) -> Iterator[Path]:
+def _staging(asked: Call) -> Iterator[Path]:
     """A folder beside the outputs' file system that a later run can tell to be abandoned: its lock dies with this process. Within, a
     disk that is full is a sentence about this job."""
     name = f"{asked.stage.name} {asked.instance}"
@@ -249,7 +250,7 @@ def sweep_staging() -> None:
             lock.unlink(missing_ok=True)
 
 
-def _move_into_place(asked: Request, staged: Mapping[str, Path], known: Mapping[str, hashes.Content]) -> None:
+def _move_into_place(asked: Call, staged: Mapping[str, Path], known: Mapping[str, hashes.Content]) -> None:
     """All outputs, replacing earlier ones, once each of them lies whole on the disk where it belongs."""
     ready: dict[str, Path] = {}
     try:

@@ -108,8 +108,7 @@ def select(params: Params) -> Jobs:
         read = {
             "scores": _over(f"quality/{ranked.by}/scores/{{}}.parquet", shards),
             "index": _over(f"tokens/{ranked.among}/{{}}.index.parquet", shards),
-            "like": (_selection(one.like),) if one.like else (),
-        }
+        } | ({"like": (_selection(one.like),)} if one.like else {})
         keys = {"seed": f"selections.{name}.seed" if one.seed is not None else "seed", "selection": f"selections.{name}"}
         keys["exclude_languages"] = f"selections.{one.like or name}.exclude_languages"
         yield Job("select", name, _artifact(f"quality/selections/{name}"), read, {"selection": _selection(name)}, keys)
@@ -221,7 +220,7 @@ def _corpus(params: Params) -> Files:
 
 
 def _selection(name: str) -> str:
-    return f"quality/selections/{name}.parquet"
+    return f"quality/selections/{name}/documents.parquet"
 
 
 def _evaluated(params: Params) -> Iterator[tuple[str, str]]:

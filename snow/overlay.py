@@ -42,11 +42,16 @@ def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> tuple[di
 
 
 def keys_of(origins: Origins, key: str) -> list[str]:
-    """The keys of the file that decide the value under a dotted key, whole mappings where all of one are asked for; sorted."""
-    found: Any = origins
+    """The keys of the file that decide the value under a dotted key, whole mappings where all of one are asked for; sorted. Of a whole
+    section also itself, because an entry more changes it; of a key that is left out, none."""
+    where: Any = origins
     for part in key.split("."):
-        found = found[part]
-    return sorted(_collapsed(found))
+        if not isinstance(where, Mapping) or part not in where:
+            return []
+        where = where[part]
+    if "." in key:
+        return sorted(_collapsed(where))
+    return sorted({key, *(one for _, keys in _leaves(where) for one in keys if not one.startswith(f"{key}."))})
 
 
 def _origins(value: Any, key: str) -> Any:

@@ -58,7 +58,7 @@ _STAGES = (
     ),
     Stage("measure", "snow.corpus.measure", "base", jobs.measure),
     Stage("filter", "snow.corpus.filter", "base", jobs.filter_documents),
-    Stage("minhash", "snow.corpus.minhash", "base", jobs.minhash, ("numpy",)),
+    Stage("minhash", "snow.corpus.signatures", "base", jobs.minhash, ("numpy",)),
     Stage("duplicates", "snow.corpus.duplicates", "base", jobs.duplicates, ("numpy",)),
     Stage("unique", "snow.corpus.unique", "base", jobs.unique),
     Stage("decontaminate", "snow.corpus.decontaminate", "base", jobs.decontaminate),

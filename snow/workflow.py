@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -13,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from snow import digest, job, jobs, own_code, snakemake_run
+from snow import digest, job, own_code, snakemake_run, stages
 from snow import params as settings
-from snow.caching import commit, cutoff, hashes, ledger, locked, preflight, reconcile, strays, times
+from snow.caching import commit, cutoff, hashes, ledger, locked, pipeline, preflight, reconcile, strays, times
 from snow.caching.store import open_store
 from snow.slurm import site
 from snow.errors import SnowError
@@ -37,6 +38,8 @@ def prepare(values: Mapping[str, Any]) -> settings.Params:
             f"DVC runs the stage {os.environ[DVC]} and records params.yaml, but a profile's configfile or config gives this run other "
             "params; write them into params.yaml, or start `snakemake` itself"
         )
+    if DVC in os.environ and not pipeline.agrees(pipeline.text(), whole=False):
+        raise SnowError("params.yaml declares other artifacts than dvc.yaml has stages for; run `snow check --fix`, then `dvc repro` again")
     os.environ["SNOW_PARAMS"] = _frozen(values)
     return checked
 
@@ -48,7 +51,7 @@ def _recorded(values: Mapping[str, Any]) -> bool:
 
 def _frozen(values: Mapping[str, Any]) -> str:
     """The path of a copy of the params, named by content."""
-    text = yaml.safe_dump(dict(values), sort_keys=True)
+    text = yaml.safe_dump(json.loads(json.dumps(values)), sort_keys=False)
     path = Path(".snow/params") / f"{digest.sha256(text)[:16]}.yaml"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +108,7 @@ def begin(workflow: Any, params: settings.Params) -> None:
         raise SnowError(reconcile.BUSY)
     cutoff.make_first(workflow, params)
     _held.append(reconcile.require_lock())
-    graph = jobs.graph(params)
+    graph = stages.graph(params)
     if DVC not in os.environ and cutoff.FIRST not in os.environ and Path(".dvc").is_dir():
         from snow.caching import dvc_repo
 

@@ -12,9 +12,9 @@ import os
 import sys
 from pathlib import Path
 
-from snow import source_code, digest
+from snow import digest, source_code
 from snow import params as settings
-from snow.caching import hashes, ledger, reconcile, why
+from snow.caching import hashes, ledger, pipeline, reconcile, why
 from snow.caching.ledger import Ledger
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
@@ -31,6 +31,10 @@ def run() -> list[str]:
     """
     if not due():
         return []
+    wanted = pipeline.text()
+    if not pipeline.agrees(wanted, whole=False):
+        pipeline.write(wanted)
+        print("snow commit: dvc.yaml has the artifacts of params.yaml now; commit the two together", file=sys.stderr)
     for _ in range(3):
         judged, before = PARAMS.read_bytes(), LOCK.read_bytes() if LOCK.exists() else None
         with hashes.packed():

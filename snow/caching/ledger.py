@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snow import digest, jobs
+from snow import digest, stages
 from snow.caching import hashes, spec
 from snow.graph import Graph, Job
 from snow.params import Params
@@ -30,10 +30,10 @@ Named = Mapping[str, tuple[tuple[str, str], ...]]  # input name -> (path, md5) i
 
 
 @dataclass(frozen=True)
-class Entry:
+class Receipt:
     """One finished job as its receipt tells it."""
 
-    receipt: Path
+    path: Path
     stage: Stage
     instance: str
     key: str
@@ -81,7 +81,7 @@ class Ledger:
     file they or the graph speak of, and the verdict on every job of the graph in topological order."""
 
     graph: Graph
-    entries: Mapping[str, Entry]  # by `stage instance`
+    receipts: Mapping[str, Receipt]  # by `stage instance`
     present: Mapping[str, hashes.Content | None]
     specs: Specs
     verdicts: Mapping[str, Verdict]
@@ -94,26 +94,31 @@ class Ledger:
 
 def look(params: Params) -> Ledger:
     """Read every receipt, hash what is not remembered, and decide."""
-    graph = jobs.graph(params)
-    entries = read()
+    graph = stages.graph(params)
+    receipts = read()
     specs = Specs(params, graph)
-    mentioned = {path for entry in entries.values() for path in (*entry.read, *entry.outputs)}
+    mentioned = {path for receipt in receipts.values() for path in (*receipt.read, *receipt.outputs)}
     mentioned |= {file for job in graph.jobs for file in job.files}
     present = {str(path): content for path, content in hashes.contents(Path(path) for path in sorted(mentioned)).items()}
     verdicts: dict[str, Verdict] = {}
     for job in graph.jobs:
-        verdicts[job.name] = _verdict(job, graph, entries, specs, present, verdicts)
-    return Ledger(graph, entries, present, specs, verdicts)
+        verdicts[job.name] = _verdict(job, graph, receipts, specs, present, verdicts)
+    return Ledger(graph, receipts, present, specs, verdicts)
 
 
-def read(folder: Path = RECEIPTS) -> dict[str, Entry]:
-    """Every sound receipt by `stage instance`; one that is damaged, or lies where another job's belongs, counts as absent."""
-    found = {}
+def read(folder: Path = RECEIPTS) -> dict[str, Receipt]:
+    """Every sound receipt by `stage instance`; one that is damaged, or lies where another job's belongs, counts as absent. A file that
+    this process has read before and that was not written since is not read again."""
     for path in sorted(folder.rglob("*.json")):
-        entry = parse(path.read_bytes(), path)
-        if entry is not None:
-            found[entry.name] = entry
-    return found
+        state = path.stat()
+        now = (state.st_ino, state.st_size, state.st_mtime_ns)
+        if _parsed.get(path, (None, None))[0] != now:
+            _parsed[path] = (now, parse(path.read_bytes(), path))
+    receipts = (_parsed[path][1] for path in sorted(folder.rglob("*.json")))
+    return {receipt.name: receipt for receipt in receipts if receipt is not None}
+
+
+_parsed: dict[Path, tuple[Any, Receipt | None]] = {}
 
 
 def dump(receipt: Mapping[str, Any]) -> bytes:
@@ -127,7 +132,7 @@ def _sound(text: bytes) -> bool:
     return found is not None and digest.sha256(text.replace(found[1], BLANK.encode()).decode()) == found[1].decode()
 
 
-def parse(text: bytes, path: Path) -> Entry | None:
+def parse(text: bytes, path: Path) -> Receipt | None:
     """The receipt that lies, or belongs, at a path; None when it is none."""
     try:
         if not _sound(text):
@@ -135,32 +140,32 @@ def parse(text: bytes, path: Path) -> Entry | None:
         told = json.loads(text)
         inputs = {name: tuple((file, md5) for file, md5 in pairs) for name, pairs in told["inputs"].items()}
         outputs = dict(told["outputs"].values())
-        entry = Entry(path, STAGES[told["stage"]], told["instance"], told["key"], told["spec"], inputs, outputs)
+        receipt = Receipt(path, STAGES[told["stage"]], told["instance"], told["key"], told["spec"], inputs, outputs)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return entry if path == RECEIPTS / told["stage"] / f"{told['instance']}.json" else None
+    return receipt if path == RECEIPTS / told["stage"] / f"{told['instance']}.json" else None
 
 
 def _verdict(
     job: Job,
     graph: Graph,
-    entries: Mapping[str, Entry],
+    receipts: Mapping[str, Receipt],
     specs: Specs,
     present: Mapping[str, hashes.Content | None],
     before: Mapping[str, Verdict],
 ) -> Verdict:
-    entry = entries.get(job.name)
-    if entry is None:
+    receipt = receipts.get(job.name)
+    if receipt is None:
         return Verdict(job.stage, job.instance, "missing")
-    causes = [*_spec_causes(entry.spec, specs.of(entry.stage, entry.instance)), *_reads_causes(entry, job)]
-    recorded = {path: md5 for name in graph.upstream[job.name] if name in entries for path, md5 in entries[name].outputs.items()}
-    for path, md5 in entry.read.items():
+    causes = [*_spec_causes(receipt.spec, specs.of(job)), *_reads_causes(receipt, job)]
+    recorded = {path: md5 for name in graph.upstream[job.name] if name in receipts for path, md5 in receipts[name].outputs.items()}
+    for path, md5 in receipt.read.items():
         content = present[path]
         # An input that is absent, but was made as it was read, is no reason to make anything but itself again.
         if (content is None and recorded.get(path) != md5) or (content is not None and content.md5 != md5):
             causes.append(Cause("input", path, md5, content.md5 if content else None))
-    for path in sorted({*entry.outputs, *job.outputs.values()}):
-        content, md5 = present[path], entry.outputs.get(path)
+    for path in sorted({*receipt.outputs, *job.outputs.values()}):
+        content, md5 = present[path], receipt.outputs.get(path)
         if content is None or content.md5 != md5:
             causes.append(Cause("output", path, md5, content.md5 if content else None))
     if causes:
@@ -182,10 +187,10 @@ def _spec_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Cau
         yield Cause("code", "snow.caching.spec", old["version"], new["version"])
 
 
-def _reads_causes(entry: Entry, job: Job) -> Iterator[Cause]:
+def _reads_causes(receipt: Receipt, job: Job) -> Iterator[Cause]:
     """Where the inputs a job was given are not those the graph gives it: a suite or a shard more or fewer, another order."""
-    for name in sorted({*entry.inputs, *job.inputs}):
-        were, are = [path for path, _ in entry.inputs.get(name, ())], list(job.inputs.get(name, ()))
+    for name in sorted({*receipt.inputs, *job.inputs}):
+        were, are = [path for path, _ in receipt.inputs.get(name, ())], list(job.inputs.get(name, ()))
         if were == are:
             continue
         yield from (Cause("reads", path, True, False) for path in were if path not in are)
@@ -204,18 +209,20 @@ def _differences(old: Any, new: Any, prefix: str = "") -> Iterator[tuple[str, An
 
 
 class Specs:
-    """Specs of today, computed once per spec file; what lies outside the repository is looked at once."""
+    """Specs of today, computed once for all jobs that read the same; what lies outside the repository is looked at once."""
 
     def __init__(self, params: Params, graph: Graph) -> None:
         self._params, self._graph = params, graph
-        self._known: dict[Path, dict[str, Any]] = {}
+        self._known: dict[Any, dict[str, Any]] = {}
         self._sources: dict[str, spec.Sources] = {}
 
-    def of(self, stage: Stage, instance: str) -> dict[str, Any]:
+    def of(self, job: Job) -> dict[str, Any]:
         """The spec of one job of the graph now."""
-        path = spec.path_of(stage, instance)
-        if path not in self._known:
+        stage = STAGES[job.stage]
+        same = (stage.name, *job.params.values(), job.instance if stage.fingerprint else "")
+        if same not in self._known:
             if stage.name not in self._sources:
-                self._sources[stage.name] = spec.sources(stage, self._params, self._graph.instances[stage.name])
-            self._known[path] = spec.of(stage, instance, self._params, self._sources[stage.name])
-        return self._known[path]
+                jobs = (one for one in self._graph.jobs if one.stage == stage.name)
+                self._sources[stage.name] = spec.sources(stage, self._params, jobs)
+            self._known[same] = spec.of(stage, job, self._params, self._sources[stage.name])
+        return self._known[same]

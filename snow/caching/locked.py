@@ -50,14 +50,14 @@ def mend_listings(store: Store) -> None:
 def adopt(store: Store, recorded: Mapping[str, str]) -> None:
     """Job records from the receipts dvc.lock names, for those whose outputs the cache holds; `recorded` are receipts (path to md5)
     that are on record already."""
-    for entry, receipt in _entries(store, recorded):
-        found = {Path(path): store.describe(md5) for path, md5 in entry.outputs.items()}
+    for receipt, content in _receipts(store, recorded):
+        found = {Path(path): store.describe(md5) for path, md5 in receipt.outputs.items()}
         known = {path: content for path, content in found.items() if content is not None}
         if len(known) == len(found):
             try:
-                records.note(store, entry, known | {entry.receipt: receipt})
+                records.note(store, receipt, known | {receipt.path: content})
             except OSError as error:
-                print(f"snow: the results of {entry.name} are in the cache without a record: {store.refusal(error)}", file=sys.stderr)
+                print(f"snow: the results of {receipt.name} are in the cache without a record: {store.refusal(error)}", file=sys.stderr)
                 return
 
 
@@ -68,14 +68,14 @@ def lost(store: Store, missing: Iterable[str]) -> list[str]:
     return sorted({found for found in around.values() if found is not None and store.describe(named[found]) is None})
 
 
-def _entries(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledger.Entry, hashes.Content]]:
+def _receipts(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledger.Receipt, hashes.Content]]:
     for path, md5 in outputs(store).items():
         if not path.startswith(f"{ledger.RECEIPTS}/") or md5.endswith(".dir") or recorded.get(path) == md5:
             continue
         content = store.describe(md5)
-        entry = ledger.parse(store.object_path(md5).read_bytes(), Path(path)) if content else None
-        if entry is not None and content is not None:
-            yield entry, content
+        receipt = ledger.parse(store.object_path(md5).read_bytes(), Path(path)) if content else None
+        if receipt is not None and content is not None:
+            yield receipt, content
 
 
 def _load() -> Any:

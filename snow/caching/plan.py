@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
+from snow import arms
 from snow.caching import costs, ledger, why
 from snow.caching.ledger import Ledger, Verdict
 from snow.params import Params
@@ -34,13 +35,13 @@ class Line:
     basis: str
 
 
-def parameters_of(params: Params) -> int:
-    """Weights of the model: Llama with SwiGLU and no biases, embeddings counted once when tied."""
-    model = params.model
+def parameters_of(params: Params, name: str) -> int:
+    """Weights of a model: Llama with SwiGLU and no biases, embeddings counted once when tied."""
+    model = params.architecture
     head = model.hidden_size // model.num_attention_heads
     attention = model.hidden_size * head * (2 * model.num_attention_heads + 2 * model.num_key_value_heads)
     layer = attention + 3 * model.hidden_size * model.intermediate_size + 2 * model.hidden_size
-    embeddings = params.tokenizer.vocab_size * model.hidden_size * (1 if model.tie_word_embeddings else 2)
+    embeddings = params.tokenizers[arms.tokenizer_of(params, name)].vocab_size * model.hidden_size * (1 if model.tie_word_embeddings else 2)
     return model.num_hidden_layers * layer + embeddings + model.hidden_size
 
 
@@ -60,7 +61,7 @@ def _line(params: Params, seen: Ledger, stage: str, mine: list[Verdict]) -> Line
     tokens = _tokens(params, stage, [verdict.instance for verdict in mine])
     size = sum(why.output_bytes(seen, verdict) for verdict in mine)
     waiting = sum(verdict.state == "waiting" for verdict in mine)
-    flop = 6.0 * parameters_of(params) * tokens if stage == "pretrain" else 0.0
+    flop = _flop(params, [verdict.instance for verdict in mine]) if stage == "pretrain" else 0.0
     if all(seconds is not None for seconds in own):
         return Line(stage, len(mine), waiting, sum(s for s in own if s is not None), None, tokens, size, "the last run of these jobs")
     if flop > SCALE_FLOP:
@@ -73,10 +74,15 @@ def _line(params: Params, seen: Ledger, stage: str, mine: list[Verdict]) -> Line
 
 def _tokens(params: Params, stage: str, instances: Iterable[str]) -> int:
     if stage == "pretrain":
-        return sum(getattr(params.pretrain, phase).tokens for phase in instances)
+        return sum(params.models[model].tokens for model in instances)
     if stage == "generate":
-        return params.synthesis.requests * params.synthesis.generator.max_tokens
+        asked = {params.synthetic[instance.partition("/")[0]]: None for instance in instances}
+        return sum(one.requests * params.generators[one.generator].max_tokens for one in asked)
     return 0
+
+
+def _flop(params: Params, models: Iterable[str]) -> float:
+    return sum(6.0 * parameters_of(params, model) * params.models[model].tokens for model in models)
 
 
 def warnings(seen: Ledger) -> list[str]:

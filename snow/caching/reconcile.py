@@ -60,12 +60,13 @@ def require_lock() -> IO[str] | None:
 
 
 def write_specs(seen: Ledger) -> None:
-    """Bring `.snow/spec/` up to date for every stage and instance of the graph."""
-    for name, wanted in seen.graph.instances.items():
-        stage = STAGES[name]
-        source_code.keep_table(stage.module)
-        for path, instance in {spec.path_of(stage, instance): instance for instance in wanted}.items():
-            spec.write(path, seen.specs.of(stage, instance))
+    """Bring `.snow/spec/` up to date for the jobs that have no other input, and remember what the code of every stage is made of."""
+    for name in seen.graph.instances:
+        source_code.keep_table(STAGES[name].module)
+    for job in seen.graph.jobs:
+        path = spec.path_of(job)
+        if path is not None:
+            spec.write(path, seen.specs.of(job))
 
 
 def record_present() -> None:
@@ -73,6 +74,6 @@ def record_present() -> None:
     and those dvc.lock names, whose outputs DVC may have deleted a moment ago to run their stage."""
     store = open_store()
     if store is not None:
-        entries = ledger.read()
-        present = hashes.contents(Path(path) for entry in entries.values() for path in (*entry.outputs, str(entry.receipt)))
-        locked.adopt(store, records.adopt(store, entries.values(), present))
+        receipts = ledger.read()
+        present = hashes.contents(Path(path) for receipt in receipts.values() for path in (*receipt.outputs, str(receipt.path)))
+        locked.adopt(store, records.adopt(store, receipts.values(), present))

@@ -120,7 +120,7 @@ def every(store: Store) -> Iterator[tuple[str, list[dict[str, Any]] | None]]:
         yield path.relative_to(runs).as_posix(), outs
 
 
-def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, hashes.Content | None]) -> dict[str, str]:
+def adopt(store: Store, receipts: Iterable[ledger.Receipt], present: Mapping[Path, hashes.Content | None]) -> dict[str, str]:
     """Into the cache, with a record, goes what finished jobs left in place and what is not there: it came with a pull or a checkout,
     the cache was full when it was made, or was damaged since. Returns the receipts (path to md5) of those that are on record now.
 
@@ -128,33 +128,33 @@ def adopt(store: Store, entries: Iterable[ledger.Entry], present: Mapping[Path, 
     cache that still takes nothing is one sentence, not an error: the results are in place.
     """
     on_record, missing = {}, []
-    for found in entries:
-        made = {path: content for path in (*map(Path, found.outputs), found.receipt) if (content := present[path]) is not None}
-        if len(made) <= len(found.outputs) or any(made[Path(path)].md5 != md5 for path, md5 in found.outputs.items()):
+    for receipt in receipts:
+        made = {path: content for path in (*map(Path, receipt.outputs), receipt.path) if (content := present[path]) is not None}
+        if len(made) <= len(receipt.outputs) or any(made[Path(path)].md5 != md5 for path, md5 in receipt.outputs.items()):
             continue
-        if _newest_first(folder(store, _of(found, made))) and all(map(store.holds, made.values())):
-            on_record[found.receipt.as_posix()] = made[found.receipt].md5
+        if _newest_first(folder(store, _of(receipt, made))) and all(map(store.holds, made.values())):
+            on_record[receipt.path.as_posix()] = made[receipt.path].md5
         else:
-            missing.append((found, made))
-    for number, (found, made) in enumerate(missing):
+            missing.append((receipt, made))
+    for number, (receipt, made) in enumerate(missing):
         try:
             for path, content in made.items():
                 store.add(path, content)
-            note(store, found, made)
+            note(store, receipt, made)
         except OSError as error:
-            jobs = f"the results of {len(missing) - number} finished jobs" if len(missing) > number + 1 else f"the results of {found.name}"
+            jobs = f"the results of {len(missing) - number} finished jobs" if len(missing) > number + 1 else f"the results of {receipt.name}"
             print(f"snow: {jobs} are in place, but {store.refusal(error)}", file=sys.stderr)
             break
-        on_record[found.receipt.as_posix()] = made[found.receipt].md5
+        on_record[receipt.path.as_posix()] = made[receipt.path].md5
     return on_record
 
 
-def note(store: Store, found: ledger.Entry, made: Mapping[Path, hashes.Content]) -> None:
+def note(store: Store, receipt: ledger.Receipt, made: Mapping[Path, hashes.Content]) -> None:
     """The record of a finished job whose outputs and receipt the cache holds, unless there is one. Raises OSError as `save` does."""
-    record = _of(found, made)
+    record = _of(receipt, made)
     if not _newest_first(folder(store, record)):
         save(store, record)
 
 
-def _of(found: ledger.Entry, made: Mapping[Path, hashes.Content | None]) -> dict[str, Any]:
-    return entry(found.stage.name, found.instance, found.key, {Path(path): md5 for path, md5 in found.read.items()}, made)
+def _of(receipt: ledger.Receipt, made: Mapping[Path, hashes.Content | None]) -> dict[str, Any]:
+    return entry(receipt.stage.name, receipt.instance, receipt.key, {Path(path): md5 for path, md5 in receipt.read.items()}, made)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snow import source_code, jobs
+from snow import source_code, stages
 from snow.caching import hashes, ledger, spec
 from snow.errors import SnowError
 from snow.graph import receipt as receipt_of
@@ -17,19 +17,18 @@ from snow.stages import stage as stage_of
 
 def describe(params: Params, name: str, instance: str) -> dict[str, Any]:
     """The key the job would have now, over the inputs its last run named. Raises SnowError for a job that was never run here."""
-    stage = stage_of(name)
-    graph = jobs.graph(params)
+    stage, job = stage_of(name), stage_of(name).job(params, instance)
+    graph = stages.graph(params)
     receipt = Path(receipt_of(name, instance))
     if not receipt.exists():
-        known = ", ".join(graph.instances[name][:4])
-        raise SnowError(f"{name} {instance} was never run here (no {receipt}); run it first; instances are {known}, ...")
+        raise SnowError(f"{name} {instance} was never run here (no {receipt}); run it first")
     told = json.loads(receipt.read_bytes())
     present = hashes.contents(Path(path) for pairs in told["inputs"].values() for path, _ in pairs)
     inputs = {
         input_name: [found.md5 if (found := present[Path(path)]) else "missing" for path, _ in pairs]
         for input_name, pairs in told["inputs"].items()
     }
-    decided = ledger.Specs(params, graph).of(stage, instance)
+    decided = ledger.Specs(params, graph).of(job)
     if "sources" in decided:  # what is not known here counts as its last run knew it
         decided = decided | {"sources": spec.filled(told["spec"].get("sources"), decided["sources"])}
     return {

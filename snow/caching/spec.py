@@ -1,8 +1,7 @@
 """What decides a job's result besides its inputs: params, code, package versions; and the file Snakemake watches for it.
 
-A rule lists `.snow/spec/STAGE.json` among its inputs. The main process rewrites that file at parse time only when its content
-changes, so an edit of a param or of a function makes exactly the stages that read it older than their specs, and a comment
-makes none.
+A rule that reads no other file has `.snow/spec/STAGE-INSTANCE.json` for its input. The main process rewrites it at parse time only
+when its content changes; of every other job the times of its files alone say whether it is current.
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ import importlib
 import importlib.metadata
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from snow import source_code, digest, environments
+from snow import digest, environments, source_code
 from snow import params as settings
 from snow.errors import SnowError
+from snow.graph import Job
 from snow.stages import Stage
 
 FOLDER = Path(".snow/spec")
@@ -27,12 +27,12 @@ VERSION = 2
 Sources = Mapping[str, Any]  # from an instance to what it reads outside the repository
 
 
-def sources(stage: Stage, params: settings.Params, instances: Collection[str]) -> Sources:
-    """What the jobs of a stage read outside the repository, looked at once for all of them; empty for a stage that reads nothing there."""
+def sources(stage: Stage, params: settings.Params, jobs: Iterable[Job]) -> Sources:
+    """What jobs of a stage read outside the repository, looked at once for all of them; empty for a stage that reads nothing there."""
     if stage.fingerprint is None:
         return {}
-    view = settings.view(params, stage.reads(""), stage.name)
-    return importlib.import_module(stage.fingerprint).fingerprint(view, instances, stage.env)
+    views = {job.instance: settings.view(params, job.params) for job in jobs}
+    return importlib.import_module(stage.fingerprint).fingerprint(views, stage.env)
 
 
 def filled(old: Any, new: Any) -> Any:
@@ -53,28 +53,24 @@ def same_sources(old: Any, new: Any) -> bool:
     return (old is None) == (new is None) and filled(old, new) == old
 
 
-def of(stage: Stage, instance: str, params: settings.Params, seen: Sources) -> dict[str, Any]:
+def of(stage: Stage, job: Job, params: settings.Params, seen: Sources) -> dict[str, Any]:
     """The spec of one job as JSON types; `seen` is what `sources` returned. Raises SnowError when a package that matters is not
     installed."""
     spec = {
         "version": VERSION,
         "stage": stage.name,
-        "params": settings.subset(params, stage.reads(instance), stage.unkeyed),
+        "params": settings.subset(params, job.params.values(), stage.unkeyed_of(job)),
         "code": source_code.digest(stage.module),
         "packages": {name: package_version(stage.env, name) for name in stage.packages},
     }
     if stage.fingerprint:
-        spec["sources"] = seen.get(instance)
+        spec["sources"] = seen.get(job.instance)
     return spec
 
 
-def path_of(stage: Stage, instance: str) -> Path:
-    """The file that holds the spec of a job: one per stage, or per instance where instances read different params or sources."""
-    if stage.fingerprint:
-        return FOLDER / f"{stage.name}-{instance.replace('/', '-')}.json"
-    if any("{instance}" in key for key in stage.params):
-        return FOLDER / f"{stage.name}-{instance.split('/')[0]}.json"
-    return FOLDER / f"{stage.name}.json"
+def path_of(job: Job) -> Path | None:
+    """The file that stands for the spec of a job that reads no other."""
+    return None if job.inputs else FOLDER / f"{job.stage}-{job.instance}.json"
 
 
 def write(path: Path, spec: dict[str, Any]) -> bool:

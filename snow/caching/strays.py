@@ -23,7 +23,11 @@ NOT_OURS = {*hashes.UNTRACKED, ".gitignore"}  # which DVC writes beside an outpu
 def remove(graph: Graph) -> None:
     """Clear the artifacts' folders of what is in none of the graph's outputs, receipts of jobs it does not have first of all."""
     store = open_store()
-    for path in [path for folder in _folders() for path in _files(folder) if not graph.sources_of(str(path))]:
+    receipts = ledger.read().values()
+    made = {Path(output) for receipt in receipts if receipt.name not in graph.by_name for output in receipt.outputs}  # of arms taken out
+    inside = [path for folder in [*_folders(), *(path for path in sorted(made) if path.is_dir())] for path in _files(folder)]
+    alone = [path for path in sorted(made) if path.is_file()]
+    for path in dict.fromkeys(path for path in (*inside, *alone) if not graph.sources_of(str(path))):
         if store is not None and store.sound(hashes.content(path).md5):
             path.unlink()
         else:

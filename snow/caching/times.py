@@ -22,7 +22,6 @@ from pathlib import Path
 from snow.caching import hashes, spec
 from snow.caching.ledger import Ledger
 from snow.graph import Job
-from snow.stages import STAGES
 
 STALE_NS = 10**9  # stale receipts lie within the second after the first of the epoch: older than every input
 LOGS = Path("logs")
@@ -32,7 +31,7 @@ def project(seen: Ledger) -> None:
     """Make file times agree with the verdicts. Nothing is touched where they do, so an idle run costs only a look at each file."""
     clock = _Clock(seen)
     clock.forget_the_future(file for file in seen.present if seen.present[file] is not None)
-    clock.forget_the_future(str(spec.path_of(STAGES[job.stage], job.instance)) for job in seen.graph.jobs)
+    clock.forget_the_future(str(path) for job in seen.graph.jobs if (path := spec.path_of(job)))
     shared_time_rose = True
     while shared_time_rose:  # a hard link gives two files one time: what rose for one of them may now be newer than a reader of the other
         rose = [_make_current(job, seen, clock) for job in seen.graph.jobs if _stands(seen, job)]
@@ -56,7 +55,7 @@ def _newest_input(job: Job, seen: Ledger, clock: _Clock) -> float:
     """The time of the newest input that is there; a rule that reads one file of a folder lists the folder."""
     paths = [path for paths in job.inputs.values() for path in paths]
     read = dict.fromkeys(source for path in paths for source in (seen.graph.sources_of(path) or [path]))
-    return max(clock.of_input(path) for path in (*read, str(spec.path_of(STAGES[job.stage], job.instance))))
+    return max(clock.of_input(path) for path in (read or [str(spec.path_of(job))]))
 
 
 def _make_current(job: Job, seen: Ledger, clock: _Clock) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from snow.caching import ledger, symbols
 from snow.caching.ledger import Verdict
+from snow.errors import SnowError
 from snow.params import Params
 from snow.stages import STAGES
 
@@ -36,9 +37,13 @@ def _named(seen: ledger.Ledger, verdict: Verdict) -> Iterator[ledger.Cause]:
         yield from [ledger.Cause("code", *each) for each in found] if found else [cause]
 
 
-def run(params: Params, stage: str | None, as_json: bool) -> int:
-    """Print the verdicts, of one stage or of all; 0 when everything is current, 1 when a run would do something."""
-    found = [verdict for verdict in verdicts(ledger.look(params)) if stage in (None, verdict.stage)]
+def run(params: Params, artifact: str | None, as_json: bool) -> int:
+    """Print the verdicts, of one artifact or of all; 0 when everything is current, 1 when a run would do something."""
+    seen = ledger.look(params)
+    if artifact is not None and artifact not in seen.graph.artifacts:
+        raise SnowError(f"there is no artifact {artifact!r}; these are: {', '.join(seen.graph.artifacts)}")
+    jobs = {(job.stage, job.instance) for job in seen.graph.jobs if artifact in (None, job.artifact)}
+    found = [verdict for verdict in verdicts(seen) if (verdict.stage, verdict.instance) in jobs]
     open_jobs = [verdict for verdict in found if verdict.state != "current"]
     if as_json:
         json.dump([asdict(verdict) for verdict in found], sys.stdout, indent=1)

@@ -1,0 +1,119 @@
+"""dvc.yaml, written from params.yaml: one DVC stage per artifact, each of them a target of the Snakefile under the same name.
+
+What a stage depends on is what its jobs read, the params keys of theirs as params.yaml has them (an entry that is like another depends
+on that one's too), and the code and locks of environments that decide their results. Receipts persist: DVC leaves them in place
+when it runs a stage again and keeps no records of stages of its own. It knows neither sources outside the repository nor installed
+packages, so what a stage restores is looked up job by job, by keys that do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from snow import overlay, source_code, stages
+from snow import params as settings
+from snow.graph import Graph, Job
+
+FILE, PARAMS = Path("dvc.yaml"), Path("params.yaml")
+HEAD = """\
+# Written by `snow check --fix` from params.yaml, the rules' jobs and the code that they run: one stage per artifact, each a target of
+# the Snakefile, so both front doors run the same jobs. `snow commit` brings it up to date after a run whose params are params.yaml's.
+# Pipelines of your own belong into a dvc.yaml of their own, in a folder below.
+"""
+
+
+def text() -> str:
+    """What dvc.yaml must say."""
+    values = settings.read(PARAMS)
+    graph = stages.graph(settings.check(values, str(PARAMS)))
+    told = {"stages": _stages(graph, overlay.resolved(values)[1])}
+    return HEAD + yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=140)
+
+
+def agrees(wanted: str, whole: bool = True) -> bool:
+    """Whether dvc.yaml says what it must; without `whole`, its lists of code aside."""
+    try:
+        told, must = yaml.safe_load(FILE.read_text()), yaml.safe_load(wanted)
+    except OSError:
+        return False
+    return told == must if whole else _without_code(told) == _without_code(must)
+
+
+def write(wanted: str) -> None:
+    """Put it in place, whole."""
+    staged = FILE.with_name(f".{FILE.name}.{os.getpid()}")
+    staged.write_text(wanted)
+    os.replace(staged, FILE)
+
+
+def _without_code(told: Any) -> Any:
+    named = told["stages"].items() if isinstance(told, Mapping) and isinstance(told.get("stages"), Mapping) else ()
+    return {name: {**stage, "deps": [dep for dep in stage.get("deps", ()) if not dep.startswith(CODE)]} for name, stage in named}
+
+
+CODE = ("snow/", "envs/")
+
+
+def code_of(names: Iterable[str]) -> list[str]:
+    """Source files, and the locks of environments, that some stages' results depend on; sorted."""
+    files: set[str] = set()
+    for name in names:
+        stage = stages.STAGES[name]
+        modules = {*source_code.closure(stage.module), *(source_code.closure(stage.fingerprint) if stage.fingerprint else ())}
+        modules = {module for module in modules if source_code.symbols(module)}  # an empty package file says nothing
+        paths = (source_code.module_path(module) for module in modules)
+        files |= {path.relative_to(source_code.PACKAGE.parent).as_posix() for path in paths if path is not None}
+        if stage.packages or stage.fingerprint:
+            files.add(f"envs/{stage.env}.txt")
+    return sorted(files)
+
+
+def _stages(graph: Graph, origins: overlay.Origins) -> dict[str, Any]:
+    mine: dict[str, list[Job]] = {}
+    for job in graph.jobs:
+        mine.setdefault(job.artifact, []).append(job)
+    outs = {name: _outs(graph, jobs) for name, jobs in mine.items()}
+    places = {out: name for name, made in outs.items() for out in made}
+    told = {}
+    for name, jobs in mine.items():
+        read = dict.fromkeys(_place(path, places) for job in jobs for paths in job.inputs.values() for path in paths)
+        keys = {key for job in jobs for asked in job.params.values() for key in overlay.keys_of(origins, _asked(job, asked))}
+        stage: dict[str, Any] = {"cmd": f"snakemake {name}"}
+        stage["deps"] = [*(path for path in read if places.get(path) != name), *code_of({job.stage for job in jobs})]
+        if keys:
+            stage["params"] = sorted(keys)
+        stage["outs"] = [{out: {"persist": True}} if out.startswith("receipts/") else out for out in outs[name]]
+        told[name] = stage
+    return told
+
+
+def _asked(job: Job, key: str) -> str:
+    """A params key as DVC should watch it: of an artifact that all entries of a section make together, the section."""
+    return key if _named(job) else key.removesuffix(f".{job.instance}")
+
+
+def _named(job: Job) -> bool:
+    """Whether the job's artifact is that of its instance alone."""
+    return f"-{job.instance}" in job.artifact
+
+
+def _outs(graph: Graph, jobs: Iterable[Job]) -> list[str]:
+    """Folders and files, as large as they can be: a file's folder where nothing else makes files in it."""
+    outs: dict[str, None] = {}
+    for job in jobs:
+        for path in job.outputs.values():
+            folder = path.rpartition("/")[0]
+            alone = Path(path).suffix and all(job.artifact == graph.maker(file).artifact for file in graph.sources_of(folder))
+            outs[folder if alone else path] = None
+        outs[job.receipt if _named(job) else job.receipt.rpartition("/")[0]] = None
+    return [out for out in outs if not any(out.startswith(f"{other}/") for other in outs)]
+
+
+def _place(path: str, places: Mapping[str, str]) -> str:
+    """The out that is or holds a path; a folder of several outs is itself."""
+    return next((place for place in (path, *map(str, Path(path).parents)) if place in places), path)
