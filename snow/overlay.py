@@ -62,7 +62,7 @@ def _origins(value: Any, key: str) -> Any:
 
 def _inherits(section: str, entry: Any) -> bool:
     """A random selection is not the one it is drawn in place of."""
-    return isinstance(entry, Mapping) and LIKE in entry and not (section == "selections" and entry.get("by") == "random")
+    return isinstance(entry, Mapping) and entry.get(LIKE) is not None and not (section == "selections" and entry.get("by") == "random")
 
 
 def _inherited(section: str, entries: Mapping[str, Any], keys: Any, name: str, seen: tuple[str, ...], origin: str) -> tuple[Any, Any]:

@@ -94,7 +94,7 @@ def test_two_stages_run_by_hand(tmp_path: Path) -> None:
     done = snow("measure", "00000", *raw, "--output", "signals", signals, "--output", "receipt", "m.json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     outputs = ("--output", "documents", "clean.parquet", "--output", "decisions", "decisions.parquet", "--output", "receipt", "c.json")
-    done = snow("clean", "00000", *raw, "--input", "signals", signals, *outputs, folder=tmp_path)
+    done = snow("filter", "00000", *raw, "--input", "signals", signals, *outputs, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [row["content"] for row in read_rows(tmp_path / "clean.parquet")] == texts[:2]
     receipt = json.loads((tmp_path / "c.json").read_text())

@@ -73,8 +73,8 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
         Path("bodies/stage.py").write_text(textwrap.dedent(body))
         for name in ("bodies", "bodies.stage"):
             sys.modules.pop(name, None)
-        stage = STAGES["clean"].__class__("clean", "bodies.stage", "base", ("seed",))
-        outputs = {"small": Path("out/small"), "large": Path("out/large"), "receipt": Path("receipts/clean/00000.json")}
+        stage = STAGES["filter"].__class__("filter", "bodies.stage", "base", ("seed",))
+        outputs = {"small": Path("out/small"), "large": Path("out/large"), "receipt": Path("receipts/filter/00000.json")}
         return job.request(stage, "00000", PARAMS, {"text": (Path("in.txt"),)}, outputs, 1)
 
     return of
@@ -111,10 +111,10 @@ def test_a_full_cache_costs_no_result_and_the_next_run_goes_on(
     job.execute(asked)
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "snow clean 00000: the outputs are whole and in place, but the cache at" in said
+    assert "snow filter 00000: the outputs are whole and in place, but the cache at" in said
     assert f"{store.root} could not take them (No space left on device); free space there, for example with `snow gc`" in said
     assert files(Path("out")) == ["large/0", "large/1", "large/2", "large/3", "small"]
-    assert Path("receipts/clean/00000.json").exists()
+    assert Path("receipts/filter/00000.json").exists()
     assert not any(Path(name).name.startswith(".") for name in files(store.root)), "no staged file is left"
     assert sound(store)
     assert not job.restore(asked)
@@ -122,7 +122,7 @@ def test_a_full_cache_costs_no_result_and_the_next_run_goes_on(
     adopt(store)  # still no room
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "the results of clean 00000 are in place, but the cache at" in said
+    assert "the results of filter 00000 are in place, but the cache at" in said
 
     small_disk(tmp_path / "cache", "size=8m")
     adopt(store)
@@ -189,7 +189,7 @@ def test_no_space_for_what_a_job_makes_is_one_sentence(write: str, ask: Ask, sma
     small_disk(tmp_path / ".snow")
     asked = ask(f"def run(job):\n    {write}\n")
     with pytest.raises(
-        SnowError, match=r"^clean 00000 could not write what it made: No space left on device .*; free space there, then"
+        SnowError, match=r"^filter 00000 could not write what it made: No space left on device .*; free space there, then"
     ) as seen:
         job.execute(asked)
     assert "\n" not in str(seen.value)
@@ -204,7 +204,7 @@ def test_no_space_for_what_the_cache_gives_is_one_sentence(ask: Ask, small_disk:
     shutil.rmtree("out")
     shutil.rmtree(".snow")
     small_disk(tmp_path / ".snow")
-    with pytest.raises(SnowError, match="clean 00000 could not write what it made: No space left on device"):
+    with pytest.raises(SnowError, match="filter 00000 could not write what it made: No space left on device"):
         job.restore(asked)
     assert not Path("out").exists()
 
