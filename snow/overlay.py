@@ -28,7 +28,7 @@ def merged(base: Any, over: Any) -> Any:
 def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> tuple[dict[str, Any], Origins]:
     """The params with nothing left to look up, and where each of them is from. SnowError for a name or key that leads nowhere or in a
     circle; types are not looked at."""
-    plain = {key: value for key, value in values.items()}
+    plain = dict(values)
     keys: Origins = {key: _origins(value, key) for key, value in values.items()}
     for section in DECLARED:
         entries = plain.get(section)

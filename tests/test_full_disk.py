@@ -19,9 +19,9 @@ from snow import params as settings
 from snow.caching import hashes, ledger, records
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
-from snow.job import Request
-from snow.stages import STAGES
+from snow.job import Call
 
+from .bodies import stage
 from .conftest import ROOT
 from .scenarios import workspace
 
@@ -56,12 +56,12 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
-Ask = Callable[..., Request]
+Ask = Callable[..., Call]
 
 
 @pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """A job in the stage `clean` whose body is given as source, in a scratch DVC project."""
+    """A job in the stage `filter` whose body is given as source, in a scratch DVC project."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     Path(".dvc").mkdir()
@@ -69,13 +69,12 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     Path("bodies").mkdir()
     Path("bodies/__init__.py").touch()
 
-    def of(body: str = BODY.format(size=MEGABYTE // 2)) -> Request:
+    def of(body: str = BODY.format(size=MEGABYTE // 2)) -> Call:
         Path("bodies/stage.py").write_text(textwrap.dedent(body))
         for name in ("bodies", "bodies.stage"):
             sys.modules.pop(name, None)
-        stage = STAGES["filter"].__class__("filter", "bodies.stage", "base", ("seed",))
         outputs = {"small": Path("out/small"), "large": Path("out/large"), "receipt": Path("receipts/filter/00000.json")}
-        return job.request(stage, "00000", PARAMS, {"text": (Path("in.txt"),)}, outputs, 1)
+        return job.call(stage("filter"), "00000", PARAMS, {"text": (Path("in.txt"),)}, outputs, 1)
 
     return of
 
@@ -94,7 +93,7 @@ def files(folder: Path) -> list[str]:
 def adopt(store: Store) -> None:
     entries = list(ledger.read().values())
     assert len(entries) == 1
-    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.receipt)))
+    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.path)))
 
 
 def sound(store: Store) -> bool:

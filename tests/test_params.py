@@ -53,7 +53,11 @@ def test_the_pocket_run_is_valid() -> None:
         (lambda p: p["dedup"].update(threshold=1.5), "dedup.threshold", "less than 1, but it is 1.5"),
         (lambda p: p["filters"].update(min_alphabetic=-0.1), "filters.min_alphabetic", "greater than or equal to 0"),
         (lambda p: p["filters"].update(max_mean_line_length=float("nan")), "filters.max_mean_line_length", "nan"),
-        (lambda p: p["groupings"]["language_repo"].update(group_by="file"), "groupings.language_repo.group_by", "'language_repo' or 'repo', but it is 'file'"),
+        (
+            lambda p: p["groupings"]["language_repo"].update(group_by="file"),
+            "groupings.language_repo.group_by",
+            "'language_repo' or 'repo', but it is 'file'",
+        ),
         (lambda p: p["models"]["phase1"]["engine"].update(zero_stage=4), "models.phase1.engine.zero_stage", "0, 1, 2 or 3"),
         (lambda p: p["models"]["phase1"].update(weight_decay="1e-1"), "models.phase1.weight_decay", "write 1.0e-1"),
         (
@@ -62,7 +66,11 @@ def test_the_pocket_run_is_valid() -> None:
             "hidden_size 224 is not a multiple of num_attention_heads 5",
         ),
         (lambda p: p["models"]["phase1"]["schedule"].update(min_lr=1.0), "models.phase1.schedule", "above max_lr"),
-        (lambda p: p["models"]["phase1"].update(sequence_length=4096), "models.phase1.sequence_length", "exceeds architecture.max_position_embeddings"),
+        (
+            lambda p: p["models"]["phase1"].update(sequence_length=4096),
+            "models.phase1.sequence_length",
+            "exceeds architecture.max_position_embeddings",
+        ),
         (lambda p: p["sources"].append(dict(p["sources"][0])), "sources", "not unique"),
         (lambda p: p["models"]["phase2"].update(like="phase0"), "models.phase2.like", "no 'phase0' among phase1, phase2"),
         (lambda p: p["models"]["phase1"].update(like="control"), "models.", "goes round in a circle"),

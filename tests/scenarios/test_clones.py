@@ -78,7 +78,7 @@ def test_s11_either_front_door_after_the_other(clone: Clone) -> None:
 
 
 def test_s12_a_checkout_of_an_older_state_has_nothing_to_do(clone: Clone) -> None:
-    clone.set_param("selection.tokens", 5000)
+    clone.set_param("selections.best.tokens", 5000)
     clone.snakemake("all")
     clone.git("commit", "-qam", "another selection")
     clone.git("checkout", "-q", "HEAD~1")

@@ -75,7 +75,7 @@ def test_s14_a_damaged_workspace_file_is_recomputed_or_restored(clone: Clone) ->
     victim = clone.path / "corpus/filtered/00000.parquet"
     victim.write_bytes(b"not a table")
     time.sleep(0.01)
-    assert "corpus/filtered/00000.parquet changed" in clone.snow("why", "filter", check=False).stdout
+    assert "corpus/filtered/00000.parquet changed" in clone.snow("why", "corpus-filtered", check=False).stdout
     clone.snakemake("all")
     assert clone.contents() == before
 

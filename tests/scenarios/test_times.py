@@ -13,7 +13,7 @@ from .workspace import Clone
 
 pytestmark = pytest.mark.slow  # tests/model plays the same on a recipe of seconds
 
-OUTS = ("corpus", "suites", "tokenizer", "tokens", "models", "quality", "synthetic", "eval", "report", "receipts", ".snow/spec", "logs")
+OUTS = ("corpus", "suites", "tokenizers", "tokens", "models", "quality", "synthetic", "eval", "report", "receipts", ".snow/spec", "logs")
 
 
 def files(clone: Clone) -> list[str]:
@@ -33,7 +33,7 @@ def test_inputs_from_the_future_stop_no_job(clone: Clone) -> None:
     future = time.time() + 5 * 365 * 86400
     for file in files(clone):
         os.utime(file, (future, future))
-    clone.set_param("selection.tokens", 5000)
+    clone.set_param("selections.best.tokens", 5000)
     clone.snakemake("all")
     assert "select all" in clone.executed()
     assert clone.nothing_to_do()

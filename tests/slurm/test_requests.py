@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from snow.slurm import site
 from snow.errors import SnowError
+from snow.slurm import site
 from tests.scenarios import workspace
 
 from .project import ROOT, SNAKEFILE, Project
