@@ -44,7 +44,7 @@ def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> tuple[di
 def keys_of(origins: Origins, key: str) -> list[str]:
     """The keys of the file that decide the value under a dotted key, whole mappings where all of one are asked for; sorted. Of a whole
     section also itself, because an entry more changes it; of a key that is left out, none."""
-    where: Any = origins
+    where: Any = origins  # narrowed on the way down
     for part in key.split("."):
         if not isinstance(where, Mapping) or part not in where:
             return []
@@ -84,7 +84,7 @@ def _inherited(section: str, entries: Mapping[str, Any], keys: Any, name: str, s
 
 def _replicate(plain: dict[str, Any], keys: Origins, origin: str) -> None:
     """Give a model with `seeds` its first, and the others models of their own beside it."""
-    models = plain.get("models")
+    models: Any = plain.get("models")
     for name, model in list(models.items()) if isinstance(models, Mapping) else ():
         seeds = model.get(SEEDS) if isinstance(model, Mapping) else None
         if seeds is None:

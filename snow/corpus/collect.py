@@ -11,9 +11,9 @@ import codecs
 import contextlib
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
@@ -25,6 +25,7 @@ from snow.tables import DOCUMENTS, TableWriter, document_id
 
 if TYPE_CHECKING:
     from snow.job import Job
+    from snow.schema import Licenses, Source
 
 EXAMPLES = 5  # rows named in a receipt
 
@@ -76,7 +77,16 @@ class Tally:
             self.licenses_unknown[" ".join(statement.split())[:60] or "nothing stated"] += count
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    shards: int
+    sources: Sequence[Source]
+    licenses: Licenses
+    languages: Sequence[str]
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """Collect the shard named by the instance into `documents`."""
     shard = _shard(job.instance, job.params.shards)
     rules = Rules(languages.known(job.params.languages), frozenset(name.casefold() for name in job.params.licenses.allow))

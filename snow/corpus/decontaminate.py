@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -13,8 +13,9 @@ from snow.corpus import benchmarks, matching
 
 if TYPE_CHECKING:
     from snow.job import Job
+    from snow.schema import Decontamination
 
-LEDGER = pa.schema(
+MATCHES = pa.schema(
     [
         pa.field("suite", pa.string(), nullable=False),
         pa.field("task_id", pa.string(), nullable=False),
@@ -34,14 +35,20 @@ def inspect(documents: Iterable[dict[str, Any]], index: matching.Index) -> Itera
         yield document, matching.find(index, document["content"])
 
 
-def run(job: Job) -> dict[str, Any]:
-    """documents, suites -> documents, ledger (one row per document, task and method); streamed."""
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    decontamination: Decontamination
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
+    """documents, suites -> documents, matches (one row per document, task and method); streamed."""
     known = benchmarks.read(job.inputs.get("suites", ()), benchmarks.rules(job.params.decontamination))
     dropped = bytes_out = bytes_dropped = 0
     hits: Counter[tuple[str, str]] = Counter()
     with (
         tables.TableWriter(job.output("documents"), tables.DOCUMENTS) as documents,
-        tables.TableWriter(job.output("ledger"), LEDGER) as ledger,
+        tables.TableWriter(job.output("matches"), MATCHES) as table,
     ):
         for document, matches in inspect(tables.read_rows(job.input("documents")), known.index):
             if not matches:
@@ -51,7 +58,7 @@ def run(job: Job) -> dict[str, Any]:
             dropped, bytes_dropped = dropped + 1, bytes_dropped + document["size"]
             hits.update({(match.suite, match.method) for match in matches})
             for match in matches:
-                ledger.write({**vars(match), **{name: document[name] for name in ("id", "repo", "path")}})
+                table.write({**vars(match), **{name: document[name] for name in ("id", "repo", "path")}})
     return {
         "documents_in": documents.rows + dropped,
         "documents": documents.rows,

@@ -1,4 +1,4 @@
-"""Cluster copies and near-copies over all shards, band by band, and choose who survives.
+"""`duplicates`: copies and near-copies over all shards, band by band, and who of each cluster survives.
 
 Exact copies share a document id. Near-copies are pairs that collide in some LSH band and whose signatures agree in at least
 `threshold` of the permutations: the collision alone also brings together one pair in seven at Jaccard 0.6 (25 bands of 10),
@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from snow.errors import SnowError
 
 if TYPE_CHECKING:
     from snow.job import Job
+    from snow.schema import Dedup
 
 CLUSTERS = pa.schema(
     [
@@ -79,11 +80,11 @@ class Store:
         self.paths = paths
         schemas = [pq.read_schema(path) for path in paths]
         if any(schema.names != schemas[0].names for schema in schemas):
-            raise SnowError("the signature shards have different bands; sign them all with the same dedup params")
+            raise SnowError("the signature shards have different bands; run minhash on all of them with the same dedup params")
         self.bands = [name for name in schemas[0].names if name.startswith("band_")]
         self.starts = np.cumsum([0, *(pq.read_metadata(path).num_rows for path in paths)])
         if self.starts[-1] == 0:
-            raise SnowError("there are no documents to deduplicate: every signature shard is empty; look at the receipts of clean")
+            raise SnowError("there are no documents to deduplicate: every signature shard is empty; look at the receipts of filter")
         self.ids = np.memmap(folder / "ids", np.uint32, "w+", shape=(int(self.starts[-1]), ID_WORDS))
         self.signatures = np.memmap(folder / "signatures", np.uint32, "w+", shape=(int(self.starts[-1]), permutations))
         row = 0
@@ -94,7 +95,7 @@ class Store:
                 signed = row + np.flatnonzero(batch.column(1).is_valid().to_numpy(zero_copy_only=False))
                 values = b"".join(batch.column(1).drop_null().to_pylist())
                 if len(values) != 4 * permutations * len(signed):
-                    raise SnowError(f"{path} was not signed with dedup.permutations {permutations}; run sign again")
+                    raise SnowError(f"{path} was not signed with dedup.permutations {permutations}; run minhash again")
                 self.signatures[signed] = np.frombuffer(values, "<u4").reshape(-1, permutations)
                 row = end
 
@@ -115,8 +116,14 @@ class Store:
         return shard, row - int(self.starts[shard])
 
 
-def run(job: Job) -> dict[str, Any]:
-    """signatures of all shards -> clusters, a folder with one table per shard, so that a shard whose verdicts stay the same stays
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    dedup: Dedup
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
+    """signatures of all shards -> duplicates, a folder with one table per shard, so that a shard whose verdicts stay the same stays
     current: one row per document in a cluster of two or more, in row order."""
     settings = job.params.dedup
     store = Store(job.inputs["signatures"], settings.permutations, job.work)
@@ -127,7 +134,7 @@ def run(job: Job) -> dict[str, Any]:
     preferences, _ = store.column("preference")
     dropped = {"exact": 0, "near": 0}
     with contextlib.ExitStack() as stack:
-        folder = job.output("clusters")
+        folder = job.output("duplicates")
         writers = [stack.enter_context(tables.TableWriter(folder / path.name, CLUSTERS)) for path in store.paths]
         for entry in clusters(np.asarray(store.ids), roots, rows, preferences[rows]):
             shard, row = store.address(entry.pop("row"))

@@ -1,4 +1,4 @@
-"""Stage `clean`: which documents pass the filters, decided from their signals and the thresholds of params.filters alone.
+"""`filter`: which documents pass the filters, decided from their signals and the thresholds of params.filters alone.
 
 A rule is named after the key of params.filters that holds its threshold, so a reason in the decisions is what to edit. A rule
 whose signal is missing fires as `unmeasured`: nothing passes because it could not be measured. Memory is one batch of documents.
@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -136,9 +136,15 @@ class Tally:
         return {**self.counts, "dropped": dict(sorted(self.dropped.items())), "fired": dict(sorted(self.fired.items()))}
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    filters: Filters
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """Write the documents that pass to `documents` and what was decided about every one to `decisions`."""
-    filters: Filters = job.params.filters
+    filters = job.params.filters
     signals = job.input("signals")
     columns = _columns(signals)
     in_force = functools.cache(lambda language: limits(filters, language, columns))

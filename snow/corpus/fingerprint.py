@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,26 +19,27 @@ from snow.caching import hashes
 from snow.corpus import folders, git, installed, units
 
 if TYPE_CHECKING:
-    from snow.params import View
+    from snow.corpus.collect import Params
     from snow.schema import Source
 
 
-def fingerprint(params: View, instances: Collection[str], env: str) -> dict[str, dict[str, list[list[Any]]]]:
+def fingerprint(params: Mapping[str, Params], env: str) -> dict[str, dict[str, list[list[Any]]]]:
     """`{instance: {source: [[unit, value], ...]}}`: the units of each of those shards in the order in which collection reads them.
 
     Every source is listed once; only what lies in the shards asked for is read. A source that is missing has no units here,
     collection names it. Raises SnowError when a job asks a server for a commit and gets none.
     """
-    everywhere = {source.name: _data_sets(source, env) if source.kind == "huggingface" else [] for source in params.sources}
-    asked = {int(instance): {name: list(units) for name, units in everywhere.items()} for instance in instances}
+    every = next(iter(params.values()))  # all shards are of one corpus
+    everywhere = {source.name: _data_sets(source, env) if source.kind == "huggingface" else [] for source in every.sources}
+    asked = {int(instance): {name: list(units) for name, units in everywhere.items()} for instance in params}
 
     def wanted(name: str) -> bool:
-        return units.rank(name) % params.shards in asked
+        return units.rank(name) % every.shards in asked
 
-    for source in params.sources:
+    for source in every.sources:
         for name, value in _units(source, wanted):
-            asked[units.rank(name) % params.shards][source.name].append([name, value])
-    return {instance: asked[int(instance)] for instance in instances}
+            asked[units.rank(name) % every.shards][source.name].append([name, value])
+    return {instance: asked[int(instance)] for instance in params}
 
 
 def _data_sets(source: Source, env: str) -> list[list[str | None]]:

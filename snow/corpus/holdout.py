@@ -1,4 +1,4 @@
-"""`split`: which repositories are held out. Whole ones, because files of one repository resemble each other.
+"""`holdout`: which repositories are held out. Whole ones, because files of one repository resemble each other.
 
 Each language aims at `heldout.fraction` of its bytes, at most `heldout.max_bytes`. Repositories are tried in the order of a
 seeded hash of their names, so neither shard layout nor corpus order matters.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from snow.errors import SnowError
 from snow.tables import read_batches
@@ -87,7 +87,15 @@ def _per_language(sizes: Sizes, repositories: Iterable[str]) -> dict[str, int]:
     return dict(total)
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    seed: int
+    fraction: float
+    max_bytes: int
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """documents=[shards] -> heldout=JSON `{"repositories": [...]}`: the choice alone, so that a corpus whose growth leaves the
     choice as it was makes nothing run again; bytes by language are in the receipt."""
     sizes = measure(
@@ -96,8 +104,7 @@ def run(job: Job) -> dict[str, Any]:
         for batch in read_batches(path, ["repo", "language", "size"])
         for repo, language, size in zip(*(batch.column(name).to_pylist() for name in ("repo", "language", "size")), strict=True)
     )
-    heldout = job.params.heldout
-    chosen = choose(sizes, heldout.fraction, heldout.max_bytes, job.params.seed)
+    chosen = choose(sizes, job.params.fraction, job.params.max_bytes, job.params.seed)
     per_language = summary(sizes, chosen)
     job.output("heldout").write_text(json.dumps({"repositories": chosen}, indent=1) + "\n")
     return {"repositories": len(sizes), "heldout_repositories": len(chosen), "bytes": per_language}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 from tqdm import tqdm
@@ -45,9 +45,15 @@ def schema(settings: Signals) -> pa.Schema:
     return SIGNALS.append(COMMENTS) if settings.comments else SIGNALS
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    signals: Signals
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """Measure the input `documents` into `signals`; the receipt counts what could not be measured, by signal."""
-    settings: Signals = job.params.signals
+    settings = job.params.signals
     counts: Counter[str] = Counter(documents=0, bytes=0)
     unmeasured: Counter[str] = Counter()
     documents = read_rows(job.input("documents"), ["id", "language", "content"])

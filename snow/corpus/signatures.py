@@ -1,10 +1,10 @@
-"""Sign the documents of a shard: what near-duplicate clustering needs to know of each, about 1.3 KB instead of its text."""
+"""`minhash`: the signatures of a shard's documents, what deduplication needs to know of each, about 1.3 KB instead of its text."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from snow.corpus import minhash
 
 if TYPE_CHECKING:
     from snow.job import Job
+    from snow.schema import Dedup
 
 
 def schema(bands: int) -> pa.Schema:
@@ -69,7 +70,14 @@ def sign(batches: Iterable[pa.RecordBatch], scheme: minhash.Scheme, bands: int, 
             }
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    seed: int
+    dedup: Dedup
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """documents -> signatures, streamed; memory is a batch of documents."""
     settings = job.params.dedup
     bands, rows = minhash.bands(settings.threshold, settings.permutations)

@@ -25,20 +25,20 @@ def survivors(documents: Iterable[dict[str, Any]], dropped: dict[int, tuple[str,
             yield document
         elif waiting.pop(row)[0] != document["id"]:
             raise SnowError(
-                f"row {row} is document {document['id']}, but {dropped[row][0]} was clustered there; run sign and cluster again"
+                f"row {row} is document {document['id']}, but {dropped[row][0]} was clustered there; run minhash and duplicates again"
             )
     if waiting:
-        raise SnowError(f"row {min(waiting)} was clustered, but the shard ends before it; run sign and cluster again")
+        raise SnowError(f"row {min(waiting)} was clustered, but the shard ends before it; run minhash and duplicates again")
 
 
-def run(job: Job) -> dict[str, Any]:
-    """documents and the clusters of their shard -> documents. The instance is the shard's number.
+def run(job: Job[object]) -> dict[str, Any]:
+    """documents and the duplicates of their shard -> documents. The instance is the shard's number.
 
     Memory is a row group and the shard's verdicts.
     """
     if not job.instance.isdecimal():
         raise SnowError(f"unique works on one shard and takes its number, such as 00000, not {job.instance!r}")
-    dropped = verdicts(tables.read_rows(job.input("clusters")), int(job.instance))
+    dropped = verdicts(tables.read_rows(job.input("duplicates")), int(job.instance))
     size = 0
     counts = {"exact": 0, "near": 0}
     for _, method in dropped.values():

@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -30,6 +30,7 @@ from snow.tokens.stream import open_stream
 
 if TYPE_CHECKING:
     from snow.job import Job
+    from snow.schema import Bits
 
 
 @dataclass
@@ -59,9 +60,15 @@ class Tally:
         }
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    bits: Bits
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """Write `bits`: {"heldout": {"total", "languages": {...}}, "suites": {name: ...}}, each with the fields of Tally.facts."""
-    settings = job.params.evaluation.bits
+    settings = job.params.bits
     loaded = loading.load(job.input("model"), job.threads)
     if loaded.positions is not None and settings.sequence_length > loaded.positions:
         raise SnowError(

@@ -7,7 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
@@ -17,6 +17,7 @@ from snow.evaluate.decoding import Completion, complete
 from snow.suites.tasks import Task, read_suite
 
 if TYPE_CHECKING:
+    from snow import schema
     from snow.job import Job
 
 # What ends a base model's completion: EvalPlus 0.3.1, evalplus/provider/utility.py, EOS and extra_eos_for_direct_completion.
@@ -28,9 +29,15 @@ STOPS = {
 STOPS["humaneval+"] = STOPS["humaneval"]
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    completion: schema.Completion
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """Write `completions`, one JSON row per task in the suite's order: task_id, prompt_sha256, completion, solution."""
-    settings = job.params.evaluation.completion
+    settings = job.params.completion
     tasks = read_suite(job.input("suite"))[: settings.limit]
     stops = stops_of(tasks[0].kind)
     loaded = loading.load(job.input("model"), job.threads)

@@ -15,18 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
 from snow.errors import SnowError
 from snow.evaluate import inside
-from snow.suites.checkers import of_kind
 from snow.evaluate.sandbox import Limits, Outcome, Sandbox, open_sandbox
+from snow.suites.checkers import of_kind
 from snow.suites.tasks import Task, read_suite
 
 if TYPE_CHECKING:
     from snow.job import Job
+    from snow.schema import Judging
 
 CANONICAL = 4  # canonical solutions judged before the samples
 PREPARE_SECONDS, PREPARE_FILE = 60.0, 1 << 30  # to import the checker, and for the tasks of a suite
@@ -97,11 +98,17 @@ class Judge:
         return _row(header, dict.fromkeys(parts, "error"), _ending(outcome))
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    judging: Judging
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """Judge `completions` (rows with task_id and solution) on `suite`; writes `verdicts`, a row per completion in the same order."""
     tasks = read_suite(job.input("suite"))
     samples = read_samples(job.input("completions"), tasks)
-    settings = job.params.evaluation.judging
+    settings = job.params.judging
     name, checker = checker_of(tasks)
     limits = Limits(
         seconds=checker.wall_seconds(settings.timeout_seconds),

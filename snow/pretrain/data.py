@@ -1,18 +1,22 @@
 """Which tokens a step trains on: a function of the seed and the step, whatever the number of workers or interruptions.
 
-The stream is cut into windows of `sequence_length` tokens, each read with one token more so that every token is predicted
+A token set is cut into windows of `sequence_length` tokens, each read with one token more so that every token is predicted
 once. Each pass visits the windows in an order of its own, computed instead of stored: a corpus of 61 million windows costs
-no memory, and step N needs no knowledge of the steps before it.
+no memory, and step N needs no knowledge of the steps before it. Of a mixture, every `BLOCK` sequences have the shares to within one
+sequence, and each set goes through its own windows as if it were alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from snow.tokens.stream import Stream
 
+BLOCK = 1000  # sequences in which a mixture's shares hold
 ROUNDS = 6  # of the Feistel network; 4 suffice in theory (Luby and Rackoff, 1988), small networks profit from more
 
 
@@ -26,11 +30,49 @@ def windows(stream: Stream, indices: np.ndarray, sequence_length: int) -> np.nda
     return np.stack([stream.read(int(index) * sequence_length, sequence_length + 1) for index in indices])
 
 
-def batch(stream: Stream, sequence_length: int, seed: int, positions: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Part:
+    """A token set that is trained on, and its share of the sequences."""
+
+    name: str
+    stream: Stream
+    share: float
+
+
+def places(shares: Sequence[float]) -> list[int]:
+    """How many of `BLOCK` sequences each share gets: rounded down, what is left to the largest remainders, the first of equal ones."""
+    exact = [share * BLOCK for share in shares]
+    whole = [int(value) for value in exact]
+    by_rest = sorted(range(len(shares)), key=lambda index: (whole[index] - exact[index], index))
+    for index in by_rest[: BLOCK - sum(whole)]:
+        whole[index] += 1
+    return whole
+
+
+def drawn(position: int, counts: Sequence[int], seed: int) -> tuple[int, int]:
+    """(which part, its how-manieth sequence) of a position in the run; `counts` are `places`."""
+    if len(counts) == 1:
+        return 0, position
+    block, place = divmod(position, BLOCK)
+    place = permuted(place, BLOCK, seed, block)
+    for part, count in enumerate(counts):
+        if place < count:
+            return part, block * count + place
+        place -= count
+    raise AssertionError("the places are a block's")
+
+
+def batch(parts: Sequence[Part], sequence_length: int, seed: int, positions: np.ndarray) -> np.ndarray:
     """Training sequences by their position in the run (step * batch_size + row): int64 [len(positions), sequence_length + 1]."""
-    count = window_count(stream, sequence_length)
-    indices = [permuted(position % count, count, seed, position // count) for position in positions.tolist()]
-    return windows(stream, np.asarray(indices), sequence_length)
+    counts = places([part.share for part in parts])
+    rows = []
+    for position in positions.tolist():
+        index, number = drawn(position, counts, seed)
+        stream = parts[index].stream
+        count = window_count(stream, sequence_length)
+        window = permuted(number % count, count, seed, number // count)
+        rows.append(stream.read(window * sequence_length, sequence_length + 1))
+    return np.stack(rows)
 
 
 def permuted(index: int, count: int, seed: int, epoch: int) -> int:

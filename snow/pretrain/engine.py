@@ -19,7 +19,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else
 import deepspeed
 
 if TYPE_CHECKING:
-    from snow.schema import Phase
+    from snow.arms import Model
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def micro_batch(batch_size: int, wanted: int, workers: int) -> int:
     return max(size for size in range(1, min(wanted, share) + 1) if share % size == 0)
 
 
-def start(model: torch.nn.Module, phase: Phase, worker: Worker, universal: bool = False) -> Any:
+def start(model: torch.nn.Module, phase: Model, worker: Worker, universal: bool = False) -> Any:
     """A DeepSpeed engine for `model` with a fresh AdamW; `universal` prepares it for a checkpoint of another number of workers."""
     micro = micro_batch(phase.batch_size, phase.micro_batch_size, worker.size)
     config = _config(phase, micro, worker, universal)
@@ -84,7 +84,7 @@ def start(model: torch.nn.Module, phase: Phase, worker: Worker, universal: bool 
     return engine
 
 
-def _optimizer(model: torch.nn.Module, phase: Phase, worker: Worker) -> torch.optim.Optimizer:
+def _optimizer(model: torch.nn.Module, phase: Model, worker: Worker) -> torch.optim.Optimizer:
     """AdamW; weight decay on matrices, embedding included, and none on the vectors of the norms, as is usual since GPT-3."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
@@ -97,7 +97,7 @@ def _optimizer(model: torch.nn.Module, phase: Phase, worker: Worker) -> torch.op
     return torch.optim.AdamW(groups, fused=worker.device.type == "cuda", **common)
 
 
-def _config(phase: Phase, micro: int, worker: Worker, universal: bool) -> dict[str, Any]:
+def _config(phase: Model, micro: int, worker: Worker, universal: bool) -> dict[str, Any]:
     stage = phase.engine.zero_stage
     zero: dict[str, Any] = {"stage": stage}
     if phase.engine.offload_optimizer and stage:

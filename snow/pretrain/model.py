@@ -13,14 +13,14 @@ from transformers.utils import logging as transformers_logging
 from snow.errors import SnowError
 
 if TYPE_CHECKING:
-    from snow.schema import Model
+    from snow.schema import Architecture
 
 transformers_logging.disable_progress_bar()  # of reading and writing one file
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def config(model: Model, vocab_size: int, end: int) -> LlamaConfig:
+def config(model: Architecture, vocab_size: int, end: int) -> LlamaConfig:
     """transformers' configuration of the params' Llama; `end` is the id that closes a document, there is no begin."""
     return LlamaConfig(
         vocab_size=vocab_size,

@@ -11,58 +11,74 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from snow.errors import SnowError
-from snow.pretrain import engine, heldout, model
+from snow.pretrain import data, engine, heldout, model
 from snow.pretrain.train import Horizon, Run, horizon, train
+from snow.reserved import SCRATCH
 from snow.tokens import special, vocabulary
 from snow.tokens.stream import Stream, open_stream
 
 if TYPE_CHECKING:
+    from snow.arms import Model
     from snow.job import Job
-    from snow.schema import Phase
+    from snow.schema import Architecture
 
 
-def run(job: Job) -> dict[str, Any]:
-    """tokens, index, heldout, heldout_index, tokenizer, [model] -> model=folder."""
-    phase: Phase = getattr(job.params.pretrain, job.instance)
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    seed: int
+    architecture: Architecture
+    model: Model
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
+    """tokens:SET and index:SET of every token set, heldout, heldout_index, tokenizer, [model] -> model=folder."""
+    settings = job.params.model
     tokenizer = vocabulary.load(job.input("tokenizer"))
     table = vocabulary.token_bytes(tokenizer)
-    stream = _stream(job, "tokens", "index", len(table))
+    parts = tuple(
+        data.Part(name, _stream(job, f"tokens:{name}", f"index:{name}", len(table)), share) for name, share in settings.shares.items()
+    )
     held_stream = _stream(job, "heldout", "heldout_index", len(table))
     lengths = np.asarray([len(text) for text in table])
-    held = heldout.choose(held_stream, phase.sequence_length, phase.validate_tokens, lengths)
-    length = horizon(stream, phase)
-    wanted = model.config(job.params.model, len(table), vocabulary.token_id(tokenizer, special.END))
+    held = heldout.choose(held_stream, settings.sequence_length, settings.validate_tokens, lengths)
+    length = horizon(parts, settings)
+    wanted = model.config(job.params.architecture, len(table), vocabulary.token_id(tokenizer, special.END))
     worker = engine.join(job.threads)
-    start = _start(job, phase, wanted)
-    size = model.parameters(start)
-    seen = length.steps * phase.batch_size * phase.sequence_length
+    start = _start(job, wanted)
+    size, unique = model.parameters(start), sum(len(part.stream) for part in parts)
+    seen = length.steps * settings.batch_size * settings.sequence_length
     if worker.leads:
-        _announce(job.instance, phase, length, size, seen, len(stream))
-        if phase.engine.precision == "bf16" and engine.computes_bf16_slowly(worker):
+        _announce(job.instance, settings, length, size, seen, unique)
+        if settings.engine.precision == "bf16" and engine.computes_bf16_slowly(worker):
             print(f"{job.instance}: this CPU has no bf16 instructions; with precision fp32 it would be far faster", file=sys.stderr)
     began = time.monotonic()
-    running = train(start, Run(stream, held, phase, length.steps, job.params.seed, worker, job.work))
+    running = train(start, Run(parts, held, settings, length.steps, job.params.seed, worker, job.work))
     hours = (time.monotonic() - began) / 3600 * worker.size
     weights = engine.weights(running, worker)
     facts: dict[str, Any] = {}
     if worker.leads:
         print(f"{job.instance}: {hours:.4f} {worker.device.type} hours in this run", file=sys.stderr)
         log = job.work / "log.jsonl"
-        model.write(weights, wanted, phase.engine.precision, job.input("tokenizer"), log, job.output("model"))
+        model.write(weights, wanted, settings.engine.precision, job.input("tokenizer"), log, job.output("model"))
         last = json.loads(log.read_text().splitlines()[-1])
         facts = {
-            "begin_from": phase.begin_from,
+            "begin_from": settings.begin_from,
             "parameters": size,
             "steps": length.steps,
             "tokens": seen,
-            "unique_tokens": len(stream),
-            "passes": round(length.passes, 4),
+            "unique_tokens": unique,
+            "passes": round(max(length.passes), 4),
+            "sets": {
+                part.name: {"share": part.share, "unique_tokens": len(part.stream), "passes": round(passes, 4)}
+                for part, passes in zip(parts, length.passes, strict=True)
+            },
             "horizon_cut": length.cut,
             "flop": 6 * size * seen,  # Kaplan et al. 2020, 6 N D
             "train_loss": last["loss"],
@@ -76,7 +92,7 @@ def run(job: Job) -> dict[str, Any]:
     return facts
 
 
-def _stream(job: Job, tokens: str, index: str, vocab_size: int) -> Stream:
+def _stream(job: Job[Params], tokens: str, index: str, vocab_size: int) -> Stream:
     stream = open_stream(job.inputs.get(tokens, ()), job.inputs.get(index, ()))
     if not len(stream):
         raise SnowError(f"{job.instance}: the inputs named {tokens} hold no tokens; look at the receipts of pack for what was left out")
@@ -87,30 +103,28 @@ def _stream(job: Job, tokens: str, index: str, vocab_size: int) -> Stream:
     return stream
 
 
-def _start(job: Job, phase: Phase, wanted: LlamaConfig) -> LlamaForCausalLM:
-    given = job.inputs.get("model", ())
-    if phase.begin_from == "scratch":
+def _start(job: Job[Params], wanted: LlamaConfig) -> LlamaForCausalLM:
+    given, begin = job.inputs.get("model", ()), job.params.model.begin_from
+    if begin == SCRATCH:
         if given:
-            raise SnowError(f"pretrain.{job.instance}.begin_from is scratch, but --input model was given; remove one of the two")
+            raise SnowError(f"models.{job.instance}.begin_from is scratch, but --input model was given; remove one of the two")
         return model.fresh(wanted, job.params.seed)
     if not given:
-        raise SnowError(
-            f"pretrain.{job.instance} begins from {phase.begin_from}; give its folder with --input model models/{phase.begin_from}"
-        )
+        raise SnowError(f"models.{job.instance} begins from {begin}; give its folder with --input model models/{begin}")
     return model.previous(job.input("model"), wanted)
 
 
-def _announce(instance: str, phase: Phase, length: Horizon, size: int, seen: int, unique: int) -> None:
+def _announce(instance: str, settings: Model, length: Horizon, size: int, seen: int, unique: int) -> None:
     """What the phase will cost, before it starts."""
-    step_tokens = phase.batch_size * phase.sequence_length
+    step_tokens = settings.batch_size * settings.sequence_length
     print(
-        f"{instance}: {length.steps} steps of {step_tokens} tokens, {length.passes:.2f} passes over {unique} tokens, "
+        f"{instance}: {length.steps} steps of {step_tokens} tokens, {max(length.passes):.2f} passes over {unique} tokens, "
         f"{size / 1e6:.1f}M parameters, {6.0 * size * seen:.1e} FLOP",
         file=sys.stderr,
     )
     if length.cut:
         print(
-            f"{instance}: pretrain.{instance}.tokens asks for {phase.tokens}, but {phase.repetitions} passes over {unique} tokens "
+            f"{instance}: models.{instance}.tokens asks for {settings.tokens}, but {settings.repetitions} passes over {unique} tokens "
             f"are all that repetitions allows: {length.steps} steps",
             file=sys.stderr,
         )

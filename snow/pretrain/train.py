@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,38 +12,37 @@ import torch
 from tqdm import tqdm
 
 from snow.pretrain import checkpoint, data, engine, heldout, schedule
-from snow.tokens.stream import Stream
 
 if TYPE_CHECKING:
-    from snow.schema import Phase
+    from snow.arms import Model
 
 
 @dataclass(frozen=True)
 class Horizon:
-    """How long a phase trains: steps, windows of the stream, and the passes that makes."""
+    """How long a model trains: steps, and the passes over each of its token sets that makes."""
 
     steps: int
-    windows: int
-    passes: float
+    passes: tuple[float, ...]
     cut: bool  # whether `repetitions` made it shorter than `tokens` asked
 
 
-def horizon(stream: Stream, phase: Phase) -> Horizon:
-    """`tokens` tokens, but at most `repetitions` passes over the stream; at least one step."""
-    count = data.window_count(stream, phase.sequence_length)
-    wanted = phase.tokens // (phase.batch_size * phase.sequence_length)
-    allowed = phase.repetitions * count // phase.batch_size
+def horizon(parts: Sequence[data.Part], settings: Model) -> Horizon:
+    """`tokens` tokens, but at most `repetitions` passes over each token set; at least one step."""
+    counts = [data.window_count(part.stream, settings.sequence_length) for part in parts]
+    wanted = settings.tokens // (settings.batch_size * settings.sequence_length)
+    allowed = min(int(settings.repetitions * count / part.share) // settings.batch_size for count, part in zip(counts, parts, strict=True))
     steps = max(1, min(wanted, allowed))
-    return Horizon(steps, count, steps * phase.batch_size / count, allowed < wanted)
+    passes = tuple(steps * settings.batch_size * part.share / count for count, part in zip(counts, parts, strict=True))
+    return Horizon(steps, passes, allowed < wanted)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a phase trains on and looks at, for how long, as which worker, and where it keeps what it needs to continue."""
+    """What a model trains on and looks at, for how long, as which worker, and where it keeps what it needs to continue."""
 
-    stream: Stream
+    parts: tuple[data.Part, ...]
     heldout: heldout.Heldout
-    phase: Phase
+    settings: Model
     steps: int
     seed: int
     worker: engine.Worker
@@ -54,31 +54,31 @@ def train(model: torch.nn.Module, run: Run) -> Any:
 
     The log is `work/log.jsonl`. Everything a record says is a function of the inputs, the seed and the number of workers.
     """
-    phase, worker = run.phase, run.worker
+    settings, worker = run.settings, run.worker
     newest = checkpoint.newest(run.work)
-    universal = checkpoint.needs_conversion(newest, worker, phase.engine.zero_stage)
+    universal = checkpoint.needs_conversion(newest, worker, settings.engine.zero_stage)
     if newest and universal:
         checkpoint.convert(newest, worker)
-    running = engine.start(model, phase, worker, universal)
+    running = engine.start(model, settings, worker, universal)
     if newest:
         checkpoint.load(running, newest, universal)
     done = checkpoint.step_of(newest)
     log = checkpoint.Log(run.work / "log.jsonl", done) if worker.leads else None
-    plan = phase.schedule
+    plan = settings.schedule
     warmup = schedule.warmup_steps(plan.warmup_steps, run.steps)
     for step in tqdm(range(done, run.steps), initial=done, total=run.steps, unit="step", mininterval=10, disable=not worker.leads):
         rate = schedule.learning_rate(plan.kind, step, run.steps, warmup, plan.max_lr, plan.min_lr)
         engine.set_learning_rate(running, rate)
         loss, norm = _step(running, run, step)
         ended = step + 1
-        tokens = ended * phase.batch_size * phase.sequence_length
+        tokens = ended * settings.batch_size * settings.sequence_length
         record = {"step": ended, "tokens": tokens, "loss": loss, "lr": rate, "grad_norm": norm}
-        if ended % phase.validate_steps == 0 or ended == run.steps:
+        if ended % settings.validate_steps == 0 or ended == run.steps:
             nats, bits = heldout.measure(running, run.heldout, running.train_micro_batch_size_per_gpu(), worker)
             record |= {"heldout_loss": nats, "heldout_bits_per_byte": bits}
         if log:
             log.write(record)
-        if ended % phase.checkpoint_steps == 0 and ended < run.steps:
+        if ended % settings.checkpoint_steps == 0 and ended < run.steps:
             if log:
                 log.sync()
             checkpoint.save(running, worker, run.work, ended)
@@ -88,11 +88,11 @@ def train(model: torch.nn.Module, run: Run) -> Any:
 def _step(running: Any, run: Run, step: int) -> tuple[float, float]:
     """One optimizer step over this worker's share of the batch: (loss over the whole batch, norm of the gradient before clipping)."""
     micro, passes = running.train_micro_batch_size_per_gpu(), running.gradient_accumulation_steps()
-    first = step * run.phase.batch_size + run.worker.rank * micro * passes
+    first = step * run.settings.batch_size + run.worker.rank * micro * passes
     summed = torch.zeros((), dtype=torch.float64, device=run.worker.device)
     norm = None
     for begin in range(first, first + micro * passes, micro):
-        rows = data.batch(run.stream, run.phase.sequence_length, run.seed, np.arange(begin, begin + micro))
+        rows = data.batch(run.parts, run.settings.sequence_length, run.seed, np.arange(begin, begin + micro))
         loss = heldout.token_losses(running, torch.from_numpy(rows).to(run.worker.device)).mean()
         running.backward(loss)
         summed += loss.detach().double()

@@ -10,24 +10,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
 from snow.corpus import benchmarks, matching
+from snow.corpus.heldout import read_heldout
 from snow.errors import SnowError
-from snow.suites.tasks import read_suite
 from snow.quality import encoder as encoders
 from snow.quality import fit, head, negatives, positives, validate
 from snow.quality.encoder import Encoder
 from snow.quality.head import Head
 from snow.quality.windows import SECTIONS, Section, Window, windows
-from snow.corpus.heldout import read_heldout
+from snow.suites.tasks import read_suite
 from snow.tokens.seeded import SPAN, draw
 
 if TYPE_CHECKING:
+    from snow.arms import Training
     from snow.job import Job
+    from snow.schema import Decontamination
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ def training_windows(encoder: Encoder, texts: Iterable[tuple[str, str]], seed: i
     return list(windows(encoder.tokenizer, requests, window_tokens))
 
 
-def train(encoder: Encoder, good: Sequence[Window], bad: Sequence[Window], settings: Any, seed: int) -> Head:
+def train(encoder: Encoder, good: Sequence[Window], bad: Sequence[Window], settings: Training, seed: int) -> Head:
     """The head, and with `finetune` the encoder too, on windows of positives and negatives."""
     labels = np.repeat([1, 0], [len(good), len(bad)])
     if settings.finetune is not None:
@@ -60,7 +62,7 @@ def train(encoder: Encoder, good: Sequence[Window], bad: Sequence[Window], setti
     return fit.logistic(embeddings, labels, settings.ridge)
 
 
-def choose_positives(settings: Any, seed: int, index: matching.Index) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+def choose_positives(settings: Training, seed: int, index: matching.Index) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
     """All sets' texts by id, in the order they were drawn, and the counts of each set. A set without a usable text is a SnowError."""
     chosen: dict[str, str] = {}
     counts = {}
@@ -69,27 +71,34 @@ def choose_positives(settings: Any, seed: int, index: matching.Index) -> tuple[d
             positives.read(source), source.limit, seed, lambda text: bool(matching.find(index, text))
         )
         if not found:
-            raise SnowError(f"annotator.positives {source.name}: no usable text in {source.path} ({counts[source.name]})")
+            raise SnowError(f"positives {source.name}: no usable text in {source.path} ({counts[source.name]})")
         chosen |= found
     return {name: chosen[name] for name in sorted(chosen, key=lambda name: (draw(seed, "positives", name), name))}, counts
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    seed: int
+    training: Training
+    decontamination: Decontamination
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """documents (all shards), heldout, suites -> annotator, a folder that transformers' AutoModel opens."""
-    settings, seed, size = job.params.annotator, job.params.seed, job.params.annotator.window_tokens
+    settings, seed, size = job.params.training, job.params.seed, job.params.training.window_tokens
+    key = f"annotators.{job.instance}.training"
     paths, suites = job.inputs.get("documents", ()), job.inputs.get("suites", ())
     encoder = encoders.load(settings.encoder, settings.revision, job.threads)
     if size > encoder.max_tokens:
-        raise SnowError(f"annotator.window_tokens is {size}, but {settings.encoder} takes at most {encoder.max_tokens}")
+        raise SnowError(f"{key}.window_tokens is {size}, but {settings.encoder} takes at most {encoder.max_tokens}")
     known = benchmarks.read(suites, benchmarks.rules(job.params.decontamination))
     good, counts = choose_positives(settings, seed, known.index)
     good_names, good_validation = split(list(good), settings.validation_fraction)
     bad, unseen = draw_negatives(paths, read_heldout(job.input("heldout")), settings, seed)
     bad, bad_validation = split(bad, settings.validation_fraction)
     if not good_names or not bad:
-        raise SnowError(
-            "annotator: a validation_fraction of so few positives or negatives leaves none to train on; raise limit and negatives"
-        )
+        raise SnowError(f"{key}: a validation_fraction of so few positives or negatives leaves none to train on; raise limit and negatives")
     tasks = {path.stem: [task.prompt + task.solution for task in read_suite(path)] for path in suites}
     scored = len(good_validation) + len(bad_validation) + len(unseen) + 2 * sum(map(len, tasks.values()))
     print(
@@ -131,14 +140,14 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def draw_negatives(
-    paths: Sequence[Path], heldout: frozenset[str], settings: Any, seed: int
+    paths: Sequence[Path], heldout: frozenset[str], settings: Training, seed: int
 ) -> tuple[Sequence[negatives.Drawn], Sequence[negatives.Drawn]]:
     """(negatives, documents the annotator never sees), disjoint and outside the held-out repositories. SnowError when there are too few."""
     wanted = settings.negatives + settings.validation_negatives
     drawn = negatives.sample(negatives.identities(paths), wanted, seed, heldout)
     if len(drawn) < wanted:
         raise SnowError(
-            f"the corpus has {len(drawn)} documents outside the held-out repositories, but annotator.negatives and "
-            f"annotator.validation_negatives ask for {wanted}; lower them"
+            f"the corpus has {len(drawn)} documents outside the held-out repositories, but an annotator's negatives and "
+            f"validation_negatives ask for {wanted}; lower them"
         )
     return drawn[: settings.negatives], drawn[settings.negatives :]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from snow import references
 
 if TYPE_CHECKING:
-    from snow.params import View
-    from snow.schema import Positives
+    from snow.arms import Positives
+    from snow.quality.annotate import Params
 
 
-def fingerprint(params: View, instances: Collection[str], env: str) -> dict[str, dict[str, Any]]:
-    """`{instance: {param: content or commit}}`, the positives in their order, the same for every instance. Raises SnowError as
-    `references` does."""
-    settings = params.annotator
-    told = {
-        "annotator.encoder": references.identity("model", settings.encoder, settings.revision, env),
-        "annotator.positives": [_positives(source, env) for source in settings.positives],
+def fingerprint(params: Mapping[str, Params], env: str) -> dict[str, dict[str, Any]]:
+    """`{instance: {param: content or commit}}`, the positives in their order. Raises SnowError as `references` does."""
+    return {
+        instance: {
+            "encoder": references.identity("model", each.training.encoder, each.training.revision, env),
+            "positives": [_positives(source, env) for source in each.training.positives],
+        }
+        for instance, each in params.items()
     }
-    return dict.fromkeys(instances, told)
 
 
 def _positives(source: Positives, env: str) -> str | None:

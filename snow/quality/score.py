@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from snow.quality.encoder import Encoder
 from snow.tables import TableWriter, read_batches
 
 if TYPE_CHECKING:
+    from snow.arms import Scoring
     from snow.job import Job
 
 DECIMALS = 5
@@ -79,12 +80,20 @@ def windows_per_second(encoder: Encoder, window_tokens: int) -> float:
     return rows / (time.perf_counter() - begin)
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    scoring: Scoring
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """documents, annotator -> scores, row-aligned with the documents. Memory is one batch of documents."""
     settings, documents = job.params.scoring, job.input("documents")
     encoder, head = heads.load(job.input("annotator"), job.threads, settings.precision)
     if settings.window_tokens > encoder.max_tokens:
-        raise SnowError(f"scoring.window_tokens is {settings.window_tokens}, but the annotator takes at most {encoder.max_tokens}")
+        raise SnowError(
+            f"annotators.*.scoring.window_tokens is {settings.window_tokens}, but the annotator takes at most {encoder.max_tokens}"
+        )
     total = pq.read_metadata(documents).num_rows
     seconds = total * len(settings.sections) / windows_per_second(encoder, settings.window_tokens) if total else 0
     print(

@@ -1,4 +1,4 @@
-"""`select`: phase 2's documents, the best of every language in the corpus' language mix, and a random control of the same size.
+"""`select`: the best documents of every language in the corpus' language mix, or as many of every language at random.
 
 [P 2.3]: documents are ranked within their language and taken from the top until the token budget is met, with the mix of
 languages of pretraining. In 12.5B tokens no single document shows; in a small corpus one file can be larger than a language's
@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ from snow.tables import TableWriter, read_rows
 from snow.tokens.seeded import draw
 
 if TYPE_CHECKING:
+    from snow.arms import Selection
     from snow.job import Job
 
 SELECTION = pa.schema(
@@ -44,7 +45,7 @@ KINDS = (np.int32, np.int64, np.float32, np.int64, np.uint64, np.uint64)  # of t
 class Candidates:
     """The documents of one language as columns, 40 bytes each: shard and row in its index, score, tokens, and two seeded draws.
 
-    `tie` orders documents of equal score, `lot` orders all of them for the control.
+    `tie` orders documents of equal score, `lot` orders all of them for a random selection.
     """
 
     shard: np.ndarray
@@ -146,43 +147,72 @@ def write(path: Path, indexes: Sequence[Path], known: dict[str, Candidates], cho
             writer.write_all(sorted(taken, key=lambda row: row["id"]))
 
 
-def language_facts(known: Candidates, target: int, selected: np.ndarray, control: np.ndarray) -> dict[str, Any]:
-    """What one language had, was to give, and gave: `threshold` is the lowest score selected, `passed_over` were better but too large."""
-    scores = known.score[selected]
+def ranked_facts(known: Candidates, chosen: np.ndarray) -> dict[str, Any]:
+    """How a ranking was cut: `threshold` is the lowest score chosen, `passed_over` were better but too large."""
+    scores = known.score[chosen]
     lowest = scores.min(initial=np.inf)
     passed_over = int((known.score > lowest).sum() - (scores > lowest).sum())
-    chosen = {"threshold": _score(lowest) if len(scores) else None, "passed_over": passed_over}
-    return {
-        "available": {"documents": len(known.tokens), "tokens": int(known.tokens.sum()), "mean_score": _mean(known.score)},
-        "target_tokens": target,
-        "selected": _taken(known, selected) | chosen,
-        "control": _taken(known, control),
-        "in_both": _taken(known, np.intersect1d(selected, control)),
+    return {"threshold": _score(lowest) if len(scores) else None, "passed_over": passed_over}
+
+
+def in_place_of(path: Path, known: dict[str, Candidates], indexes: Sequence[Path]) -> dict[str, np.ndarray]:
+    """The positions of the documents of another selection, per language. A document that is no candidate is a SnowError."""
+    wanted = {(row["shard"], row["id"]) for row in read_rows(path, ["shard", "id"])}
+    rows: dict[int, set[int]] = {
+        shard: {number for number, row in enumerate(read_rows(index, ["id"])) if (shard, row["id"]) in wanted}
+        for shard, index in enumerate(indexes)
     }
+    places = {
+        language: np.flatnonzero([row in rows[shard] for shard, row in zip(each.shard.tolist(), each.row.tolist(), strict=True)])
+        for language, each in known.items()
+    }
+    if sum(map(len, places.values())) < len(wanted):
+        raise SnowError(f"{path} has documents that the indexes lack; run `snow select` for it again")
+    return places
 
 
-def run(job: Job) -> dict[str, Any]:
-    """scores, index (both all shards, in order) -> selected, control."""
-    settings, seed = job.params.selection, job.params.seed
-    indexes = job.inputs.get("index", ())
-    known = candidates(job.inputs.get("scores", ()), indexes, seed, settings.exclude_languages)
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    seed: int
+    selection: Selection
+    exclude_languages: Sequence[str]
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
+    """scores, index (both all shards, in order), [like] -> selection; `like` is the selection that a random one is drawn in place of."""
+    settings, seed, indexes = job.params.selection, job.params.seed, job.inputs.get("index", ())
+    known = candidates(job.inputs.get("scores", ()), indexes, seed, job.params.exclude_languages)
     if not known:
-        raise SnowError("there is no document to select from: the indexes are empty or selection.exclude_languages names every language")
+        raise SnowError("there is no document to select from: the indexes are empty or exclude_languages names every language")
     tokens = {language: each.tokens for language, each in known.items()}
-    targets = shares({language: int(each.sum()) for language, each in tokens.items()}, settings.tokens)
-    selected = choose({language: each.ranked for language, each in known.items()}, tokens, targets, settings.tokens)
-    taken = {language: int(tokens[language][positions].sum()) for language, positions in selected.items()}
-    control = choose({language: each.shuffled for language, each in known.items()}, tokens, taken, sum(taken.values()))
-    for name, chosen in (("selected", selected), ("control", control)):
-        write(job.output(name), indexes, known, chosen)
-    languages = {language: language_facts(known[language], targets[language], selected[language], control[language]) for language in known}
+    other = in_place_of(job.input("like"), known, indexes) if settings.tokens is None else None
+    if other is not None:
+        orders = {language: each.shuffled for language, each in known.items()}
+        targets = {language: int(tokens[language][places].sum()) for language, places in other.items()}
+        budget = sum(targets.values())
+    else:
+        orders, budget = {language: each.ranked for language, each in known.items()}, settings.tokens or 0
+        targets = shares({language: int(each.sum()) for language, each in tokens.items()}, budget)
+    chosen = choose(orders, tokens, targets, budget)
+    write(job.output("selection"), indexes, known, chosen)
+    languages = {
+        language: {
+            "available": _taken(each, np.arange(len(each.tokens))),
+            "target_tokens": targets[language],
+            "chosen": _taken(each, chosen[language]) | (ranked_facts(each, chosen[language]) if other is None else {}),
+        }
+        | ({"in_both": _taken(each, np.intersect1d(chosen[language], other[language]))} if other is not None else {})
+        for language, each in known.items()
+    }
+    parts = ("available", "chosen", *(["in_both"] if other is not None else []))
     return {
-        "budget_tokens": settings.tokens,
-        "budget_exceeds_corpus": settings.tokens > sum(int(each.sum()) for each in tokens.values()),
-        "excluded_languages": sorted(settings.exclude_languages),
+        "budget_tokens": budget,
+        "budget_exceeds_corpus": budget > sum(int(each.sum()) for each in tokens.values()),
+        "excluded_languages": sorted(job.params.exclude_languages),
         **{
             part: {count: sum(language[part][count] for language in languages.values()) for count in ("documents", "tokens")}
-            for part in ("available", "selected", "control", "in_both")
+            for part in parts
         },
         "languages": languages,
     }

@@ -7,7 +7,7 @@ import hashlib
 import http.client
 import urllib.request
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from snow import packaged
 from snow.errors import SnowError
@@ -16,14 +16,21 @@ from snow.suites.tasks import read_suite
 
 if TYPE_CHECKING:
     from snow.job import Job
+    from snow.schema import Suite
 
 FETCH_SECONDS = 60
 GZIP = b"\x1f\x8b"
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    suite: Suite
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """Write `suite` from the data the params name. SnowError when its bytes are not the pinned ones or its checker does not fit."""
-    settings = getattr(job.params.evaluation.suites, job.instance)
+    settings = job.params.suite
     content = unzipped(fetched(settings.data), settings.data)
     found = hashlib.sha256(content).hexdigest()
     if found != settings.sha256:

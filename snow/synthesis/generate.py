@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from snow import digest, hub, packaged
+from snow import digest, hub, packaged, prompts
 from snow.caching import hashes
 from snow.errors import SnowError
 from snow.synthesis import client, endpoint, seeds
@@ -27,8 +27,8 @@ from snow.synthesis.answers import AnswerStore, Model, Question, Sampling
 from snow.tables import TableWriter, read_batches
 
 if TYPE_CHECKING:
+    from snow.arms import Generator, Synthetic
     from snow.job import Job
-    from snow.schema import Generator, Synthesis
 
 GENERATIONS = pa.schema(
     [
@@ -58,7 +58,7 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class Request:
+class Asked:
     """A request as it is sent, and where its seed is from."""
 
     number: int
@@ -69,23 +69,32 @@ class Request:
     question: Question
 
 
-def run(job: Job) -> dict[str, Any]:
-    """One shard of the requests, `request % synthesis.shards == instance`: ask what is not answered yet, write the table."""
-    options: Synthesis = job.params.synthesis
-    model, weights = identify(options.generator)
-    draws = plan(_selected(job.input("selected")), job.params.refine.python_share, options, job.params.seed, int(job.instance))
-    requests = compose(draws, job.inputs["documents"], model, options, job.params.seed)
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    seed: int
+    synthetic: Synthetic
+    generator: Generator
+    prompt: str
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
+    """One shard of a set's requests, `request % shards == instance`'s number: ask what is not answered yet, write the table."""
+    options, generator, seed = job.params.synthetic, job.params.generator, job.params.seed
+    model, weights = identify(generator)
+    draws = plan(_selected(job.input("selection")), options, seed, int(job.instance.rpartition("/")[2]))
+    requests = compose(draws, job.inputs["documents"], model, job.params)
     folder = job.work_root.parent / "answers" / digest.sha256(digest.canonical([model.name, model.revision]))[:16]
     with AnswerStore(folder, (request.key for request in requests)) as store:
         open_requests = [(request.key, request.question) for request in requests if request.key not in store]
         print(
             f"generate {job.instance}: {len(requests)} requests to {model.name}, {len(requests) - len(open_requests)} answered before; "
-            f"the others cost at most {len(open_requests) * options.generator.max_tokens} tokens",
+            f"the others cost at most {len(open_requests) * generator.max_tokens} tokens",
             file=sys.stderr,
         )
         if open_requests:
             bar = tqdm(total=len(open_requests), mininterval=5, unit="answer")
-            with _endpoint(options, model, weights, job) as where, bar:
+            with _endpoint(model, weights, job) as where, bar:
                 asker = client.connect(where)
                 client.ask_all(lambda question: client.ask(asker, question), open_requests, store, options.concurrency, bar.update)
         return _write(job.output("generations"), requests, store)
@@ -109,18 +118,18 @@ def identify(generator: Generator) -> tuple[Model, Weights]:
         return Model(name, commit), Weights(name, commit)
     path = packaged.locate(reference)
     if generator.backend == "llamacpp" and path.suffix != ".gguf":
-        raise SnowError(f"synthesis.generator.model {reference} is {path.name}, but the backend llamacpp needs a .gguf file")
+        raise SnowError(f"the generator's model {reference} is {path.name}, but the backend llamacpp needs a .gguf file")
     return Model(path.stem if path.is_file() else path.name, f"md5:{hashes.visible(path)}"), Weights(str(path), None)
 
 
-def plan(selected: Mapping[str, pa.Table], python_share: float, options: Synthesis, seed: int, shard: int) -> list[Draw]:
+def plan(selected: Mapping[str, pa.Table], options: Synthetic, seed: int, shard: int) -> list[Draw]:
     """This shard's requests: language and document of each. `selected` maps a language to its rows (id, shard, tokens), in order."""
     if not 0 <= shard < options.shards:
-        raise SnowError(f"generate has no shard {shard}: synthesis.shards is {options.shards}")
+        raise SnowError(f"generate has no shard {shard}: shards is {options.shards}")
     tokens = {language: pc.sum(rows["tokens"]).as_py() for language, rows in selected.items()}
-    shares = seeds.language_shares(tokens, python_share)
+    shares = seeds.language_shares(tokens, options.refine.python_share)
     if not shares:
-        raise SnowError("there are no selected documents to take seeds from; raise selection.tokens")
+        raise SnowError("there are no selected documents to take seeds from; raise the tokens of their selection")
     draws = []
     for number, (language, turn) in zip(range(options.requests), seeds.languages(shares), strict=False):
         if number % options.shards == shard:
@@ -130,24 +139,24 @@ def plan(selected: Mapping[str, pa.Table], python_share: float, options: Synthes
     return draws
 
 
-def compose(draws: Sequence[Draw], documents: Sequence[Path], model: Model, options: Synthesis, seed: int) -> list[Request]:
+def compose(draws: Sequence[Draw], documents: Sequence[Path], model: Model, params: Params) -> list[Asked]:
     """Read the drawn documents and turn each draw into its request, in order of number. Memory: seeds, and one row group."""
-    generator = options.generator
-    room = seeds.seed_bytes(options.prompt, generator.context_tokens, generator.max_tokens)
+    generator, seed = params.generator, params.seed
+    room = prompts.seed_bytes(params.prompt, generator.context_tokens, generator.max_tokens)
     by_shard: dict[int, dict[str, list[Draw]]] = {}
     for one in draws:
         by_shard.setdefault(one.shard, {}).setdefault(one.document, []).append(one)
-    requests = []
+    requests: list[Asked] = []
     for shard, by_document in sorted(by_shard.items()):
         if shard >= len(documents):
-            raise SnowError(f"selected.parquet names shard {shard}, but only {len(documents)} shards were given; run `snow select` again")
+            raise SnowError(f"the selection names shard {shard}, but only {len(documents)} shards were given; run `snow select` again")
         for document, content in _contents(documents[shard], set(by_document)):
             for one in by_document[document]:
-                text = seeds.snippet(content, options.seed_lines, room, seed, one.number)
+                text = seeds.snippet(content, params.synthetic.seed_lines, room, seed, one.number)
                 drawn = seeds.draw(2**31, "sampling", seed, one.number)
                 sampling = Sampling(generator.temperature, generator.top_p, generator.max_tokens, drawn)
-                question = Question(model, seeds.render(options.prompt, one.language, text), sampling)
-                requests.append(Request(one.number, one.language, document, text, question.key, question))
+                question = Question(model, seeds.render(params.prompt, one.language, text), sampling)
+                requests.append(Asked(one.number, one.language, document, text, question.key, question))
     return sorted(requests, key=lambda request: request.number)
 
 
@@ -173,12 +182,12 @@ def _contents(path: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:
                     missing.remove(document)
                     yield document, table["content"][row].as_py()
     if missing:
-        raise SnowError(f"{path} has no document {min(missing)}, which selected.parquet names; run `snow select` again")
+        raise SnowError(f"{path} has no document {min(missing)}, which the selection names; run `snow select` again")
 
 
 @contextlib.contextmanager
-def _endpoint(options: Synthesis, model: Model, weights: Weights, job: Job) -> Iterator[endpoint.Endpoint]:
-    generator = options.generator
+def _endpoint(model: Model, weights: Weights, job: Job[Params]) -> Iterator[endpoint.Endpoint]:
+    generator = job.params.generator
     if generator.backend == "openai":
         yield endpoint.external()
         return
@@ -188,14 +197,14 @@ def _endpoint(options: Synthesis, model: Model, weights: Weights, job: Job) -> I
         "name": model.name,
         "revision": weights.revision,
         "context_tokens": generator.context_tokens,
-        "concurrency": options.concurrency,
+        "concurrency": job.params.synthetic.concurrency,
         "threads": job.threads,
     }
     with endpoint.started(serving, job.work / "server.log") as started:
         yield started
 
 
-def _write(path: Path, requests: Sequence[Request], store: AnswerStore) -> dict[str, Any]:
+def _write(path: Path, requests: Sequence[Asked], store: AnswerStore) -> dict[str, Any]:
     """The table, and the receipt's facts about it."""
     finished: Counter[str] = Counter()
     languages: Counter[str] = Counter()

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +24,9 @@ from snow.synthesis import balance, extract
 from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
 
 if TYPE_CHECKING:
+    from snow.arms import Refine
     from snow.job import Job
-    from snow.schema import Refine
+    from snow.schema import Decontamination
 
 REASONS = (
     "refused",  # ended for another reason than stop or the token limit
@@ -67,11 +68,22 @@ class Candidate:
     reason: str | None
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    seed: int
+    refine: Refine
+    decontamination: Decontamination
+    ngram: int
+    permutations: int
+    lowercase: bool
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """generations, suites -> documents, decisions (one row per generation), both in order of request."""
     settings, paths = job.params.refine, job.inputs["generations"]
     known = benchmarks.read(job.inputs.get("suites", ()), benchmarks.rules(job.params.decontamination))
-    scheme = minhash.scheme(job.params.seed, job.params.dedup.ngram, job.params.dedup.permutations, job.params.dedup.lowercase)
+    scheme = minhash.scheme(job.params.seed, job.params.ngram, job.params.permutations, job.params.lowercase)
     store = job.work / "signatures"
     with store.open("wb") as signatures:
         candidates = list(inspect(_rows(paths), settings, known.index, scheme, lambda rows: signatures.write(rows.tobytes())))

@@ -12,9 +12,6 @@ import re
 from collections.abc import Iterator, Mapping
 
 SNIPPET_ATTEMPTS = 16  # draws of a snippet that is blank before the document's first written lines are taken
-CHAT_MARKUP_TOKENS = 128  # allowance for what a chat template adds: roles, separators, a default system message
-MIN_SEED_BYTES = 200  # a prompt that leaves less room for the seed is refused
-PLACEHOLDERS = ("language", "seed")
 
 
 def draw(below: int, *parts: object) -> int:
@@ -58,11 +55,6 @@ def position(turn: int, size: int, *parts: object) -> int:
     while math.gcd(stride, size) != 1:
         stride += 1
     return (draw(size, "start", *parts) + turn * stride) % size
-
-
-def seed_bytes(template: str, context_tokens: int, max_tokens: int) -> int:
-    """How many UTF-8 bytes of seed certainly fit: a byte-level tokenizer never makes more tokens than bytes. Can be negative."""
-    return context_tokens - max_tokens - CHAT_MARKUP_TOKENS - len(template.encode())
 
 
 def snippet(content: str, max_lines: int, max_bytes: int, *parts: object) -> str:

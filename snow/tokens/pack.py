@@ -11,21 +11,21 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
+from snow.corpus.heldout import read_heldout
 from snow.errors import SnowError
 from snow.tables import TableWriter, read_batches
 from snow.tokens import segments, vocabulary
-from snow.corpus.heldout import read_heldout
 from snow.tokens.seeded import draw
 
 if TYPE_CHECKING:
+    from snow.arms import Grouping
     from snow.job import Job
 
-HELDOUT, SYNTHETIC = "heldout", "phase3"
 INDEX = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -65,34 +65,54 @@ def in_stream_order(rows: Iterable[Row], group_by: str, seed: int) -> list[Row]:
     return sorted(rows, key=key)
 
 
-def belongs(part: str, repo: str, identifier: str, heldout: frozenset[str], selection: frozenset[str] | None) -> str | None:
-    """None when the document is of this part, else the reason it is left out. Synthetic documents have no repository to hold out."""
-    if part == HELDOUT:
-        return None if repo in heldout else "not held out"
-    if part != SYNTHETIC and repo in heldout:
-        return "held out"
-    return "not selected" if selection is not None and identifier not in selection else None
+@dataclass(frozen=True)
+class Chosen:
+    """Which documents a token set has: not those of repositories `left_out`, those of repositories `only`, those of a selection."""
+
+    left_out: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+    selection: frozenset[str] | None = None
+
+    def reason(self, repo: str, identifier: str) -> str | None:
+        """Why a document is left out, None when it is not."""
+        if self.only is not None:
+            return None if repo in self.only else "not held out"
+        if repo in self.left_out:
+            return "held out"
+        return "not selected" if self.selection is not None and identifier not in self.selection else None
 
 
-def run(job: Job) -> dict[str, Any]:
-    """documents, heldout, tokenizer, [selection] -> tokens=.bin, index=.index.parquet of one shard of one part."""
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    seed: int
+    grouping: Grouping
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
+    """documents, tokenizer, [selection], [left_out], [only] -> tokens=.bin, index=.index.parquet of one shard of a token set.
+
+    `left_out` and `only` are lists of held-out repositories: what every set but the held-out ones leaves out, and what those have alone.
+    """
     os.environ["RAYON_NUM_THREADS"], os.environ["TOKENIZERS_PARALLELISM"] = str(job.threads), "true"
-    part, _, shard = job.instance.partition("/")
     tokenizer = vocabulary.load(job.input("tokenizer"))
     vocab_size = vocabulary.size(tokenizer)
     dtype = vocabulary.token_dtype(vocab_size)
-    packing = job.params.packing
-    fim_rate = 0.0 if part == HELDOUT else packing.fim_rate  # held-out text is measured as it was written
-    layout = segments.Layout(packing.repo_context, fim_rate, packing.fim_spm_rate, job.params.seed)
-    selection = _selected(job.input("selection"), shard) if job.inputs.get("selection") else None
-    heldout = read_heldout(job.input("heldout"))
+    grouping, given = job.params.grouping, job.inputs
+    set_of = Chosen(
+        read_heldout(job.input("left_out")) if given.get("left_out") else frozenset(),
+        read_heldout(job.input("only")) if given.get("only") else None,
+        _selected(job.input("selection"), job.instance) if given.get("selection") else None,
+    )
+    fim_rate = 0.0 if set_of.only is not None else grouping.fim_rate  # held-out text is measured as it was written
+    layout = segments.Layout(grouping.repo_context, fim_rate, grouping.fim_spm_rate, job.params.seed)
     dropped: Counter[str] = Counter()
     waiting: deque[tuple[str, str, str, str, int]] = deque()  # documents handed to the encoder, until their tokens come back
     write = segments.writer(tokenizer, layout)
 
     def chosen() -> Iterator[list[segments.Segment]]:
         for identifier, repo, path, language, content in _documents(job.input("documents")):
-            reason = belongs(part, repo, identifier, heldout, selection)
+            reason = set_of.reason(repo, identifier)
             if reason is not None:
                 dropped[reason] += 1
                 continue
@@ -107,7 +127,7 @@ def run(job: Job) -> dict[str, Any]:
             identifier, repo, path, language, size = waiting.popleft()
             rows.append(Row(identifier, repo, path, language, position, len(tokens), size))
             position += len(tokens)
-    ordered = in_stream_order(rows, packing.group_by, job.params.seed)
+    ordered = in_stream_order(rows, grouping.group_by, job.params.seed)
     _copy(spool, dtype, ordered, job.output("tokens"))
     spool.unlink()
     schema = INDEX.with_metadata({"dtype": dtype.name, "vocab_size": str(vocab_size)})
@@ -125,10 +145,11 @@ def _documents(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
         yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
 
 
-def _selected(path: Path, shard: str) -> frozenset[str]:
-    """The selected ids of this shard."""
+def _selected(path: Path, instance: str) -> frozenset[str]:
+    """The selected ids of the instance's shard."""
+    shard = instance.rpartition("/")[2]
     if not shard.isdigit():
-        raise SnowError(f"pack needs an instance like phase2/00000 to know its rows of {path}, not {shard!r}")
+        raise SnowError(f"pack needs an instance like NAME/00000 to know its rows of {path}, not {instance!r}")
     found: set[str] = set()
     for batch in read_batches(path, ["id", "shard"]):
         pairs = zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)

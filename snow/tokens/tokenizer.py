@@ -11,22 +11,23 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow.compute as pc
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from snow import hub
+from snow.corpus.heldout import read_heldout
 from snow.errors import SnowError
 from snow.tables import read_batches
 from snow.tokens import vocabulary
 from snow.tokens.gguf import byte_level, read_gguf
-from snow.corpus.heldout import read_heldout
 from snow.tokens.seeded import SPAN, draw
 from snow.tokens.special import END
 
 if TYPE_CHECKING:
+    from snow import arms
     from snow.job import Job
 
 Document = tuple[str, str, str]  # id, repository, content
@@ -90,12 +91,19 @@ def save(tokenizer: Tokenizer, special_tokens: Sequence[str], folder: Path) -> T
     return tokenizer
 
 
-def run(job: Job) -> dict[str, Any]:
+class Params(Protocol):
+    """What the stage reads of params.yaml."""
+
+    seed: int
+    tokenizer: arms.Tokenizer
+
+
+def run(job: Job[Params]) -> dict[str, Any]:
     """documents=[shards], heldout -> tokenizer=folder."""
     os.environ["RAYON_NUM_THREADS"], os.environ["TOKENIZERS_PARALLELISM"] = str(job.threads), "true"
     settings = job.params.tokenizer
     if END not in settings.special_tokens:
-        raise SnowError(f"tokenizer.special_tokens must contain {END}, which closes every document")
+        raise SnowError(f"tokenizers.{job.instance}.special_tokens must contain {END}, which closes every document")
     facts: dict[str, Any] = {"special_tokens": len(settings.special_tokens)}
     if settings.pretrained is not None:
         tokenizer = pretrained(settings.pretrained, settings.revision)
@@ -108,7 +116,7 @@ def run(job: Job) -> dict[str, Any]:
         counted = _Counted(sample(_documents(shards), heldout, share, job.params.seed))
         tokenizer = train(counted, settings.vocab_size, settings.special_tokens)
         if not counted.documents:
-            raise SnowError("the corpus has no document to train a tokenizer on; raise tokenizer.sample_bytes or add sources")
+            raise SnowError("the corpus has no document to train a tokenizer on; raise sample_bytes or add sources")
         facts |= {"sample_documents": counted.documents, "sample_bytes": counted.bytes}
     tokenizer = save(tokenizer, settings.special_tokens, job.output("tokenizer"))
     return facts | {"vocab_size": vocabulary.size(tokenizer)}
