@@ -19,7 +19,7 @@ WORDS = {"train_on": "what they train on", "begin_from": "what they begin from"}
 
 def texts_of(run: Run, languages: bool = True) -> list[tuple[str, tuple[str, ...]]]:
     """(name, where in a bits file) of everything measured: held-out in all, the suites' solutions, held-out by language."""
-    last = run.bits[run.path[-1]]
+    last = run.bits[run.last]
     by_language = last["heldout"].get("languages", {}) if languages else {}
     order = sorted(by_language, key=lambda name: (-by_language[name]["bytes"], name))
     return [
@@ -61,7 +61,7 @@ def _table(run: Run) -> Table:
         Column("byte_unigram_entropy", "byte-unigram entropy", "decimal"),
         *(Column(f"bits:{model}", model, "decimal") for model in run.models),
     )
-    last = run.bits[run.path[-1]]
+    last = run.bits[run.last]
     rows = []
     for name, path in texts_of(run):
         facts = pick(last, *path)
@@ -144,7 +144,7 @@ def _setting(run: Run, first: str, second: str) -> str:
         if seen != others_seen:
             return f"{alike}, but {tokens}; what they train on differs, {run.documents(first)} against {run.documents(second)}"
         languages = ", in the same languages" if quality.common(run, (first, second)) else ""
-        return f"{alike} and {tokens}{languages}; only the documents differ, {run.documents(first)} against {run.documents(second)}"
+        return f"{alike} and {tokens}{languages}; only what they train on differs, {run.documents(first)} against {run.documents(second)}"
     told = [f"{WORDS.get(key, key)} ({_shown(run, first, key)} against {_shown(run, second, key)})" for key in differing]
     alone = ", so what follows is not the work of one of these alone" if len(told) > 1 else ""
     return f"{first} and {second} {tokens} and differ in {listed(told) or 'no param'}{alone}"
@@ -163,8 +163,10 @@ def spread(run: Run, model: str) -> list[str]:
     parts = []
     for name, path in texts_of(run, languages=False):
         values = [value for value in (value_of(run, one, path) for one in replicas) if value is not None]
-        parts.append(f"{decimal(fmean(values))} ({decimal(min(values))} to {decimal(max(values))}) on {name}" if values else "")
-    return [f"{model} over {len(replicas)} seeds, mean and range of bits per byte: {'; '.join(filter(None, parts))}."] if replicas[1:] else []
+        if values:
+            parts.append(f"{decimal(fmean(values))} ({decimal(min(values))} to {decimal(max(values))}) on {name}")
+    sentence = f"{model} over {len(replicas)} seeds, mean and range of bits per byte: {'; '.join(parts)}."
+    return [sentence] if len(replicas) > 1 else []
 
 
 def summary(run: Run) -> str:

@@ -84,7 +84,7 @@ def lines(
     x_text: Callable[[float], str],
     y_text: Callable[[float], str],
     zero: bool = False,
-    height: int = 300,
+    height: float = 300,
 ) -> Element:
     """Curves over one pair of axes. `zero` starts the vertical axis at zero; otherwise it starts near the lowest value."""
     drawn = [curve for curve in curves if curve.points]

@@ -91,11 +91,9 @@ def section(run: Run) -> Section:
         f"{count(holdout['repositories'])} repositories are held out and never trained on{rest}."
     )
     title = "Documents at each step"
-    figure = Figure(
-        title,
-        (bars([Bar(step.title, step.documents, f"{count(step.documents)} documents, {size(step.bytes)}") for step in reached], name=title),),
-        f"What the {last.title} lacks against the step before is held out." if run.corpus_set else "What each step left for the next.",
-    )
+    rows = [Bar(step.title, step.documents, f"{count(step.documents)} documents, {size(step.bytes)}") for step in reached]
+    caption = f"What the {last.title} lacks against the step before is held out." if run.corpus_set else "What each step left for the next."
+    figure = Figure(title, (bars(rows, name=title),), caption)
     blocks = [
         words,
         figure,
@@ -178,6 +176,7 @@ def _dropped(reached: list[Step], duplicates: Facts) -> Table:
 
 def _filtered(receipts: Receipts) -> Table:
     """What the filters dropped in each language; the other steps do not record languages by reason."""
+    languages = receipts.total("filter")["languages"]
     columns = (
         Column("language", "language", "text"),
         Column("reason", "reason", "text"),
@@ -186,7 +185,9 @@ def _filtered(receipts: Receipts) -> Table:
     )
     rows = [
         (name, reason, number, number / facts["documents_in"] if facts.get("documents_in") else None)
-        for name, facts in sorted(receipts.total("filter")["languages"].items(), key=lambda item: (-item[1].get("documents_in", 0), item[0]))
+        for name, facts in sorted(
+            receipts.total("filter")["languages"].items(), key=lambda item: (-item[1].get("documents_in", 0), item[0])
+        )
         for reason, number in sorted(facts["dropped"].items(), key=lambda item: (-item[1], item[0]))
     ]
     return Table("dropped_languages", "Dropped by the filters, by language and reason", columns, tuple(rows), folded=True)

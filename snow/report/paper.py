@@ -104,9 +104,9 @@ def printed(key: str) -> Printed:
     return TABLES[key]
 
 
-def row(key: str, name: str) -> tuple[float | str, ...]:
+def row(key: str | None, name: str) -> tuple[float | str, ...]:
     """A row of one of the paper's tables; SnowError lists its rows."""
-    rows = printed(key).rows
+    rows = printed(key or "").rows
     if name not in rows:
         raise SnowError(f"report.experiments: the paper's Table {key} has no row {name!r}; its rows are {', '.join(rows)}")
     return rows[name]

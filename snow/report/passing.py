@@ -55,7 +55,7 @@ def verdict(run: Run) -> str:
             "look at its completions under eval/ first. The intervals say how little a rate of 0 excludes."
         )
     return (
-        f"None of {count(samples)} programs passes. A model this small ({short(run.trained(run.path[-1])['parameters'])} parameters, "
+        f"None of {count(samples)} programs passes. A model this small ({short(run.trained(run.last)['parameters'])} parameters, "
         f"{short(run.path_tokens)} tokens over {' → '.join(run.path)}) does not write programs that pass tests, so pass@1 is 0 "
         "throughout and cannot rank the models; the intervals say how little it excludes. Bits per byte, below, is the signal at this "
         "scale."
@@ -64,7 +64,7 @@ def verdict(run: Run) -> str:
 
 def small(run: Run) -> bool:
     """Whether nothing that passes is what to expect: less than SMALL_PARAMETERS or SMALL_TOKENS."""
-    return run.trained(run.path[-1])["parameters"] < SMALL_PARAMETERS or run.path_tokens < SMALL_TOKENS
+    return run.trained(run.last)["parameters"] < SMALL_PARAMETERS or run.path_tokens < SMALL_TOKENS
 
 
 def _rates(run: Run) -> Table:

@@ -41,8 +41,13 @@ class Run:
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The models that lead to the published one, which is the last."""
+        """The models that lead to the published one, itself included."""
         return self.declared.report.path
+
+    @property
+    def last(self) -> str:
+        """The published model."""
+        return self.path[-1]
 
     @cached_property
     def params(self) -> dict[str, Any]:

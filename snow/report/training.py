@@ -12,9 +12,9 @@ from snow.report.run import Run, listed
 
 def section(run: Run) -> Section:
     """Every model's pretrain receipt is required."""
-    tokenizer = run.receipts.one("tokenizer", arms.tokenizer_of(run.declared, run.path[-1]))
+    tokenizer = run.receipts.one("tokenizer", arms.tokenizer_of(run.declared, run.last))
     words = (
-        f"Causal language models of {short(run.trained(run.path[-1])['parameters'])} parameters with a vocabulary of "
+        f"Causal language models of {short(run.trained(run.last)['parameters'])} parameters with a vocabulary of "
         f"{cell(pick(tokenizer, 'vocab_size'), 'count')}. {listed([f'{name} is {run.meaning(name)}' for name in run.path])}. Each has an "
         "optimizer and a schedule of its own. Curves are drawn over all tokens the weights have seen."
     )
@@ -39,7 +39,7 @@ def _table(run: Run) -> Table:
         (name, run.origin(name), run.documents(name), *(pick(run.trained(name), column.key) for column in columns[3:]))
         for name in run.models
     )
-    last = run.trained(run.path[-1])
+    last = run.trained(run.last)
     notes = (
         "Losses are nats per token: of the last step's batch, and of the held-out text. Lower is better.",
         f"Held out while training: {_amount(last, 'heldout_tokens')} tokens, {_amount(last, 'heldout_bytes')} bytes, from "
