@@ -185,9 +185,7 @@ def _filtered(receipts: Receipts) -> Table:
     )
     rows = [
         (name, reason, number, number / facts["documents_in"] if facts.get("documents_in") else None)
-        for name, facts in sorted(
-            receipts.total("filter")["languages"].items(), key=lambda item: (-item[1].get("documents_in", 0), item[0])
-        )
+        for name, facts in sorted(languages.items(), key=lambda item: (-item[1].get("documents_in", 0), item[0]))
         for reason, number in sorted(facts["dropped"].items(), key=lambda item: (-item[1], item[0]))
     ]
     return Table("dropped_languages", "Dropped by the filters, by language and reason", columns, tuple(rows), folded=True)
