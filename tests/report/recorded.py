@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import defaultdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,8 +34,8 @@ EXPERIMENTS = {
 }
 VALUES = overlay.merged(BASE, EXPERIMENTS)
 MODELS = ("phase1", "phase2", "control", "phase3", "flat", "mixed", "phase2-seed1")
-TOKENS = dict.fromkeys(MODELS, 196608) | {"phase1": 598016, "phase3": 28672}
-UNIQUE = dict.fromkeys(MODELS, 49_200) | {"phase1": 4_000_000, "phase3": 9_800, "mixed": 59_000}
+TOKENS = defaultdict(lambda: 196608, phase1=598016, first=598016, phase3=28672)
+UNIQUE = defaultdict(lambda: 49_200, phase1=4_000_000, first=4_000_000, phase3=9_800, mixed=59_000)
 
 
 def languages(**sizes):

@@ -16,6 +16,7 @@ import pytest
 import recorded
 import yaml
 
+from snow import overlay
 from snow.errors import SnowError
 from snow.job import Job
 from snow.report import stage
@@ -156,9 +157,8 @@ def test_page_and_markdown_show_what_the_receipts_say(report):
     rows = {row[0]: row for row in page.tables["funnel"]}
     assert rows["collected"] == ["collected", "1,800", "18.0 MB", "–", "2,200", "45.0%"]
     assert ["humaneval", "base", "phase3", "0", "164", "0.0%", "0.0%", "2.3%", "60", "0", "0"] in page.tables["pass"]
-    assert ["held-out repositories", "200 kB", "4.801", "2.501", "2.412", "2.377", "2.431", "2.444", "2.444", "2.418"] in page.tables[
-        "bits"
-    ]
+    bits = ["2.501", "2.412", "2.377", "2.431", "2.444", "2.444", "2.418"]
+    assert ["held-out repositories", "200 kB", "4.801", *bits] in page.tables["bits"]
     assert ["Arctic-SnowCoder-1.3B", "550B + 5B", "28.0", "42.9", "18.0", "19.4"] in page.tables["paper"]
     assert any(row[0] == "Python" and row[6] == "0.871" for row in page.tables["selection:best"])
     assert {"0.971", "0.912", "0.884", "0.851"} <= {cell for row in page.tables["annotator:hqins"] for cell in row}
@@ -233,6 +233,87 @@ def test_an_unfair_control_is_said_to_be_unfair(tmp_path):
     inputs = recorded.write(tmp_path)
     change(receipt_of(inputs, "pretrain/control"), lambda receipt: receipt["facts"].update(tokens=98_304))
     assert "but see 196,608 and 98,304 tokens" in read_page(build(tmp_path, inputs)).text
+
+
+def test_what_two_models_differ_in_is_said(tmp_path, report):
+    text = read_page(report).text
+    assert "see as many tokens, in the same languages; only what they train on differs, best against random (mean score 0.8" in text
+    assert "There is one run of control with one seed" in text, "and two of phase2"
+    values = overlay.merged(recorded.VALUES, {"report": {"compare": [["flat", "phase2-seed1"], ["mixed", "phase2"]]}})
+    text = read_page(build(tmp_path, recorded.write(tmp_path, values=values), values=values)).text
+    assert "differ in schedule (0 steps of warmup to 0.0002, then constant against 16 steps of warmup to 0.002, then linear to 0)" in text
+    assert "and seed (0 against 1), so what follows is not the work of one of these alone" in text
+    assert "only what they train on differs, best (75.0%) and synthetic (25.0%) against best." in text
+
+
+def test_an_experiment_sets_its_arms_beside_the_paper(report):
+    rows = tables(report)["experiment:schedules"]
+    assert [row["model"] for row in rows] == ["phase1", "phase2", "phase2-seed1", "flat"], "as declared, the replica below its arm"
+    again = {"begin_from": "phase1", "train_on": "best", "tokens": 196608, "passes": 3.9961, "flop": 6 * 4_600_000 * 196608}
+    assert rows[1].items() >= again.items()
+    assert (rows[1]["bits:total"], rows[1]["bits:humaneval"], rows[1]["humaneval:base:value"]) == (2.412, 1.874, 0.0)
+    assert [rows[3][f"paper:{name}"] for name in ("HumanEval", "HumanEval+", "MBPP", "MBPP+", "EvoEval")] == [20.7, 18.3, 39.4, 31.7, 9.4]
+    assert rows[2]["paper:EvoEval"] is None, "the paper's row is the arm's"
+    page = read_page(report)
+    assert page.tables["experiment:schedules"][0][-1] == "the paper's Table 5"
+    assert "phase2 over 2 seeds, mean and range of bits per byte: 2.415 (2.412 to 2.418) on held-out repositories" in page.text
+    assert "2 models that differ in what they train on, trained and evaluated alike otherwise." in page.text
+    assert not any(key.startswith("paper:") for key in tables(report)["experiment:mixtures"][0]), "an experiment of our own"
+
+
+def test_a_mixture_is_told_by_its_parts(report):
+    assert [(row["model"], row["set"], row["share"]) for row in tables(report)["mixtures"]] == [
+        ("mixed", "best", 0.75),
+        ("mixed", "synthetic", 0.25),
+    ]
+    assert "`models/mixed`: continued from phase1 on best (75.0%) and synthetic (25.0%)" in (report / "model_card.md").read_text().replace(
+        "\\", ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"paper": "5", "arms": {"flat": "cosine"}}, "Table 5 has no row 'cosine'; its rows are pretraining, linear, constant, re-warmup"),
+        ({"paper": "7", "arms": {"flat": None}}, "no table '7' of the paper here; name one of 2, 3, 4, 5, 6"),
+        ({"paper": None, "arms": {"flat": "constant"}}, "name one of 2, 3, 4, 5, 6"),
+    ],
+)
+def test_what_the_paper_does_not_have_is_said_with_what_it_has(tmp_path, asked, message):
+    values = overlay.merged(recorded.VALUES, {"report": {"experiments": {"schedules": asked | {"arms": asked["arms"]}}}})
+    values["report"]["experiments"]["schedules"]["arms"] = asked["arms"]
+    with pytest.raises(SnowError, match=re.escape(message)):
+        build(tmp_path, recorded.write(tmp_path, values=values), values=values)
+
+
+def test_without_experiments_there_is_nothing_of_them(tmp_path):
+    report = build(tmp_path, recorded.write(tmp_path, values=recorded.BASE), values=recorded.BASE)
+    assert not any(name.startswith(("experiment", "mixtures")) for name in tables(report))
+    assert "There is one run of phase2 and control with one seed" in read_page(report).text
+
+
+def test_a_recipe_of_one_model(tmp_path):
+    left_out = dict.fromkeys(("annotators", "selections", "generators", "prompts", "synthetic"), {})
+    only = {"token_sets": {"corpus": recorded.BASE["token_sets"]["corpus"]}, "models": {"first": recorded.BASE["models"]["phase1"]}}
+    values = recorded.BASE | left_out | only | {"report": {"title": "One", "path": ["first"]}}
+    report = build(tmp_path, recorded.write(tmp_path, values=values), values=values)
+    page = read_page(report)
+    assert page.text.count("pretrained on 598k tokens.") == 1
+    assert "Bits per byte: 2.444 on held-out repositories" in page.text
+    assert not {"phase1", "against", "selection", "synthetic"} & set(re.findall(r"[\w-]+", page.text))
+    assert "Synthetic" not in (report / "data_card.md").read_text()
+    assert 'from_pretrained("models/first")' in (report / "model_card.md").read_text()
+
+
+def test_many_models_stay_apart(tmp_path):
+    more = {f"arm-{number}": {"like": "phase2", "schedule": {"max_lr": 1e-3 / (number + 1)}} for number in range(9)}
+    values = overlay.merged(recorded.BASE, {"models": more})
+    text = (build(tmp_path, recorded.write(tmp_path, values=values), values=values) / "index.html").read_text()
+    legend = re.findall(r'<line class="line (c\d)" x1="([\d.]+)" x2="[\d.]+" y1="(\d+)" y2="\d+"(?: stroke-dasharray="([^"]+)")?', text)
+    first = legend[: len(more) + 4]
+    assert len({(colour, dashes) for colour, _, _, dashes in first}) == len(first), "no two look alike"
+    assert len({(x, y) for _, x, y, _ in first}) == len(first)
+    assert all(float(x) < 760 for _, x, _, _ in first), "the legend takes another line instead of leaving the page"
 
 
 def test_hostile_names_are_text(tmp_path):
