@@ -21,7 +21,7 @@ def sections(run: Run) -> list[Section]:
 
 def _section(run: Run, name: str, asked: arms.Table) -> Section:
     differing = [bits.WORDS.get(key, key) for key in run.differing(*asked.arms)]
-    words = f"{len(asked.arms)} models that differ in {listed(differing) or 'no param'}, trained and evaluated alike otherwise."
+    words = f"{len(asked.arms)} models, which differ in {f'{listed(differing)} and in nothing else' if differing else 'no param'}."
     return Section(f"experiment-{name}", asked.title, [words, _table(run, name, asked)])
 
 

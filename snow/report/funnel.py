@@ -150,7 +150,7 @@ def _documents(run: Run, name: str) -> str:
     chosen = run.declared.selections.get(name)
     if chosen is None:
         return f"the synthetic documents {name}"
-    how = f"drawn at random in place of {chosen.like}" if chosen.like else f"the best by {chosen.by}"
+    how = f"drawn at random in place of {chosen.like}" if chosen.like else f"ranked by {chosen.by}"
     return f"the selection {name}, {how}"
 
 

@@ -82,7 +82,7 @@ TABLES = {
 }
 SCALE = (
     "The paper's numbers, at another scale: 1.3B parameters trained on 555B tokens, evaluated on the + suites of EvalPlus, on EvoEval and "
-    "on BigCodeBench. They are cited for orientation and are not comparable with the rates above."
+    "on BigCodeBench. They are cited for orientation and are not comparable with the rates of this run."
 )
 CONTRADICTIONS = (
     "The paper contradicts itself in places. After its first 500B tokens the model scores 14.0 on HumanEval+ in Table 2 but 15.9 in Tables "

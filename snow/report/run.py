@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from snow.report.stage import Params
 
 Records = Sequence[Mapping[str, Any]]
+WATCHING = frozenset({"checkpoint_steps", "validate_steps", "validate_tokens"})  # params of a model that change nothing in it
 VERDICT = ("task_id", "status")  # what the report reads of one
 
 
@@ -105,9 +106,9 @@ class Run:
         return f"{'continued' if goes_on else 'trained'} from {self.origin(model)} on {self.documents(model)}"
 
     def settings(self, model: str) -> dict[str, Any]:
-        """A model's params, the recipe's seed where it has none of its own."""
-        own = self.models[model]
-        return {**dict(own), "seed": self.params.get("seed") if own.seed is None else own.seed}
+        """What decides a model's weights, the recipe's seed where it has none of its own."""
+        own = {key: value for key, value in self.models[model] if key not in WATCHING}
+        return own if own["seed"] is not None else own | {"seed": self.params.get("seed")}
 
     def differing(self, *models: str) -> list[str]:
         """The params in which models differ."""
