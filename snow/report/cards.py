@@ -130,7 +130,7 @@ def model_card(title: str, run: Run, tables: Mapping[str, Table], result: str, w
                 "no instructions."
             ),
             "\n".join(f"- `models/{name}`: {escaped(run.meaning(name))}" for name in run.models),
-            f"What the others lead to is `models/{last}`:",
+            f"The published one is `models/{last}`:",
             "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
             f'tokenizer = AutoTokenizer.from_pretrained("models/{last}")\n'
             f'model = AutoModelForCausalLM.from_pretrained("models/{last}")\n```',

@@ -25,6 +25,11 @@ def colour(place: int) -> int:
     return place % COLOURS
 
 
+def dashes(place: int) -> str | None:
+    """Other ones each time the colours begin anew."""
+    return DASHES[place // COLOURS % len(DASHES)]
+
+
 @dataclass(frozen=True)
 class Line:
     """One curve: points in data units; its `place` among the others decides its colour and dashes; `label` stands in the legend."""
@@ -33,16 +38,6 @@ class Line:
     points: Sequence[tuple[float, float]]
     place: int
     dots: bool = False
-
-    @property
-    def colour(self) -> int:
-        """Of the classes `c0`..."""
-        return colour(self.place)
-
-    @property
-    def dashes(self) -> str | None:
-        """Other ones each time the colours begin anew."""
-        return DASHES[self.place // COLOURS % len(DASHES)]
 
 
 @dataclass(frozen=True)
@@ -125,7 +120,8 @@ def _legend(drawn: Sequence[Line]) -> tuple[list[Element], float]:
         wide = 28 + CHARACTER * len(curve.label)
         if x and x + wide > WIDTH:
             x, y = 0.0, y + 20
-        parts.append(element("line", class_=f"line c{curve.colour}", x1=x, x2=x + 22, y1=y, y2=y, stroke_dasharray=curve.dashes))
+        shade, dash = f"line c{colour(curve.place)}", dashes(curve.place)
+        parts.append(element("line", class_=shade, x1=x, x2=x + 22, y1=y, y2=y, stroke_dasharray=dash))
         parts.append(element("text", curve.label, class_="value", x=x + 28, y=y + 4))
         x += wide + 22
     return parts, TOP + y - 12
@@ -137,11 +133,11 @@ def _curve(
     path = " ".join(f"{'M' if index == 0 else 'L'}{number(x)} {number(y)}" for index, (x, y) in enumerate(places))
     x, y = curve.points[-1]
     title = element("title", f"{curve.label}: {y_text(y)} at {x_text(x)}")
-    parts = [element("path", title, class_=f"line c{curve.colour}", d=path, stroke_dasharray=curve.dashes)]
+    parts = [element("path", title, class_=f"line c{colour(curve.place)}", d=path, stroke_dasharray=dashes(curve.place))]
     if curve.dots or len(places) == 1:
         for (cx, cy), (x, y) in zip(places, curve.points, strict=True):
             title = element("title", f"{curve.label}: {y_text(y)} at {x_text(x)}")
-            parts.append(element("circle", title, class_=f"dot f{curve.colour}", cx=cx, cy=cy, r=3))
+            parts.append(element("circle", title, class_=f"dot f{colour(curve.place)}", cx=cx, cy=cy, r=3))
     return parts
 
 
