@@ -27,8 +27,8 @@ import xxhash
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from snow.corpus import linking, matching, minhash
 from snow.corpus.benchmarks import rules
-from snow.suites.tasks import read_suite
 from snow.params import load
+from snow.suites.tasks import read_suite
 
 ROOT = Path(__file__).parents[1]
 TOKEN = re.compile(r"[^A-Za-z_0-9]+")

@@ -21,9 +21,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from snow import packaged
-from snow.suites.checkers import of_kind
 from snow.evaluate.judge import Judge, Sample
 from snow.evaluate.sandbox import Limits, open_sandbox
+from snow.suites.checkers import of_kind
 from snow.suites.fetch import unzipped
 from snow.suites.tasks import read_suite
 

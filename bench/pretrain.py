@@ -111,11 +111,11 @@ def race(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[str, 
 def training_rates(paper: bool, batch_size: int | None, micro: int | None, rounds: int) -> dict[str, float]:
     """Tokens per second of both steps."""
     params = scale(paper)
-    phase = params.pretrain.phase1
+    phase = params.models["phase1"]
     changes = {"batch_size": batch_size or phase.batch_size, "micro_batch_size": micro or phase.micro_batch_size}
     phase = phase.model_copy(update=changes)
     worker = engine.join(threads=1)
-    wanted = model.config(params.model, params.tokenizer.vocab_size, 0)
+    wanted = model.config(params.architecture, params.tokenizers["bpe"].vocab_size, 0)
     random = np.random.default_rng(0)
     rows = torch.from_numpy(random.integers(0, wanted.vocab_size, (phase.batch_size, phase.sequence_length + 1))).to(worker.device)
 

@@ -71,9 +71,9 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    params = load(ROOT / "params.yaml")
-    window, sections, reference = params.scoring.window_tokens, params.scoring.sections, params.annotator.encoder
-    exact, rough = (encoders.load(reference, params.annotator.revision, options.threads, precision) for precision in ("fp32", "bf16"))
+    annotator = load(ROOT / "params.yaml").annotators["hqins"]
+    window, sections, reference = annotator.scoring.window_tokens, annotator.scoring.sections, annotator.training.encoder
+    exact, rough = (encoders.load(reference, annotator.training.revision, options.threads, precision) for precision in ("fp32", "bf16"))
     place = packaged.locate(reference) if reference.startswith(packaged.PREFIX) else reference
     classifier = AutoModelForSequenceClassification.from_pretrained(place, num_labels=1, dtype=torch.float32).eval().to(exact.device)
     flat = Head(np.zeros(exact.size, np.float32), np.zeros(1, np.float32))  # its values cost nothing

@@ -29,7 +29,7 @@ from tests.scenarios import workspace  # noqa: E402
 from tests.scenarios.workspace import Clone  # noqa: E402
 
 TARGET = "corpus-decontaminated"
-CHAIN = ("collect", "measure", "clean", "sign", "unique", "decontaminate")
+CHAIN = ("collect", "measure", "filter", "minhash", "unique", "decontaminate")
 COLD = """\
 import shlex, sys
 from tqdm import tqdm
@@ -76,18 +76,18 @@ def plain_graph(folder: Path, shards: int) -> Clone:
     """Snakemake alone on the same shape, everything made."""
     folder.mkdir()
     text = f'SHARDS = [f"{{n:05}}" for n in range({shards})]\nrule all:\n    input: expand("decontaminate/{{s}}", s=SHARDS)\n'
-    text += 'rule cluster:\n    input: expand("sign/{s}", s=SHARDS)\n    output: directory("cluster")\n    shell: ""\n'
+    text += 'rule duplicates:\n    input: expand("minhash/{s}", s=SHARDS)\n    output: directory("duplicates")\n    shell: ""\n'
     for before, stage in zip(("data", *CHAIN), CHAIN, strict=False):
-        gathered = ', "cluster"' if stage == "unique" else ""
+        gathered = ', "duplicates"' if stage == "unique" else ""
         text += f'rule {stage}:\n    input: "{before}/{{s}}"{gathered}\n    output: "{stage}/{{s}}"\n    shell: ""\n'
     (folder / "Snakefile").write_text(text)
-    (folder / "cluster").mkdir()
+    (folder / "duplicates").mkdir()
     for stage in ("data", *CHAIN):
         (folder / stage).mkdir()
         for number in range(shards):
             (folder / stage / f"{number:05}").touch()
-        if stage == "sign":
-            (folder / "cluster/.snakemake_timestamp").touch()
+        if stage == "minhash":
+            (folder / "duplicates/.snakemake_timestamp").touch()
     return Clone(folder)
 
 
@@ -125,7 +125,7 @@ def main() -> int:
     print(f"| bodies executed | {len(executed)}: {', '.join(executed)} | {6 * options.shards + 1} jobs in the graph, {started} started | |")
     floors = json.loads((ROOT / "bench/floors.json").read_text())["shards"]
     failed = [f"to decide took {first:.1f} s, the limit is {floors['decision_s']} s"] if first > floors["decision_s"] else []
-    failed += [f"executed {executed}"] if executed != sorted([*CHAIN, "cluster"]) else []
+    failed += [f"executed {executed}"] if executed != sorted([*CHAIN, "duplicates"]) else []
     print("\n".join(failed), file=sys.stderr)
     return 1 if failed and options.check else 0
 

@@ -24,9 +24,9 @@ from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.cluster import slurm
-from tests.cluster.project import SITE
-from tests.cluster.slurm import Cluster
+from tests.slurm import slurm
+from tests.slurm.project import SITE
+from tests.slurm.slurm import Cluster
 
 ROOT = Path(__file__).parents[1]
 SNAKEFILE = """\

@@ -13,9 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from snow import prompts
+from snow.reserved import CORPUS, HELDOUT, RANDOM, SCRATCH
 from snow.section import Fraction, Name, Positive, Section
-
-CORPUS, RANDOM, SCRATCH = "corpus", "random", "scratch"  # names that stand for what is not declared
 
 
 class Tokenizer(Section):
@@ -216,7 +215,9 @@ class Table(Section):
 class Report(Section):
     title: str
     path: tuple[Name, ...] = Field(strict=False, min_length=1)  # the models that lead to the one that is published, in order
-    compare: tuple[Annotated[tuple[Name, Name], Field(strict=False)], ...] = Field((), strict=False)  # pairs: what the first has over the second
+    compare: tuple[Annotated[tuple[Name, Name], Field(strict=False)], ...] = Field(
+        (), strict=False
+    )  # pairs: what the first has over the second
     experiments: dict[Name, Table] = Field(default_factory=dict)
 
 
@@ -273,19 +274,6 @@ def _reserved(params: Any) -> None:
     held = [name for name in params.token_sets if name == HELDOUT or name.startswith(f"{HELDOUT}-")]
     if held:
         raise ValueError(f"token_sets.{held[0]}: the held-out documents are packed for every tokenizer under such names; take another")
-
-
-HELDOUT = "heldout"
-
-
-def heldout_of(tokenizer: str) -> str:
-    """The name of the token set of held-out documents in a tokenizer's tokens."""
-    return f"{HELDOUT}-{tokenizer}"
-
-
-def tokenizer_of(params: Any, model: str) -> str:
-    """The tokenizer of a model: that of everything it trains on."""
-    return params.token_sets[next(iter(params.models[model].shares))].tokenizer
 
 
 def _prompt(params: Any, name: str, one: Synthetic) -> None:

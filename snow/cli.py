@@ -48,6 +48,8 @@ def _add_commands(commands: Any) -> None:
     key = add("key", "a job's key and everything that enters it")
     key.add_argument("stage", choices=STAGES, metavar="STAGE")
     key.add_argument("instance", nargs="?", default="all")
+    shown = add("params", "params.yaml under overlays, as one file with its comments: `snow params scales/small.yaml > params.yaml`")
+    shown.add_argument("overlays", nargs="*", type=Path, metavar="OVERLAY")
     check = add("check", "prove that dvc.yaml and the rules agree; exit status 1 when they do not")
     check.add_argument("--fix", action="store_true", help="write dvc.yaml anew")
     gc = add("gc", "show the cached objects nobody needs; --remove deletes them")
@@ -63,13 +65,15 @@ def _add_commands(commands: Any) -> None:
 
 
 def _run_command(options: argparse.Namespace) -> int:
-    from snow import params
+    from snow import compose, params
     from snow.caching import check, commit, gc, mend, plan, reconcile, show_key, why
 
     if options.command == "commit":
         with reconcile.require_lock() or contextlib.nullcontext():
             commit.run()
         return 0
+    if options.command == "params":
+        return compose.run(options.params, options.overlays)
     loaded = params.load(options.params)
     match options.command:
         case "why":

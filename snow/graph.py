@@ -1,4 +1,4 @@
-"""A graph of jobs with the files they read and write, which everybody who asks about the recipe reads: rules, DVC, `why`, `plan`, report."""
+"""A graph of jobs with the files they read and write: what rules, dvc.yaml, `why`, `plan` and the report ask about the recipe."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Graph:
         try:
             order = tuple(TopologicalSorter(self.upstream).static_order())
         except CycleError as error:
-            raise SnowError(f"these jobs wait for each other: {', '.join(error.args[1])}; correct what they are made from in params.yaml") from None
+            raise SnowError(f"these jobs wait for each other: {', '.join(error.args[1])}; correct params.yaml") from None
         self.jobs = tuple(by_name[name] for name in order)
 
     @cached_property

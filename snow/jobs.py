@@ -7,10 +7,13 @@ them; what is declared and used by nothing has jobs all the same, so it can be b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from snow import arms
 from snow.graph import Job
-from snow.schema import Params
+from snow.reserved import SCRATCH, heldout_of
+
+if TYPE_CHECKING:
+    from snow.params import Params
 
 Jobs = Iterator[Job]
 Files = tuple[str, ...]
@@ -23,6 +26,11 @@ ONE_SHARD = ("00000",)  # refinement looks at all generations of a set at once a
 def numbered(count: int) -> list[str]:
     """Names of shards."""
     return [f"{number:05}" for number in range(count)]
+
+
+def tokenizer_of(params: Params, model: str) -> str:
+    """The tokenizer of a model: that of everything it trains on."""
+    return params.token_sets[next(iter(params.models[model].shares))].tokenizer
 
 
 def collect(params: Params) -> Jobs:
@@ -141,10 +149,10 @@ def pack(params: Params) -> Jobs:
         aside = {} if synthetic else {"left_out": HELDOUT}
         for shard in _token_shards(params, name):
             yield _pack(name, shard, one.tokenizer, one.grouping, {"documents": (f"{folder}/{shard}.parquet",), **aside, **chosen})
-    for name in {arms.tokenizer_of(params, model): None for model in params.models}:
+    for name in {tokenizer_of(params, model): None for model in params.models}:
         for shard, documents in zip(numbered(params.shards), _corpus(params), strict=True):
             read = {"documents": (documents,), "only": HELDOUT}
-            yield _pack(arms.heldout_of(name), shard, name, params.heldout.grouping, read)
+            yield _pack(heldout_of(name), shard, name, params.heldout.grouping, read)
 
 
 def _pack(name: str, shard: str, tokenizer: str, grouping: str, read: Mapping[str, Files]) -> Job:
@@ -155,13 +163,13 @@ def _pack(name: str, shard: str, tokenizer: str, grouping: str, read: Mapping[st
 
 def pretrain(params: Params) -> Jobs:
     for name, model in params.models.items():
-        tokenizer = arms.tokenizer_of(params, name)
+        tokenizer = tokenizer_of(params, name)
         read: dict[str, Files] = {}
         for used in model.shares:
             read |= {f"tokens:{used}": _tokens(params, used), f"index:{used}": _index(params, used)}
-        held = arms.heldout_of(tokenizer)
+        held = heldout_of(tokenizer)
         read |= {"heldout": _tokens(params, held), "heldout_index": _index(params, held), "tokenizer": (f"tokenizers/{tokenizer}",)}
-        if model.begin_from != arms.SCRATCH:
+        if model.begin_from != SCRATCH:
             read["model"] = (f"models/{model.begin_from}",)
         keys = {"seed": f"models.{name}.seed" if model.seed is not None else "seed", "architecture": "architecture"}
         yield Job("pretrain", name, f"models-{name}", read, {"model": f"models/{name}"}, keys | {"model": f"models.{name}"})
@@ -183,7 +191,7 @@ def judge(params: Params) -> Jobs:
 
 def bits(params: Params) -> Jobs:
     for model in params.models:
-        held = arms.heldout_of(arms.tokenizer_of(params, model))
+        held = heldout_of(tokenizer_of(params, model))
         read = {"model": (f"models/{model}",), "suites": _suites(params)}
         read |= {"tokens": _tokens(params, held), "index": _index(params, held)}
         yield Job("bits", model, f"eval-{model}", read, {"bits": f"eval/{model}/bits.json"}, {"bits": "evaluation.bits"})

@@ -28,7 +28,7 @@ def merged(base: Any, over: Any) -> Any:
 def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> tuple[dict[str, Any], Origins]:
     """The params with nothing left to look up, and where each of them is from. SnowError for a name or key that leads nowhere or in a
     circle; types are not looked at."""
-    plain = {key: value for key, value in values.items()}
+    plain = dict(values)
     keys: Origins = {key: _origins(value, key) for key, value in values.items()}
     for section in DECLARED:
         entries = plain.get(section)
@@ -62,7 +62,7 @@ def _origins(value: Any, key: str) -> Any:
 
 def _inherits(section: str, entry: Any) -> bool:
     """A random selection is not the one it is drawn in place of."""
-    return isinstance(entry, Mapping) and LIKE in entry and not (section == "selections" and entry.get("by") == "random")
+    return isinstance(entry, Mapping) and entry.get(LIKE) is not None and not (section == "selections" and entry.get("by") == "random")
 
 
 def _inherited(section: str, entries: Mapping[str, Any], keys: Any, name: str, seen: tuple[str, ...], origin: str) -> tuple[Any, Any]:

@@ -24,17 +24,19 @@ def check(values: Any, origin: str) -> Params:
     """`values` as Params, or a SnowError with one line per finding: key, what is wrong, what was given."""
     if not isinstance(values, dict):
         raise SnowError(f"{origin}: expected a mapping of params at the top level")
+    resolved, origins = overlay.resolved(values, origin)
     try:
-        return Params.model_validate(overlay.resolved(values, origin)[0])
+        return Params.model_validate(resolved)
     except ValidationError as error:
         found = error.errors()
         broken = [one["loc"][:-1] for one in found]
         causes = [one for one in found if one["type"] != "too_short" or not any(one["loc"] == at[: len(one["loc"])] for at in broken)]
-        raise SnowError("\n".join(dict.fromkeys(_sentence(one, origin) for one in causes))) from None
+        raise SnowError("\n".join(dict.fromkeys(_sentence(one, origin, origins) for one in causes))) from None
 
 
-def _sentence(found: Any, origin: str) -> str:
+def _sentence(found: Any, origin: str, origins: overlay.Origins) -> str:
     key = ".".join(str(part) for part in found["loc"] if part not in VARIANTS)
+    *_, key = [key, *overlay.keys_of(origins, key)][:2]  # what an entry has from another is wrong there
     if found["type"] == "extra_forbidden":
         return f"{origin}: {key} is not a known key; remove it or correct its spelling (allowed: {_siblings(found['loc'])})"
     if found["type"] == "missing":
@@ -63,11 +65,17 @@ def _siblings(location: tuple[int | str, ...]) -> str:
 def read(path: Path) -> Any:
     """What a params file or an overlay says, unchecked. SnowError when it is not there or no YAML."""
     try:
-        return yaml.safe_load(path.read_text())
+        return parse(path.read_bytes(), str(path))
     except OSError as error:
         raise SnowError(f"{path}: {error.strerror}; give the params file with --params") from None
+
+
+def parse(text: str | bytes, origin: str) -> Any:
+    """The value of a YAML text; SnowError when it is none."""
+    try:
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SnowError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        raise SnowError(f"{origin} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def load(path: Path) -> Params:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from snow import jobs
 from snow.errors import SnowError
 from snow.graph import Graph, Job
-from snow.schema import Params
+
+if TYPE_CHECKING:
+    from snow.params import Params
 
 
 @dataclass(frozen=True)

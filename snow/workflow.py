@@ -18,8 +18,8 @@ from snow import digest, job, own_code, snakemake_run, stages
 from snow import params as settings
 from snow.caching import commit, cutoff, hashes, ledger, locked, pipeline, preflight, reconcile, strays, times
 from snow.caching.store import open_store
-from snow.slurm import site
 from snow.errors import SnowError
+from snow.slurm import site
 
 
 def prepare(values: Mapping[str, Any]) -> settings.Params:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from snow import cli, code
+from snow import cli, source_code
 from snow.errors import SnowError
 from snow.stages import STAGES, stage
 from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
@@ -45,7 +45,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_every_stage_has_a_module_and_a_command(name: str) -> None:
-    assert code.module_path(STAGES[name].module) is not None
+    assert source_code.module_path(STAGES[name].module) is not None
     options = cli.parser().parse_args([name, "00000", "--input", "a", "x", "y", "--input", "b", "z", "--output", "c", "w"])
     assert options.input == [["a", "x", "y"], ["b", "z"]]
 
@@ -94,7 +94,7 @@ def test_two_stages_run_by_hand(tmp_path: Path) -> None:
     done = snow("measure", "00000", *raw, "--output", "signals", signals, "--output", "receipt", "m.json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     outputs = ("--output", "documents", "clean.parquet", "--output", "decisions", "decisions.parquet", "--output", "receipt", "c.json")
-    done = snow("clean", "00000", *raw, "--input", "signals", signals, *outputs, folder=tmp_path)
+    done = snow("filter", "00000", *raw, "--input", "signals", signals, *outputs, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [row["content"] for row in read_rows(tmp_path / "clean.parquet")] == texts[:2]
     receipt = json.loads((tmp_path / "c.json").read_text())

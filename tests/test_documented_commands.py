@@ -8,12 +8,12 @@ import shlex
 import pytest
 from snakemake.cli import get_argument_parser
 
-from snow import jobs
 from snow import params as settings
+from snow import stages
 
 from .conftest import ROOT
 
-TARGETS = {"all", *jobs.graph(settings.load(ROOT / "params.yaml")).artifacts}
+TARGETS = {"all", *stages.graph(settings.load(ROOT / "params.yaml")).artifacts}
 
 
 def commands() -> list[str]:

@@ -19,9 +19,9 @@ from snow import params as settings
 from snow.caching import hashes, ledger, records
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
-from snow.job import Request
-from snow.stages import STAGES
+from snow.job import Call
 
+from .bodies import stage
 from .conftest import ROOT
 from .scenarios import workspace
 
@@ -56,12 +56,12 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
-Ask = Callable[..., Request]
+Ask = Callable[..., Call]
 
 
 @pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """A job in the stage `clean` whose body is given as source, in a scratch DVC project."""
+    """A job in the stage `filter` whose body is given as source, in a scratch DVC project."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     Path(".dvc").mkdir()
@@ -69,13 +69,12 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     Path("bodies").mkdir()
     Path("bodies/__init__.py").touch()
 
-    def of(body: str = BODY.format(size=MEGABYTE // 2)) -> Request:
+    def of(body: str = BODY.format(size=MEGABYTE // 2)) -> Call:
         Path("bodies/stage.py").write_text(textwrap.dedent(body))
         for name in ("bodies", "bodies.stage"):
             sys.modules.pop(name, None)
-        stage = STAGES["clean"].__class__("clean", "bodies.stage", "base", ("seed",))
-        outputs = {"small": Path("out/small"), "large": Path("out/large"), "receipt": Path("receipts/clean/00000.json")}
-        return job.request(stage, "00000", PARAMS, {"text": (Path("in.txt"),)}, outputs, 1)
+        outputs = {"small": Path("out/small"), "large": Path("out/large"), "receipt": Path("receipts/filter/00000.json")}
+        return job.call(stage("filter"), "00000", PARAMS, {"text": (Path("in.txt"),)}, outputs, 1)
 
     return of
 
@@ -94,7 +93,7 @@ def files(folder: Path) -> list[str]:
 def adopt(store: Store) -> None:
     entries = list(ledger.read().values())
     assert len(entries) == 1
-    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.receipt)))
+    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.path)))
 
 
 def sound(store: Store) -> bool:
@@ -111,10 +110,10 @@ def test_a_full_cache_costs_no_result_and_the_next_run_goes_on(
     job.execute(asked)
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "snow clean 00000: the outputs are whole and in place, but the cache at" in said
+    assert "snow filter 00000: the outputs are whole and in place, but the cache at" in said
     assert f"{store.root} could not take them (No space left on device); free space there, for example with `snow gc`" in said
     assert files(Path("out")) == ["large/0", "large/1", "large/2", "large/3", "small"]
-    assert Path("receipts/clean/00000.json").exists()
+    assert Path("receipts/filter/00000.json").exists()
     assert not any(Path(name).name.startswith(".") for name in files(store.root)), "no staged file is left"
     assert sound(store)
     assert not job.restore(asked)
@@ -122,7 +121,7 @@ def test_a_full_cache_costs_no_result_and_the_next_run_goes_on(
     adopt(store)  # still no room
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "the results of clean 00000 are in place, but the cache at" in said
+    assert "the results of filter 00000 are in place, but the cache at" in said
 
     small_disk(tmp_path / "cache", "size=8m")
     adopt(store)
@@ -189,7 +188,7 @@ def test_no_space_for_what_a_job_makes_is_one_sentence(write: str, ask: Ask, sma
     small_disk(tmp_path / ".snow")
     asked = ask(f"def run(job):\n    {write}\n")
     with pytest.raises(
-        SnowError, match=r"^clean 00000 could not write what it made: No space left on device .*; free space there, then"
+        SnowError, match=r"^filter 00000 could not write what it made: No space left on device .*; free space there, then"
     ) as seen:
         job.execute(asked)
     assert "\n" not in str(seen.value)
@@ -204,7 +203,7 @@ def test_no_space_for_what_the_cache_gives_is_one_sentence(ask: Ask, small_disk:
     shutil.rmtree("out")
     shutil.rmtree(".snow")
     small_disk(tmp_path / ".snow")
-    with pytest.raises(SnowError, match="clean 00000 could not write what it made: No space left on device"):
+    with pytest.raises(SnowError, match="filter 00000 could not write what it made: No space left on device"):
         job.restore(asked)
     assert not Path("out").exists()
 

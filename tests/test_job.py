@@ -11,6 +11,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,11 @@ from snow import digest, job
 from snow import params as settings
 from snow.caching.store import LINK_TYPES
 from snow.errors import SnowError
-from snow.job import Job, Request
-from snow.stages import Stage
+from snow.job import Call, Job
 
-ROOT = Path(__file__).parents[1]
+from .bodies import stage
+from .conftest import ROOT
+
 PARAMS = settings.load(ROOT / "params.yaml")
 
 WRITE = """
@@ -33,7 +35,7 @@ def run(job):
     return {"documents": 1, "names": ["b", "a"]}
 """
 
-Ask = Callable[..., Request]
+Ask = Callable[..., Call]
 
 
 @pytest.fixture
@@ -45,12 +47,12 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     Path("bodies").mkdir()
     Path("bodies/__init__.py").touch()
 
-    def of(body: str, outputs: tuple[str, ...] = ("table", "model", "receipt"), text: str = "in.txt") -> Request:
+    def of(body: str, outputs: tuple[str, ...] = ("table", "model", "receipt"), text: str = "in.txt") -> Call:
         Path("bodies/stage.py").write_text(textwrap.dedent(body))
         for name in ("bodies", "bodies.stage"):
             sys.modules.pop(name, None)
         named = {name: Path(f"out/{name}") for name in outputs}
-        return job.request(Stage("made", "bodies.stage", "base", ("seed",)), "00000", PARAMS, {"text": (Path(text),)}, named, 1)
+        return job.call(stage("made"), "00000", PARAMS, {"text": (Path(text),)}, named, 1)
 
     return of
 
@@ -88,10 +90,10 @@ def test_the_key_follows_inputs_and_params_but_not_paths_or_threads(ask: Ask) ->
     Path("elsewhere.txt").write_text("other")
     assert ask(WRITE, text="elsewhere.txt").key != key
     changed = PARAMS.model_copy(update={"seed": 1})
-    stage = Stage("made", "bodies.stage", "base", ("seed",))
-    assert job.request(stage, "00000", changed, {"text": (Path("in.txt"),)}, {}, 8).key != key
-    assert job.request(stage, "00000", PARAMS, {"text": (Path("in.txt"),)}, {}, 8).key == key
-    assert job.request(stage, "00001", PARAMS, {"text": (Path("in.txt"),)}, {}, 8).key != key
+    made = stage("made")
+    assert job.call(made, "00000", changed, {"text": (Path("in.txt"),)}, {}, 8).key != key
+    assert job.call(made, "00000", PARAMS, {"text": (Path("in.txt"),)}, {}, 8).key == key
+    assert job.call(made, "00001", PARAMS, {"text": (Path("in.txt"),)}, {}, 8).key != key
 
 
 def test_no_byte_is_hashed_twice(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,9 +197,9 @@ def run(job):
     os.kill(os.getpid(), signal.SIGKILL)
 """
 EXECUTE = """
-import sys; from pathlib import Path; from snow import job; from snow import params; from snow.stages import Stage
-stage = Stage("made", "bodies.stage", "base", ("seed",))
-job.execute(job.request(stage, "00000", params.load(Path(sys.argv[1])), {"text": (Path("in.txt"),)}, {"table": Path("out/table")}, 1))
+import sys; from pathlib import Path; from snow import job; from snow import params; from tests.bodies import stage
+given = {"text": (Path("in.txt"),)}, {"table": Path("out/table")}
+job.execute(job.call(stage("made"), "00000", params.load(Path(sys.argv[1])), *given, 1))
 """
 
 
@@ -246,12 +248,11 @@ def test_a_source_that_changes_under_a_job_is_not_recorded(ask: Ask) -> None:
         """
     )
     Path("bodies/told.py").write_text(
-        "from pathlib import Path\n\n\ndef fingerprint(params, instances, env):\n"
-        "    return dict.fromkeys(instances, Path('outside').read_text())\n"
+        "from pathlib import Path\n\n\ndef fingerprint(params, env):\n    return dict.fromkeys(params, Path('outside').read_text())\n"
     )
     Path("outside").write_text("before")
-    stage = Stage("made", "bodies.stage", "base", ("seed",), fingerprint="bodies.told")
-    again = job.request(stage, "00000", PARAMS, asked.inputs, {name: asked.outputs[name] for name in ("table", "receipt")}, 1)
+    made = replace(stage("made"), fingerprint="bodies.told")
+    again = job.call(made, "00000", PARAMS, asked.inputs, {name: asked.outputs[name] for name in ("table", "receipt")}, 1)
     Path("outside").write_text("after")
     with pytest.raises(SnowError, match="made 00000: what it reads outside the repository changed while it ran"):
         job.execute(again)

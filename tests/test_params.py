@@ -11,10 +11,10 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from snow import digest
+from snow import digest, overlay
 from snow import params as settings
 from snow.errors import SnowError
-from snow.stages import STAGES
+from snow.stages import STAGES, graph
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,7 +44,7 @@ def test_the_pocket_run_is_valid() -> None:
         (lambda p: p["sources"][0].update(pathes=[]), "sources.0.pathes", "allowed: name, kind, paths"),
         (lambda p: p["filters"]["languages"]["HTML"].update(max_line=1), "filters.languages.HTML.max_line", "max_line_length"),
         (lambda p: p["evaluation"]["suites"]["humaneval"].update(sha=""), "evaluation.suites.humaneval.sha", "sha256"),
-        (lambda p: p["pretrain"]["phase1"]["engine"].update(zero=1), "pretrain.phase1.engine.zero", "zero_stage"),
+        (lambda p: p["models"]["phase1"]["engine"].update(zero=1), "models.phase1.engine.zero", "zero_stage"),
         (lambda p: p.pop("dedup"), "dedup", "is missing; add it"),
         (lambda p: p["dedup"].pop("ngram"), "dedup.ngram", "is missing; add it"),
         (lambda p: p["dedup"].update(ngram="5"), "dedup.ngram", "valid integer, but it is '5'"),
@@ -53,17 +53,41 @@ def test_the_pocket_run_is_valid() -> None:
         (lambda p: p["dedup"].update(threshold=1.5), "dedup.threshold", "less than 1, but it is 1.5"),
         (lambda p: p["filters"].update(min_alphabetic=-0.1), "filters.min_alphabetic", "greater than or equal to 0"),
         (lambda p: p["filters"].update(max_mean_line_length=float("nan")), "filters.max_mean_line_length", "nan"),
-        (lambda p: p["packing"].update(group_by="file"), "packing.group_by", "'language_repo' or 'repo', but it is 'file'"),
-        (lambda p: p["pretrain"]["phase1"]["engine"].update(zero_stage=4), "pretrain.phase1.engine.zero_stage", "0, 1, 2 or 3"),
-        (lambda p: p["pretrain"]["phase1"].update(weight_decay="1e-1"), "pretrain.phase1.weight_decay", "write 1.0e-1"),
         (
-            lambda p: p["model"].update(hidden_size=224, num_attention_heads=5),
-            "model",
+            lambda p: p["groupings"]["language_repo"].update(group_by="file"),
+            "groupings.language_repo.group_by",
+            "'language_repo' or 'repo', but it is 'file'",
+        ),
+        (lambda p: p["models"]["phase1"]["engine"].update(zero_stage=4), "models.phase1.engine.zero_stage", "0, 1, 2 or 3"),
+        (lambda p: p["models"]["phase1"].update(weight_decay="1e-1"), "models.phase1.weight_decay", "write 1.0e-1"),
+        (
+            lambda p: p["architecture"].update(hidden_size=224, num_attention_heads=5),
+            "architecture",
             "hidden_size 224 is not a multiple of num_attention_heads 5",
         ),
-        (lambda p: p["pretrain"]["phase1"]["schedule"].update(min_lr=1.0), "pretrain.phase1.schedule", "above max_lr"),
-        (lambda p: p["pretrain"]["phase1"].update(sequence_length=4096), "params", "exceeds model.max_position_embeddings"),
-        (lambda p: p["sources"].append(dict(p["sources"][0])), "params", "not unique"),
+        (lambda p: p["models"]["phase1"]["schedule"].update(min_lr=1.0), "models.phase1.schedule", "above max_lr"),
+        (
+            lambda p: p["models"]["phase1"].update(sequence_length=4096),
+            "models.phase1.sequence_length",
+            "exceeds architecture.max_position_embeddings",
+        ),
+        (lambda p: p["sources"].append(dict(p["sources"][0])), "sources", "not unique"),
+        (lambda p: p["models"]["phase2"].update(like="phase0"), "models.phase2.like", "no 'phase0' among phase1, phase2"),
+        (lambda p: p["models"]["phase1"].update(like="control"), "models.", "goes round in a circle"),
+        (lambda p: p["models"]["phase2"].update(begin_from="phase0"), "models.phase2.begin_from", "no 'phase0' among phase1"),
+        (lambda p: p["models"]["phase2"].update(begin_from="phase3"), "models.phase2.begin_from", "goes round in a circle"),
+        (lambda p: p["models"]["phase2"].update(train_on="bast"), "models.phase2.train_on", "no 'bast' among corpus, best"),
+        (lambda p: p["models"]["phase3"].update(train_on={"best": 0.5, "synthetic": 0.4}), "models.phase3.train_on", "add up to 1"),
+        (lambda p: p["models"]["phase3"].update(tokens={"of": "models.phase2.token"}), "models.phase3.tokens.of", "no models.phase2.token"),
+        (lambda p: p["models"]["phase3"].update(tokens={"of": "models.phase3.tokens"}), "models.phase3.tokens", "in a circle"),
+        (lambda p: p["models"]["phase3"].update(tokens={"of": "report.title"}), "models.phase3.tokens.of", "not a number"),
+        (lambda p: p["models"]["phase3"].update(seeds=[0, 0]), "models.phase3.seeds", "different seeds"),
+        (lambda p: p["selections"]["best"].update(by="hq"), "selections.best.by", "no 'hq' among hqins"),
+        (lambda p: p["selections"]["random"].update(tokens=5), "selections.random", "a random selection has `like`"),
+        (lambda p: p["token_sets"].update({"a b": p["token_sets"]["corpus"]}), "token_sets.a b", "should match pattern"),
+        (lambda p: p["token_sets"].update({"heldout-x": p["token_sets"]["corpus"]}), "token_sets.heldout-x", "take another"),
+        (lambda p: p["prompts"].update(problem="{seed}"), "prompts.problem", "has no {language}"),
+        (lambda p: p["report"].update(path=["phase4"]), "report", "no 'phase4' among phase1"),
     ],
 )
 def test_one_mistake_is_one_sentence_that_names_the_key(change: Callable[[dict[str, Any]], Any], key: str, says: str) -> None:
@@ -103,12 +127,7 @@ def test_a_file_that_is_no_params_file(content: bytes | None, says: str, tmp_pat
 
 @pytest.mark.parametrize("scale", sorted(path.name for path in (ROOT / "scales").glob("*.yaml")))
 def test_a_scale_overlays_params_without_unknown_keys(scale: str) -> None:
-    def merge(base: Any, over: Any) -> Any:
-        if isinstance(base, dict) and isinstance(over, dict):
-            return base | {key: merge(base.get(key), value) for key, value in over.items()}
-        return over
-
-    settings.check(merge(values(), yaml.safe_load((ROOT / "scales" / scale).read_text())), scale)
+    settings.check(overlay.merged(values(), settings.read(ROOT / "scales" / scale)), scale)
 
 
 def test_params_cannot_be_changed_by_a_stage() -> None:
@@ -119,27 +138,23 @@ def test_params_cannot_be_changed_by_a_stage() -> None:
 
 def test_a_stage_reads_only_what_it_declared() -> None:
     params = settings.load(ROOT / "params.yaml")
-    view = settings.view(params, ("seed", "pretrain.phase1"), "pretrain")
-    assert view.seed == 0
-    assert view.pretrain.phase1.batch_size == params.pretrain.phase1.batch_size
-    with pytest.raises(AttributeError, match=r"stage pretrain reads params.dedup without declaring it"):
+    view = settings.view(params, STAGES["pretrain"].job(params, "phase1").params)
+    assert (view.seed, view.model, view.architecture) == (0, params.models["phase1"], params.architecture)
+    with pytest.raises(AttributeError, match="dedup"):
         _ = view.dedup
-    with pytest.raises(AttributeError, match=r"stage pretrain reads params.phase2 without declaring it"):
-        _ = view.pretrain.phase2
 
 
 def test_every_declared_key_exists_and_serialises() -> None:
     params = settings.load(ROOT / "params.yaml")
-    for stage in STAGES.values():
-        instance = {"suite": "humaneval", "pretrain": "phase1"}.get(stage.name, "all")
-        digest.canonical(settings.subset(params, stage.reads(instance)))
-    with pytest.raises(SnowError, match=r"no evaluation.suites.nosuch; known: humaneval"):
-        settings.subset(params, STAGES["suite"].reads("nosuch"))
+    for job in graph(params).jobs:
+        digest.canonical(settings.subset(params, job.params.values(), STAGES[job.stage].unkeyed_of(job)))
+    with pytest.raises(SnowError, match=r"^suite has no instance 'nosuch' with these params; it has humaneval$"):
+        STAGES["suite"].job(params, "nosuch")
 
 
 def test_every_section_is_read_by_some_stage() -> None:
-    declared = {key.split(".")[0] for stage in STAGES.values() for key in stage.params}
-    assert declared == set(settings.Params.model_fields)
+    params = settings.load(ROOT / "params.yaml")
+    assert {key.split(".")[0] for job in graph(params).jobs for key in job.params.values()} == set(settings.Params.model_fields)
 
 
 def test_a_lifted_threshold_and_an_absent_one_are_different_keys() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from snow import source_code, hub, references
+from snow import hub, references, source_code
 from snow import params as settings
 from snow.caching import spec
 from snow.stages import STAGES
@@ -39,13 +39,15 @@ def params(**changes: Any) -> settings.Params:
     return settings.check(values, "params.yaml")
 
 
-def sources(stage: str, instance: str = "all", **changes: Any) -> Any:
-    """What the key of one job has of the world outside the repository."""
-    return spec.sources(STAGES[stage], params(**changes), [instance])[instance]
+def sources(stage: str, **changes: Any) -> Any:
+    """What the key of a stage's first job has of the world outside the repository."""
+    wanted = params(**changes)
+    job = next(STAGES[stage].jobs(wanted))
+    return spec.sources(STAGES[stage], wanted, [job])[job.instance]
 
 
 def positives(**values: Any) -> dict[str, Any]:
-    return {"annotator.positives": [{"name": "set", "kind": "json", "field": "code", "limit": 9, **values}]}
+    return {"annotators.hqins.training.positives": [{"name": "set", "kind": "json", "field": "code", "limit": 9, **values}]}
 
 
 @pytest.fixture(autouse=True)
@@ -61,13 +63,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 NAMED: dict[str, tuple[str, str, Callable[[str], dict[str, Any]]]] = {
-    "tokenizer folder": ("tokenizer", "tokenizer.json", lambda place: {"tokenizer.pretrained": place}),
-    "tokenizer GGUF": ("tokenizer", "model.gguf", lambda place: {"tokenizer.pretrained": f"{place}/model.gguf"}),
-    "encoder": ("annotate", "inner/config.json", lambda place: {"annotator.encoder": place}),
+    "tokenizer folder": ("tokenizer", "tokenizer.json", lambda place: {"tokenizers.bpe.pretrained": place}),
+    "tokenizer GGUF": ("tokenizer", "model.gguf", lambda place: {"tokenizers.bpe.pretrained": f"{place}/model.gguf"}),
+    "encoder": ("annotate", "inner/config.json", lambda place: {"annotators.hqins.training.encoder": place}),
     "positives": ("annotate", "set.jsonl", lambda place: positives(path=f"{place}/set.jsonl")),
     "positives folder": ("annotate", "set.jsonl", lambda place: positives(kind="huggingface", path=place)),
-    "GGUF": ("generate", "model.gguf", lambda place: {"synthesis.generator.model": f"{place}/model.gguf"}),
-    "vLLM": ("generate", "inner/config.json", lambda place: {"synthesis.generator.model": place, "synthesis.generator.backend": "vllm"}),
+    "GGUF": ("generate", "model.gguf", lambda place: {"generators.smollm2.model": f"{place}/model.gguf"}),
+    "vLLM": ("generate", "inner/config.json", lambda place: {"generators.smollm2.model": place, "generators.smollm2.backend": "vllm"}),
     "data set": (
         "collect",
         "set.jsonl",
@@ -79,32 +81,31 @@ NAMED: dict[str, tuple[str, str, Callable[[str], dict[str, Any]]]] = {
 @pytest.mark.parametrize("name", NAMED)
 def test_a_byte_of_what_a_param_names_is_in_the_key_and_its_place_is_not(name: str, folder: Path) -> None:
     stage, file, changes = NAMED[name]
-    instance = "00000" if stage in ("collect", "generate") else "all"
-    before = sources(stage, instance, **changes("one"))
+    before = sources(stage, **changes("one"))
     if name != "data set":  # which names its units
-        assert sources(stage, instance, **changes("two")) == before
+        assert sources(stage, **changes("two")) == before
     (folder / "one/.git").mkdir()
     (folder / "one/.git/index").write_text("x")
     (folder / "one/__pycache__").mkdir()
     (folder / "one/__pycache__/x.pyc").write_text("x")
-    assert sources(stage, instance, **changes("one")) == before
+    assert sources(stage, **changes("one")) == before
     with (folder / "one" / file).open("a") as stream:
         stream.write("x")
-    after = sources(stage, instance, **changes("one"))
+    after = sources(stage, **changes("one"))
     assert not spec.same_sources(json.loads(json.dumps(before)), after)
     shutil.rmtree(folder / "one")
     if name != "data set":
-        assert spec.same_sources(json.loads(json.dumps(before)), sources(stage, instance, **changes("one"))), "weights that were not kept"
+        assert spec.same_sources(json.loads(json.dumps(before)), sources(stage, **changes("one"))), "weights that were not kept"
 
 
 def test_links_count_by_what_they_point_at(folder: Path) -> None:
-    before = sources("annotate", **{"annotator.encoder": "one"})
+    before = sources("annotate", **{"annotators.hqins.training.encoder": "one"})
     shutil.move("one/inner", "elsewhere")
     (folder / "one/inner").symlink_to(folder / "elsewhere")
     (folder / "one/inner/above").symlink_to(folder / "one")
-    assert sources("annotate", **{"annotator.encoder": "one"}) == before
+    assert sources("annotate", **{"annotators.hqins.training.encoder": "one"}) == before
     (folder / "elsewhere/config.json").write_text("other")
-    assert sources("annotate", **{"annotator.encoder": "one"}) != before
+    assert sources("annotate", **{"annotators.hqins.training.encoder": "one"}) != before
 
 
 def install(folder: Path, content: str) -> None:
@@ -120,21 +121,23 @@ def install(folder: Path, content: str) -> None:
 def test_a_package_counts_by_its_content_where_the_stage_reads_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "prefix", str(folder / ".envs/base"))
     install(folder / ".envs/base", "not read")
-    named = {"annotator.encoder": "package:heavy_weights/model"}
-    assert sources("annotate", **named)["annotator.encoder"] is None, "the environment torch is not installed"
+    named = {"annotators.hqins.training.encoder": "package:heavy_weights/model"}
+    assert sources("annotate", **named)["encoder"] is None, "the environment torch is not installed"
     install(folder / ".envs/torch", "one")
-    before = sources("annotate", **named)["annotator.encoder"]
+    before = sources("annotate", **named)["encoder"]
     assert before is not None
     install(folder / ".envs/base", "other")
-    assert sources("annotate", **named)["annotator.encoder"] == before
+    assert sources("annotate", **named)["encoder"] == before
     install(folder / ".envs/torch", "two")
-    assert sources("annotate", **named)["annotator.encoder"] not in (None, before)
+    assert sources("annotate", **named)["encoder"] not in (None, before)
 
 
 def test_weights_are_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from snow import digest
 
-    assert sources("annotate", **{"annotator.encoder": "one"}) == sources("annotate", **{"annotator.encoder": "one"})
+    assert sources("annotate", **{"annotators.hqins.training.encoder": "one"}) == sources(
+        "annotate", **{"annotators.hqins.training.encoder": "one"}
+    )
     monkeypatch.setattr(digest, "file_md5", lambda path: pytest.fail(f"{path} was read again"))
     assert references.content("one", "torch")
 
@@ -155,10 +158,10 @@ def test_a_hub_name_is_the_commit_this_machine_has(folder: Path, monkeypatch: py
     assert hub.commit("model", "team/tok", None) == ONE
     assert hub.commit("model", "team/tok", "refs/pr/1") == TWO
     assert hub.commit("dataset", "team/tok", None) == TWO
-    assert sources("tokenizer", **{"tokenizer.pretrained": "team/tok"}) == {"tokenizer.pretrained": ONE}
-    assert sources("annotate", **positives(kind="huggingface", path="team/tok"))["annotator.positives"] == [TWO]
-    vllm = {"synthesis.generator.backend": "vllm", "synthesis.generator.model": "team/tok"}
-    assert sources("generate", "00000", **vllm) == {"synthesis.generator.model": ONE}
+    assert sources("tokenizer", **{"tokenizers.bpe.pretrained": "team/tok"}) == {"pretrained": ONE}
+    assert sources("annotate", **positives(kind="huggingface", path="team/tok"))["positives"] == [TWO]
+    vllm = {"generators.smollm2.backend": "vllm", "generators.smollm2.model": "team/tok"}
+    assert sources("generate", **vllm) == {"model": ONE}
     keep(folder / "cache", "models--team--tok", "main", "torn")
     assert hub.commit("model", "team/tok", None) is None
     monkeypatch.delenv("HF_HUB_CACHE")
@@ -197,7 +200,7 @@ def test_commits_are_found_without_imports_and_outside_the_code_digest() -> None
 
 def run(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """`snow tokenizer` by hand, in the environment the stage has."""
-    words = "-m snow tokenizer --output tokenizer out/tok --output receipt out/receipt.json"
+    words = "-m snow tokenizer bpe --output tokenizer out/tok --output receipt out/receipt.json"
     unset = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "SNOW_", "TRANSFORMERS_"))}
     environment = unset | {"HF_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)} | variables
     python = ROOT / ".envs/base/bin/python"
@@ -205,7 +208,7 @@ def run(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def told(folder: Path) -> Any:
-    return json.loads((folder / "out/receipt.json").read_text())["spec"]["sources"]["tokenizer.pretrained"]
+    return json.loads((folder / "out/receipt.json").read_text())["spec"]["sources"]["pretrained"]
 
 
 def pretrained(folder: Path, text: str) -> Path:
@@ -222,7 +225,7 @@ def write_params(folder: Path, **changes: Any) -> None:
 def test_another_tokenizer_in_the_same_folder_is_executed_and_the_old_one_restored(folder: Path) -> None:
     place = folder / "a tokenizer"
     pretrained(place, "one two three")
-    write_params(folder, **{"tokenizer.pretrained": str(place)})
+    write_params(folder, **{"tokenizers.bpe.pretrained": str(place)})
     assert run(folder).returncode == 0
     first, known = (folder / "out/tok/tokenizer.json").read_bytes(), told(folder)
     assert "restored" in run(folder).stderr
@@ -240,7 +243,7 @@ def test_another_tokenizer_in_the_same_folder_is_executed_and_the_old_one_restor
 
 
 def test_a_job_records_the_commit_of_a_hub_name_and_loads_that_one(folder: Path) -> None:
-    write_params(folder, **{"tokenizer.pretrained": "team/tok"})
+    write_params(folder, **{"tokenizers.bpe.pretrained": "team/tok"})
     with serving("team/tok") as server:
         server.commits = {ONE: pretrained(folder / "c1", "one two three"), TWO: pretrained(folder / "c2", "eins zwei drei")}
         server.branches["main"] = ONE
@@ -264,13 +267,13 @@ def test_a_job_records_the_commit_of_a_hub_name_and_loads_that_one(folder: Path)
         assert len(server.asked) == before
         assert told(folder) == ONE
 
-        write_params(folder, **{"tokenizer.pretrained": "team/nothing"})
+        write_params(folder, **{"tokenizers.bpe.pretrained": "team/nothing"})
         refused = run(folder, **online)
         assert refused.returncode == 2
         assert "snow tokenizer: team/nothing is no file here, and the hub does not say" in refused.stderr
         assert "Traceback" not in refused.stderr
-    assert sources("tokenizer", **{"tokenizer.pretrained": "team/tok"}) == {"tokenizer.pretrained": None}, "the main process asks nobody"
-    write_params(folder, **{"tokenizer.pretrained": "team/tok", "tokenizer.revision": TWO})
+    assert sources("tokenizer", **{"tokenizers.bpe.pretrained": "team/tok"}) == {"pretrained": None}, "the main process asks nobody"
+    write_params(folder, **{"tokenizers.bpe.pretrained": "team/tok", "tokenizers.bpe.revision": TWO})
     shutil.rmtree(folder / "out")
     offline = run(folder, HF_HUB_OFFLINE="1")
     assert offline.returncode == 0, offline.stderr

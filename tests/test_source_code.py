@@ -78,14 +78,14 @@ Digest = Callable[..., str]
 
 def forget() -> None:
     source_code.digest.cache_clear()
-    code._facts.cache_clear()
+    source_code._facts.cache_clear()
 
 
 @pytest.fixture
 def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Digest]:
     """The digest of snow.stage in a package that consists of FILES, some of them replaced."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(code, "PACKAGE", tmp_path / "snow")
+    monkeypatch.setattr(source_code, "PACKAGE", tmp_path / "snow")
 
     def of(changed: Mapping[str, str] | None = None) -> str:
         for name, text in (FILES | dict(changed or {})).items():
@@ -215,7 +215,9 @@ def test_what_python_loads_for_a_stage_is_in_its_closure(module: str) -> None:
 def test_stages_do_not_depend_on_the_frame() -> None:
     """An edit of the params' types or of the command line must not make every stage stale."""
     for stage in STAGES.values():
-        assert not {"snow.params", "snow.schema", "snow.job", "snow.cli", "snow.stages"} & set(source_code.closure(stage.module)), stage.name
+        assert not {"snow.params", "snow.schema", "snow.job", "snow.cli", "snow.stages"} & set(source_code.closure(stage.module)), (
+            stage.name
+        )
 
 
 def test_no_import_is_relative() -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from snow import arms
+from snow import jobs
 from snow.caching import costs, ledger, why
 from snow.caching.ledger import Ledger, Verdict
 from snow.params import Params
@@ -41,7 +41,7 @@ def parameters_of(params: Params, name: str) -> int:
     head = model.hidden_size // model.num_attention_heads
     attention = model.hidden_size * head * (2 * model.num_attention_heads + 2 * model.num_key_value_heads)
     layer = attention + 3 * model.hidden_size * model.intermediate_size + 2 * model.hidden_size
-    embeddings = params.tokenizers[arms.tokenizer_of(params, name)].vocab_size * model.hidden_size * (1 if model.tie_word_embeddings else 2)
+    embeddings = params.tokenizers[jobs.tokenizer_of(params, name)].vocab_size * model.hidden_size * (1 if model.tie_word_embeddings else 2)
     return model.num_hidden_layers * layer + embeddings + model.hidden_size
 
 

@@ -142,7 +142,9 @@ def adopt(store: Store, receipts: Iterable[ledger.Receipt], present: Mapping[Pat
                 store.add(path, content)
             note(store, receipt, made)
         except OSError as error:
-            jobs = f"the results of {len(missing) - number} finished jobs" if len(missing) > number + 1 else f"the results of {receipt.name}"
+            jobs = (
+                f"the results of {len(missing) - number} finished jobs" if len(missing) > number + 1 else f"the results of {receipt.name}"
+            )
             print(f"snow: {jobs} are in place, but {store.refusal(error)}", file=sys.stderr)
             break
         on_record[receipt.path.as_posix()] = made[receipt.path].md5

@@ -41,7 +41,9 @@ def describe(params: Params, name: str, instance: str) -> dict[str, Any]:
             input_name: dict(zip([path for path, _ in told["inputs"][input_name]], digests, strict=True))
             for input_name, digests in inputs.items()
         },
-        "symbols": {symbol: digest for module in source_code.closure(stage.module) for symbol, digest in sorted(source_code.symbols(module).items())},
+        "symbols": {
+            symbol: digest for module in source_code.closure(stage.module) for symbol, digest in sorted(source_code.symbols(module).items())
+        },
     }
 
 

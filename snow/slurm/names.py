@@ -10,7 +10,7 @@ LOGS = Path("logs/slurm")
 
 
 def title(targets: Iterable[str]) -> tuple[str, str]:
-    """(rules, wildcards) of the jobs that run as one, each written `rule:name=value,...`; ("clean+measure", "shard=00000+3")."""
+    """(rules, wildcards) of the jobs that run as one, each written `rule:name=value,...`; ("filter+measure", "shard=00000+3")."""
     rules, wildcards = set(), set()
     for target in targets:
         rule, _, values = target.partition(":")

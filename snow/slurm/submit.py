@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from snow.slurm import jobscript, names, queue, site
 from snow.errors import SnowError
+from snow.slurm import jobscript, names, queue, site
 
 STATE = Path(".snow/slurm")
 

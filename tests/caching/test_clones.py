@@ -129,7 +129,7 @@ def test_a_clone_that_uses_another_cache_now_is_struck_off(make: Callable[[str],
     assert held(root) == {"second"}
 
 
-@pytest.mark.parametrize("lock", [reconcile.LOCK, job.STAGING / "clean-1.lock"])
+@pytest.mark.parametrize("lock", [reconcile.LOCK, job.STAGING / "filter-1.lock"])
 @pytest.mark.parametrize("whose", ["first", "second"])
 def test_nothing_is_removed_while_a_run_goes_on_anywhere(whose: str, lock: Path, make: Callable[[str], Path]) -> None:
     """Or a job that outlived it, as on a cluster."""

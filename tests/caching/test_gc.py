@@ -32,7 +32,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     Path("made.txt").write_text("orphan")
     made = hashes.content(Path("made.txt"))
     found.add(Path("made.txt"), made)
-    records.save(found, records.entry("clean", "00000", "k" * 64, {}, {Path("made.txt"): made}))
+    records.save(found, records.entry("filter", "00000", "k" * 64, {}, {Path("made.txt"): made}))
     return found
 
 
@@ -73,7 +73,7 @@ def test_what_a_kept_commit_needs_stays_too(store: Store, revision: str | None, 
 
 def test_a_record_whose_objects_are_there_stays(store: Store) -> None:
     made = hashes.content(Path("data.txt"))
-    records.save(store, records.entry("clean", "00001", "l" * 64, {}, {Path("data.txt"): made}))
+    records.save(store, records.entry("filter", "00001", "l" * 64, {}, {Path("data.txt"): made}))
     gc.run(None, False, remove=True)
     assert kept_records(store) == 1
 

@@ -45,7 +45,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     Path("other").write_text("of other params")
     made = hashes.content(Path("other"))
     found.add(Path("other"), made)
-    records.save(found, records.entry("clean", "00000", "k" * 64, {}, {Path("other"): made}))
+    records.save(found, records.entry("filter", "00000", "k" * 64, {}, {Path("other"): made}))
     run("dvc", "push", "-q", "--run-cache")
     run("git", "add", "-A", ":!other")
     run("git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "commit", "-qm", "made")

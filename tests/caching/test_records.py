@@ -35,7 +35,7 @@ def store_of(repository: Path) -> Store:
 def entry(outputs: dict[Path, hashes.Content]) -> dict:
     made_from = Path("in.txt")
     made_from.write_text("input\n")
-    return records.entry("clean", "00000", "k" * 64, {made_from: hashes.content(made_from).md5}, dict(outputs))
+    return records.entry("filter", "00000", "k" * 64, {made_from: hashes.content(made_from).md5}, dict(outputs))
 
 
 def made(repository: Path) -> dict[Path, hashes.Content]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from snow import digest, jobs
+from snow import digest, stages
 from snow import params as settings
 from snow.caching import hashes, ledger, spec
-from snow.stages import STAGES
 
 from ..conftest import ROOT
 
@@ -23,33 +23,37 @@ def params(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> settings.Params:
 
 
 def specs(params: settings.Params) -> ledger.Specs:
-    return ledger.Specs(params, jobs.graph(params))
+    return ledger.Specs(params, stages.graph(params))
+
+
+def spec_of(params: settings.Params, name: str) -> dict[str, Any]:
+    """The spec of the job `stage instance` now."""
+    return specs(params).of(stages.graph(params).by_name[name])
 
 
 def test_the_key_has_the_params_a_stage_reads_and_no_others(params: settings.Params) -> None:
-    decided = specs(params).of(STAGES["pretrain"], "phase2")
-    assert set(decided["params"]) == {"seed", "model", "pretrain.phase2"}
+    assert set(spec_of(params, "pretrain phase2")["params"]) == {"seed", "architecture", "models.phase2"}
 
 
 def test_the_key_does_not_know_where_it_runs(params: settings.Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    here = specs(params).of(STAGES["clean"], "00000")
+    here = spec_of(params, "filter 00000")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     monkeypatch.setenv("HOSTNAME", "another")
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert specs(params).of(STAGES["clean"], "00000") == here
+    assert spec_of(params, "filter 00000") == here
 
 
 def test_an_undeclared_param_cannot_be_read(params: settings.Params) -> None:
-    view = settings.view(params, STAGES["clean"].reads("00000"), "clean")
+    view = settings.view(params, stages.STAGES["filter"].job(params, "00000").params)
     assert view.filters.max_lines
-    with pytest.raises(AttributeError, match=r"stage clean reads params\.dedup without declaring it"):
+    with pytest.raises(AttributeError, match="dedup"):
         view.dedup  # noqa: B018
 
 
 def test_inputs_enter_by_name_and_content(params: settings.Params) -> None:
-    decided = specs(params).of(STAGES["clean"], "00000")
+    decided = spec_of(params, "filter 00000")
     one = spec.key(decided, "00000", {"a": ["1"], "b": ["2"]})
     assert one == spec.key(decided, "00000", {"b": ["2"], "a": ["1"]})
     assert one != spec.key(decided, "00000", {"a": ["2"], "b": ["1"]})
@@ -66,8 +70,10 @@ def test_a_value_without_a_stable_form_is_an_error() -> None:
 
 
 def test_a_spec_file_is_rewritten_only_when_it_changes(params: settings.Params) -> None:
-    decided = specs(params).of(STAGES["clean"], "00000")
-    path = spec.path_of(STAGES["clean"], "00000")
+    decided = spec_of(params, "collect 00000")
+    path = spec.path_of(stages.STAGES["collect"].job(params, "00000"))
+    assert path is not None
+    assert spec.path_of(stages.STAGES["filter"].job(params, "00000")) is None, "file times alone carry what changed"
     assert spec.write(path, decided)
     written = path.stat().st_mtime_ns
     assert not spec.write(path, decided)
@@ -77,14 +83,14 @@ def test_a_spec_file_is_rewritten_only_when_it_changes(params: settings.Params) 
 
 def test_causes_are_exact(params: settings.Params) -> None:
     """Over two jobs of the recipe: what one wrote the other reads."""
-    made = {"corpus/raw/00000.parquet": b"1", "corpus/signals/00000.parquet": b"2", "corpus/clean/00000.parquet": b"3"}
+    made = {"corpus/raw/00000.parquet": b"1", "corpus/signals/00000.parquet": b"2", "corpus/filtered/00000.parquet": b"3"}
     for name, content in {**made, "corpus/decisions/00000.parquet": b"4"}.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(content)
-    job = jobs.graph(params).by_name["clean 00000"]
-    decided = specs(params).of(STAGES["clean"], "00000")
+    job = stages.graph(params).by_name["filter 00000"]
+    decided = spec_of(params, "filter 00000")
     told = {
-        "stage": "clean",
+        "stage": "filter",
         "instance": "00000",
         "key": "k",
         "spec": decided,
@@ -95,7 +101,7 @@ def test_causes_are_exact(params: settings.Params) -> None:
     def verdict(**changes: object) -> ledger.Verdict:
         Path(job.receipt).parent.mkdir(parents=True, exist_ok=True)
         Path(job.receipt).write_bytes(ledger.dump(told | changes))
-        return ledger.look(params).verdicts["clean 00000"]
+        return ledger.look(params).verdicts["filter 00000"]
 
     assert verdict().state == "waiting"  # for what nobody vouches
     assert verdict().waits_for == ("collect 00000", "measure 00000")
@@ -110,16 +116,16 @@ def test_causes_are_exact(params: settings.Params) -> None:
     assert fewer == (ledger.Cause("reads", "corpus/signals/00000.parquet", False, True),)
 
     Path("corpus/raw/00000.parquet").write_bytes(b"11")
-    Path("corpus/clean/00000.parquet").unlink()
+    Path("corpus/filtered/00000.parquet").unlink()
     found = verdict().causes
     assert [(cause.kind, cause.what) for cause in found] == [
         ("input", "corpus/raw/00000.parquet"),
-        ("output", "corpus/clean/00000.parquet"),
+        ("output", "corpus/filtered/00000.parquet"),
     ]
 
     text = Path(job.receipt).read_text()
     Path(job.receipt).write_text(text.replace('"00000"', '"00001"'))
-    assert ledger.look(params).verdicts["clean 00000"].state == "missing", "an edited receipt vouches for nothing"
+    assert ledger.look(params).verdicts["filter 00000"].state == "missing", "an edited receipt vouches for nothing"
 
 
 def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from snow.caching import gc, hashes, ledger, records
 from snow.caching.store import LINK_TYPES, Store, open_store
 from snow.errors import SnowError
 
-RECEIPT = Path("receipts/clean/00000.json")
+RECEIPT = Path("receipts/filter/00000.json")
 
 
 def empty(path: Path) -> None:
@@ -189,7 +189,7 @@ def test_the_next_run_mends_the_cache_from_what_is_in_place(which: str, how: Dam
     """And a record of results that are not held does not count."""
     outputs = dict(contents().values())
     told = {
-        "stage": "clean",
+        "stage": "filter",
         "instance": "00000",
         "key": "k" * 64,
         "spec": {},
@@ -198,7 +198,7 @@ def test_the_next_run_mends_the_cache_from_what_is_in_place(which: str, how: Dam
     }
     RECEIPT.parent.mkdir(parents=True)
     RECEIPT.write_bytes(ledger.dump(told))
-    asked = records.entry("clean", "00000", "k" * 64, {}, {**dict.fromkeys(outputs), RECEIPT: None})
+    asked = records.entry("filter", "00000", "k" * 64, {}, {**dict.fromkeys(outputs), RECEIPT: None})
     entries = list(ledger.read().values())
     records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.receipt)))
     assert records.load(store, asked) is not None

@@ -21,7 +21,7 @@ MODULE = "snow.corpus.unique"
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A committed copy of the package, the one that `code` looks at; returns the module's file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(code, "PACKAGE", tmp_path / "snow")
+    monkeypatch.setattr(source_code, "PACKAGE", tmp_path / "snow")
     shutil.copytree(ROOT / "snow", tmp_path / "snow", ignore=shutil.ignore_patterns("__pycache__"))
     for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@example.invalid", "commit", "-qm", "one"]):
         subprocess.run(["git", *words], check=True)
@@ -32,7 +32,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def _forget() -> None:
     source_code.digest.cache_clear()
-    code._facts.cache_clear()
+    source_code._facts.cache_clear()
 
 
 def _edited(file: Path) -> str:

@@ -37,7 +37,7 @@ def test_s6_one_more_source_file_executes_one_job_per_stage(clone: Clone, fresh_
     workspace.write_tables(other.path, workspace.ADDED)
     other.snakemake("corpus-decontaminated")
     assert sorted(job.split()[0] for job in other.executed()) == sorted(
-        ["collect", "measure", "clean", "sign", "cluster", "unique", "decontaminate"]
+        ["collect", "measure", "filter", "minhash", "duplicates", "unique", "decontaminate"]
     )
 
 
@@ -50,7 +50,7 @@ def test_s6_with_many_shards_no_job_is_started_that_has_nothing_to_do(clone: Clo
     done = clone.snakemake("corpus-decontaminated")
     started = re.findall(r"(?m)^Finished jobid: .* \(Rule: (\S+)\)$", done.stderr)
     assert sorted(rule for rule in started if rule in STAGES) == sorted(job.split()[0] for job in clone.executed())
-    assert {"corpus-clusters", "unique", "decontaminate"} <= set(started)
+    assert {"corpus-duplicates", "unique", "decontaminate"} <= set(started)
 
 
 def test_s7_the_run_cache_restores_everything_without_computing(clone: Clone, fresh_clone: FreshClone, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_s7_the_run_cache_restores_everything_without_computing(clone: Clone, fr
 def test_s11_either_front_door_after_the_other(clone: Clone) -> None:
     clone.set_param("filters.max_line_length", 400)
     clone.dvc("repro")
-    assert "clean 00000" in clone.executed()
+    assert "filter 00000" in clone.executed()
     assert clone.nothing_to_do()
     clone.set_param("filters.max_line_length", 1000)
     clone.snakemake("all")
@@ -78,7 +78,7 @@ def test_s11_either_front_door_after_the_other(clone: Clone) -> None:
 
 
 def test_s12_a_checkout_of_an_older_state_has_nothing_to_do(clone: Clone) -> None:
-    clone.set_param("selection.tokens", 5000)
+    clone.set_param("selections.best.tokens", 5000)
     clone.snakemake("all")
     clone.git("commit", "-qam", "another selection")
     clone.git("checkout", "-q", "HEAD~1")

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from snow import jobs, params
+from snow import params, stages
 from snow.tables import DOCUMENTS
 
 from .workspace import Clone
@@ -16,7 +16,7 @@ from .workspace import Clone
 
 def test_every_artifact_exists_and_both_tools_are_clean(finished: Clone) -> None:
     loaded = params.load(finished.path / "params.yaml")
-    files = [finished.path / file for files in jobs.graph(loaded).artifacts.values() for file in files]
+    files = [finished.path / file for files in stages.graph(loaded).artifacts.values() for file in files]
     assert [file for file in files if not file.exists()] == []
     assert finished.nothing_to_do()
 
@@ -47,7 +47,10 @@ def test_token_files_are_what_their_index_says(finished: Clone) -> None:
         assert sum(table["tokens"].to_pylist()) == tokens
 
 
-@pytest.mark.parametrize("model", jobs.MODELS)
+MODELS = ("phase1", "phase2", "control", "phase3")
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_every_checkpoint_generates(finished: Clone, model: str) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -59,10 +62,10 @@ def test_every_checkpoint_generates(finished: Clone, model: str) -> None:
 
 
 def test_phases_begin_from_each_other_and_the_log_says_how_they_went(finished: Clone) -> None:
-    for model in jobs.MODELS:
+    for model in MODELS:
         log = [json.loads(line) for line in (finished.path / "models" / model / "log.jsonl").read_text().splitlines()]
         assert all(np.isfinite(row["loss"]) for row in log if "loss" in row)
-    facts = {model: json.loads((finished.path / f"receipts/pretrain/{model}.json").read_text()) for model in jobs.MODELS}
+    facts = {model: json.loads((finished.path / f"receipts/pretrain/{model}.json").read_text()) for model in MODELS}
     assert facts["phase2"]["inputs"]["model"][0][0] == "models/phase1"
     assert facts["control"]["inputs"]["model"] == facts["phase2"]["inputs"]["model"]
     assert facts["phase3"]["inputs"]["model"][0][0] == "models/phase2"

@@ -72,17 +72,17 @@ def _no_partial_file(clone: Clone, finished: Clone) -> None:
 
 def test_s14_a_damaged_workspace_file_is_recomputed_or_restored(clone: Clone) -> None:
     before = clone.contents()
-    victim = clone.path / "corpus/clean/00000.parquet"
+    victim = clone.path / "corpus/filtered/00000.parquet"
     victim.write_bytes(b"not a table")
     time.sleep(0.01)
-    assert "corpus/clean/00000.parquet changed" in clone.snow("why", "clean", check=False).stdout
+    assert "corpus/filtered/00000.parquet changed" in clone.snow("why", "corpus-filtered", check=False).stdout
     clone.snakemake("all")
     assert clone.contents() == before
 
 
 def test_s14_a_damaged_cache_object_is_named_and_never_passed_on(clone: Clone) -> None:
     before = clone.contents()
-    folder = clone.path / "corpus/clean"
+    folder = clone.path / "corpus/filtered"
     for file in folder.glob("*.parquet"):
         md5 = hashlib.md5(file.read_bytes()).hexdigest()
         cached = clone.path / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
@@ -90,6 +90,6 @@ def test_s14_a_damaged_cache_object_is_named_and_never_passed_on(clone: Clone) -
         cached.write_bytes(b"damaged" + cached.read_bytes()[7:])
     subprocess.run(["rm", "-rf", str(folder)], check=True)
     clone.snakemake("all")
-    assert clone.executed() == {"clean 00000", "clean 00001"}
-    assert "damaged" in (clone.path / "logs/clean/00000.log").read_text()
+    assert clone.executed() == {"filter 00000", "filter 00001"}
+    assert "damaged" in (clone.path / "logs/filter/00000.log").read_text()
     assert clone.contents() == before

@@ -61,7 +61,7 @@ def test_dvc_leaves_the_files_of_a_running_snakemake_alone(clone: Clone) -> None
     run = subprocess.Popen(["snakemake", "all"], cwd=clone.path, env=clone.environment(), stderr=subprocess.PIPE, text=True)
     assert run.stderr
     for line in run.stderr:
-        if "rule clean" in line:
+        if "rule filter" in line:
             break
     repro = clone.dvc("repro", check=False)
     assert repro.returncode != 0
@@ -81,7 +81,7 @@ def test_a_snakemake_beside_dvc_starts_nothing(clone: Clone) -> None:
     repro = subprocess.Popen(["dvc", "repro"], cwd=clone.path, env=clone.environment(), stdout=subprocess.PIPE, text=True)
     assert repro.stdout
     for line in repro.stdout:
-        if "Running stage 'corpus-clean'" in line:
+        if "Running stage 'corpus-filtered'" in line:
             break
     beside = clone.snakemake("report", check=False)
     assert beside.returncode != 0
@@ -93,10 +93,10 @@ def test_a_snakemake_beside_dvc_starts_nothing(clone: Clone) -> None:
 
 def test_damage_through_a_hard_link_is_never_handed_out(clone: Clone) -> None:
     clone.dvc("config", "cache.type", "hardlink")
-    subprocess.run(["rm", "-rf", str(clone.path / "corpus/clean")], check=True)
+    subprocess.run(["rm", "-rf", str(clone.path / "corpus/filtered")], check=True)
     clone.snakemake("all")
     before = clone.contents()
-    victim = clone.path / "corpus/clean/00001.parquet"
+    victim = clone.path / "corpus/filtered/00001.parquet"
     assert victim.stat().st_nlink > 1
     clone.set_param("filters.max_line_length", 400)
     clone.snakemake("all")
@@ -114,7 +114,7 @@ def test_damage_through_a_hard_link_is_never_handed_out(clone: Clone) -> None:
     assert clone.nothing_to_do()
     for stage in yaml.safe_load((clone.path / "dvc.lock").read_text())["stages"].values():
         for out in stage["outs"]:
-            if out["path"] == "corpus/clean":
+            if out["path"] == "corpus/filtered":
                 cache = clone.path / ".dvc/cache/files/md5"
                 listing = json.loads((cache / out["md5"][:2] / out["md5"][2:]).read_bytes())
                 for entry in listing:

@@ -14,10 +14,10 @@ TRAINING = {"pretrain phase1", "pretrain phase2", "pretrain control", "pretrain 
 
 def test_s3_s4_a_param_runs_what_reads_it_and_going_back_computes_nothing(clone: Clone) -> None:
     before = clone.contents()
-    clone.set_param("selection.tokens", 5000)
-    assert clone.outdated() == {"select"}
+    clone.set_param("selections.best.tokens", 5000)
+    assert clone.outdated() == {"select", "report"}, "the report says what is declared"
     assert clone.planned() == clone.outdated("outdated", "missing", "waiting")
-    assert set(json.loads(clone.dvc("status", "--json").stdout)) == {"quality-selected"}
+    assert set(json.loads(clone.dvc("status", "--json").stdout)) == {"quality-selections-best", "report"}
     plan = clone.snow("plan", "--json", check=False)
     assert plan.returncode == 1
     told = json.loads(plan.stdout)
@@ -25,16 +25,16 @@ def test_s3_s4_a_param_runs_what_reads_it_and_going_back_computes_nothing(clone:
     assert clone.contents() == before, "a dry run changes no content"
     assert {line["basis"] for line in told["stages"]} == {"the last run of these jobs"}
     assert [warning.split()[1] for warning in told["warnings"]] == ["phase2", "control", "phase3"]
-    assert all("param selection.tokens: 6000 -> 5000" in warning for warning in told["warnings"])
+    assert all("param selections.best.tokens: 6000 -> 5000" in warning for warning in told["warnings"])
     clone.snakemake("all")
     stages = {job.split()[0] for job in clone.executed()}
     assert "select" in stages
     assert stages.isdisjoint(
-        {"collect", "measure", "clean", "sign", "cluster", "unique", "decontaminate", "tokenizer", "annotate", "score"}
+        {"collect", "measure", "filter", "minhash", "duplicates", "unique", "decontaminate", "tokenizer", "annotate", "score"}
     )
     assert clone.nothing_to_do()
 
-    clone.set_param("selection.tokens", 6000)
+    clone.set_param("selections.best.tokens", 6000)
     clone.snakemake("all")
     assert clone.executed() == set()
     assert clone.contents() == before
@@ -46,7 +46,7 @@ def test_s3_s4_a_param_runs_what_reads_it_and_going_back_computes_nothing(clone:
 def test_s8_a_comment_a_docstring_or_another_number_of_workers_computes_nothing(clone: Clone) -> None:
     clone.edit("snow/corpus/measure.py", "from __future__ import annotations\n", "from __future__ import annotations\n\n# a remark\n")
     clone.edit("snow/pretrain/stage.py", '"""', '"""Reworded. ')
-    clone.set_param("synthesis.concurrency", 3)
+    clone.set_param("synthetic.inspired.concurrency", 3)
     clone.set_param("evaluation.completion.batch_size", 3)
     clone.snakemake("--cores", "1", "all")
     assert clone.executed() == set()
@@ -56,7 +56,7 @@ def test_s8_a_comment_a_docstring_or_another_number_of_workers_computes_nothing(
 def test_s9_s10_a_refactoring_with_equal_bytes_runs_its_stage_alone(clone: Clone) -> None:
     clone.edit("snow/corpus/unique.py", *REFACTORING)
     assert clone.outdated() == {"unique"}
-    assert "  code snow.corpus.unique.run changed\n" in clone.snow("why", "unique", check=False).stdout
+    assert "  code snow.corpus.unique.run changed\n" in clone.snow("why", "corpus-unique", check=False).stdout
     clone.snakemake("all")
     executed = clone.executed()
     assert {job.split()[0] for job in executed} == {"unique", "report"}  # the report prints every job's key
@@ -78,7 +78,7 @@ def test_s10_the_same_through_dvc(clone: Clone) -> None:
     [
         ("filters.min_alpha", 0.5, "filters.min_alpha is not a known key"),
         ("dedup.threshold", "high", "dedup.threshold"),
-        ("pretrain.phase1.tokens", -1, "pretrain.phase1.tokens"),
+        ("models.phase1.tokens", -1, "models.phase1.tokens"),
     ],
 )
 def test_s16_wrong_params_are_refused_before_anything_runs(clone: Clone, key: str, value: object, says: str) -> None:

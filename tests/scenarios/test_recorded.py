@@ -30,10 +30,10 @@ def test_an_overlay_is_not_recorded_as_params_yaml(clone: Clone) -> None:
     assert "bits phase1" in clone.executed()
     assert lock(clone) == before
     assert f"param {BITS}: 1024 -> 2048" in done.stderr
-    assert changed(clone) == {"eval@phase1", "eval@phase2", "eval@control", "eval@phase3", "report"}
+    assert changed(clone) == {"eval-phase1", "eval-phase2", "eval-control", "eval-phase3", "report"}
     assert clone.outdated() == {"bits", "report"}
 
-    clone.dvc("repro", "eval@phase1")
+    clone.dvc("repro", "eval-phase1")
     assert clone.executed() == set()
     path = "eval/phase1/bits.json"
     assert clone.contents()[path] == base[path]
@@ -53,12 +53,12 @@ def test_an_edit_while_a_run_is_going_on_concerns_the_next(clone: Clone) -> None
         time.sleep(0.05)
     clone.set_param(BITS, 512)
     assert run.wait(600) == 0
-    recorded = lock(clone)["eval@phase1"]["params"]["params.yaml"]["evaluation.bits"]
+    recorded = lock(clone)["eval-phase1"]["params"]["params.yaml"]["evaluation.bits"]
     assert recorded["max_tokens"] == 2048, "what was made with 1024 is not recorded beside 512"
     receipts = [json.loads(path.read_bytes()) for path in (clone.path / "receipts/bits").glob("*.json")]
     assert {told["spec"]["params"]["evaluation.bits"]["max_tokens"] for told in receipts} == {1024}
     clone.snakemake("all")
-    assert lock(clone)["eval@phase1"]["params"]["params.yaml"]["evaluation.bits"]["max_tokens"] == 512
+    assert lock(clone)["eval-phase1"]["params"]["params.yaml"]["evaluation.bits"]["max_tokens"] == 512
     assert clone.nothing_to_do()
 
 
@@ -104,7 +104,7 @@ def test_a_suite_is_added_in_params_alone_and_nothing_trains_again(clone: Clone)
     clone.snakemake("all")
     executed = {job.partition(" ")[0] for job in clone.executed()}
     assert {"suite", "decontaminate", "complete", "judge", "bits"} <= executed
-    assert executed.isdisjoint({"pretrain", "pack", "tokenizer", "split", "score", "select", "generate"})
+    assert executed.isdisjoint({"pretrain", "pack", "tokenizer", "holdout", "score", "select", "generate"})
     assert clone.nothing_to_do()
     before = clone.contents()
     clone.set_param("evaluation.suites", suites)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from snow import jobs, params
-from tests.cluster.conftest import running_cluster
-from tests.cluster.project import SITE
+from tests.slurm.conftest import running_cluster
+from tests.slurm.project import SITE
 
 from . import workspace
 from .workspace import Clone
@@ -29,7 +29,7 @@ def submitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 def test_every_stage_ran_as_a_slurm_job(submitted: Clone) -> None:
     submissions = [log.parent.name.split("+") for log in (submitted.path / "logs/slurm").rglob("*.log")]
     assert {rule for rules in submissions for rule in rules} == set(jobs.graph(params.load(submitted.path / "params.yaml")).instances)
-    assert ["clean", "measure", "sign"] in submissions
+    assert ["filter", "measure", "minhash"] in submissions
 
 
 def test_artifacts_are_those_of_one_machine_byte_for_byte(submitted: Clone, finished: Clone) -> None:

@@ -13,7 +13,7 @@ from .workspace import Clone
 
 pytestmark = pytest.mark.slow  # tests/model plays the same on a recipe of seconds
 
-OUTS = ("corpus", "suites", "tokenizer", "tokens", "models", "quality", "synthetic", "eval", "report", "receipts", ".snow/spec", "logs")
+OUTS = ("corpus", "suites", "tokenizers", "tokens", "models", "quality", "synthetic", "eval", "report", "receipts", ".snow/spec", "logs")
 
 
 def files(clone: Clone) -> list[str]:
@@ -33,7 +33,7 @@ def test_inputs_from_the_future_stop_no_job(clone: Clone) -> None:
     future = time.time() + 5 * 365 * 86400
     for file in files(clone):
         os.utime(file, (future, future))
-    clone.set_param("selection.tokens", 5000)
+    clone.set_param("selections.best.tokens", 5000)
     clone.snakemake("all")
     assert "select all" in clone.executed()
     assert clone.nothing_to_do()
@@ -52,7 +52,7 @@ def test_shards_come_and_go(clone: Clone) -> None:
     clone.dvc("checkout")
     planned = clone.planned()
     assert planned == clone.outdated("outdated", "missing", "waiting")
-    assert planned.isdisjoint({"collect", "measure", "clean", "decontaminate"})
+    assert planned.isdisjoint({"collect", "measure", "filter", "decontaminate"})
     clone.snakemake("corpus-decontaminated")
     assert clone.executed() == set()
 
@@ -67,7 +67,7 @@ def test_links_to_the_cache(clone: Clone, kind: str) -> None:
     assert clone.planned() == clone.outdated("outdated", "missing", "waiting")
     assert "collect" not in clone.planned()
     clone.snakemake("all")
-    assert {job.split()[0] for job in clone.executed()} <= {"clean", "report"}
+    assert {job.split()[0] for job in clone.executed()} <= {"filter", "report"}
     assert clone.nothing_to_do()
     clone.set_param("filters.max_line_length", 1000)
     clone.snakemake("all")
@@ -77,7 +77,7 @@ def test_links_to_the_cache(clone: Clone, kind: str) -> None:
 
 def test_what_is_gone_is_made_again_and_named(clone: Clone) -> None:
     before = clone.contents()
-    for name in ("corpus/signals/00001.parquet", "receipts/unique/00000.json", "logs/sign/00000.tsv"):
+    for name in ("corpus/signals/00001.parquet", "receipts/unique/00000.json", "logs/minhash/00000.tsv"):
         (clone.path / name).unlink()
     subprocess.run(["rm", "-rf", str(clone.path / ".snakemake")], check=True)
     assert clone.outdated() == {"measure", "unique", "report"}

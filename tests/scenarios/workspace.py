@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from snow import overlay as overlay_of
 from snow.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +123,7 @@ class Clone:
 
     def contents(self) -> dict[str, bytes]:
         """Every artifact file's bytes; receipts too."""
-        outs = ("corpus", "suites", "tokenizer", "tokens", "models", "quality", "synthetic", "eval", "report", "receipts")
+        outs = ("corpus", "suites", "tokenizers", "tokens", "models", "quality", "synthetic", "eval", "report", "receipts")
         files = [file for out in outs for file in (self.path / out).rglob("*") if file.is_file() and file.name != ".snakemake_timestamp"]
         return {file.relative_to(self.path).as_posix(): file.read_bytes() for file in files}
 
@@ -135,13 +136,6 @@ class Clone:
 def measured(name: str) -> bool:
     """Whether an artifact follows from generation, which is a measurement: every clone that asks the model anew has its own."""
     return any(part in name for part in ("synthetic", "generate", "refine", "phase3", "report"))
-
-
-def merged(base: Any, overlay: Any) -> Any:
-    """A params file under an overlay, as Snakemake merges `--configfile`."""
-    if not (isinstance(base, dict) and isinstance(overlay, dict)):
-        return overlay
-    return {key: merged(base.get(key), overlay[key]) if key in overlay else base[key] for key in {**base, **overlay}}
 
 
 def create(path: Path, tiny: bool = True) -> Clone:
@@ -160,10 +154,11 @@ def create(path: Path, tiny: bool = True) -> Clone:
         ignored.write("/.envs\n")
     if tiny:
         overlay = yaml.safe_load((Path(__file__).parent / "tiny.yaml").read_text())
-        params = merged(yaml.safe_load((ROOT / "params.yaml").read_text()), overlay)
+        params = overlay_of.merged(yaml.safe_load((ROOT / "params.yaml").read_text()), overlay)
         (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
         write_tables(path, TABLES)
     clone = Clone(path)
+    clone.run("python", "-c", "from snow.caching import pipeline; pipeline.write(pipeline.text())")
     clone.git("init", "-q", "-b", "main")
     clone.git("add", "-A")
     clone.git("commit", "-q", "-m", "start")

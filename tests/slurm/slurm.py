@@ -2,7 +2,7 @@
 
 Nothing of /etc is used, ports are free ones, and everything ends with the process that started it, even if that is killed.
 Debian's packages slurmctld, slurmd, slurm-client and munge are enough. To look around in one:
-`python -m tests.cluster.slurm FOLDER`.
+`python -m tests.slurm.slurm FOLDER`.
 """
 
 from __future__ import annotations

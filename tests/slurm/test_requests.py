@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from snow.slurm import site
 from snow.errors import SnowError
+from snow.slurm import site
 from tests.scenarios import workspace
 
 from .project import ROOT, SNAKEFILE, Project
@@ -82,7 +82,7 @@ def test_a_group_side_by_side_stays_on_one_node(project: Project) -> None:
 def test_jobs_of_a_shard_go_into_the_queue_as_one(project: Project) -> None:
     chain = "".join(
         f'rule {rule}:\n    input: {given!r}\n    output: "{rule}/{{n}}"\n    shell: "touch {{output}}"\n'
-        for rule, given in (("measure", []), ("clean", "measure/{n}"), ("sign", "clean/{n}"))
+        for rule, given in (("measure", []), ("filter", "measure/{n}"), ("minhash", "clean/{n}"))
     )
     project.write(f"{SNAKEFILE}\n{chain}").run("sign/0", "sign/1")
     submitted = [path.parent.name for path in (project.path / "logs/slurm").rglob("*.log")]
