@@ -5,13 +5,13 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from snow import arms
 from snow.report import quality
 from snow.report.charts import Bar, bars, colour
 from snow.report.content import Column, Figure, Section, Table
 from snow.report.format import count, decimal, size
 from snow.report.receipts import pick
 from snow.report.run import Run, listed, schedule_words
+from snow.reserved import SCRATCH
 
 EVEN = 0.0005  # bits per byte; what rounds to no difference is called none
 WORDS = {"train_on": "what they train on", "begin_from": "what they begin from"}  # other params go by their names
@@ -104,7 +104,7 @@ def compared(run: Run) -> list[Section]:
 
 
 def _compared(run: Run, pair: tuple[str, str], anchor: str) -> Section:
-    before = [] if "begin_from" in run.differing(*pair) or run.models[pair[0]].begin_from == arms.SCRATCH else [run.origin(pair[0])]
+    before = [] if "begin_from" in run.differing(*pair) or run.models[pair[0]].begin_from == SCRATCH else [run.origin(pair[0])]
     columns = (
         Column("text", "text", "text"),
         Column("bytes", "bytes scored", "bytes"),
@@ -154,7 +154,7 @@ def _shown(run: Run, model: str, key: str) -> str:
     value = run.settings(model)[key]
     if key == "train_on":
         return run.documents(model)
-    return schedule_words(value) if isinstance(value, arms.Schedule) else str(value)
+    return schedule_words(value) if key == "schedule" else str(value)
 
 
 def spread(run: Run, model: str) -> list[str]:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from snow import arms
 from snow.report.content import Table
 from snow.report.format import cell, count, general, short
 from snow.report.markdown import escaped, markdown_table
@@ -117,7 +116,7 @@ def model_card(title: str, run: Run, tables: Mapping[str, Table], result: str, w
     """All checkpoints of the run, as a Markdown file with the metadata of a Hugging Face model; `result` and `worth` are the report's."""
     last = run.last
     model = run.params["architecture"]
-    vocabulary = pick(run.receipts.one("tokenizer", arms.tokenizer_of(run.declared, last)), "vocab_size")
+    vocabulary = pick(run.receipts.one("tokenizer", run.tokenizer(last)), "vocab_size")
     languages = ", ".join(sorted(run.receipts.one("holdout")["bytes"]))
     return _join(
         [

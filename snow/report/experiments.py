@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from snow import arms
 from snow.report import bits, paper
 from snow.report.content import Column, Section, Table
 from snow.report.format import INAPPLICABLE
 from snow.report.receipts import pick
 from snow.report.run import Run, listed
+
+if TYPE_CHECKING:
+    from snow import arms
 
 RATE = (("value", "pass@1"), ("low", "from"), ("high", "to"))  # keys and labels of a rate and its 95% interval
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from snow import arms
 from snow.errors import SnowError
 from snow.report.charts import Bar, bars
 from snow.report.content import Column, Figure, Section, Table
 from snow.report.format import INAPPLICABLE, cell, count, percent, short, size
 from snow.report.receipts import Facts, Receipts, pick
 from snow.report.run import Run
+from snow.reserved import CORPUS, heldout_of
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,9 @@ def _token_sets(run: Run) -> Table:
         Column("bytes", "bytes", "bytes"),
         Column("tokens", "tokens"),
     )
-    held = dict.fromkeys(arms.tokenizer_of(run.declared, model) for model in run.models)
+    held = dict.fromkeys(map(run.tokenizer, run.models))
     holds = {name: f"{_documents(run, one.documents)}, packed as {one.grouping}" for name, one in run.declared.token_sets.items()}
-    holds |= {arms.heldout_of(tokenizer): "the held-out repositories" for tokenizer in held}
+    holds |= {heldout_of(tokenizer): "the held-out repositories" for tokenizer in held}
     rows = tuple((name, told, *(run.packed(name)[column.key] for column in columns[2:])) for name, told in holds.items())
     notes = ("Tokens include each document's end and, where its grouping has repo_context, its repository and file name.",)
     return Table("token_sets", "Token sets", columns, rows, notes)
@@ -145,7 +145,7 @@ def _token_sets(run: Run) -> Table:
 
 def _documents(run: Run, name: str) -> str:
     """What documents a token set names, in words."""
-    if name == arms.CORPUS:
+    if name == CORPUS:
         return "the corpus without what is held out"
     chosen = run.declared.selections.get(name)
     if chosen is None:

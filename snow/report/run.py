@@ -9,13 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snow import arms
 from snow.errors import SnowError
 from snow.report.format import general, percent
 from snow.report.receipts import Facts, Receipts, load
 from snow.report.scores import Scores, read_scores
+from snow.reserved import CORPUS, SCRATCH
 
 if TYPE_CHECKING:
+    from snow import arms
     from snow.job import Job
     from snow.report.stage import Params
 
@@ -59,18 +60,22 @@ class Run:
     def corpus_set(self) -> str | None:
         """A token set of the whole corpus: what the path begins with, if it is one, else the first declared."""
         sets = [*self.models[self.path[0]].shares, *self.declared.token_sets]
-        return next((name for name in sets if self.declared.token_sets[name].documents == arms.CORPUS), None)
+        return next((name for name in sets if self.declared.token_sets[name].documents == CORPUS), None)
 
     @property
     def synthetic_sets(self) -> list[str]:
         """The synthetic sets that token sets hold, in the order of those."""
         documents = dict.fromkeys(one.documents for one in self.declared.token_sets.values())
-        return [name for name in documents if name != arms.CORPUS and name not in self.declared.selections]
+        return [name for name in documents if name != CORPUS and name not in self.declared.selections]
 
     @property
     def suites(self) -> list[str]:
         """The suites' names, sorted."""
         return list(self.receipts.instances("suite"))
+
+    def tokenizer(self, model: str) -> str:
+        """The one of everything it trains on."""
+        return self.declared.token_sets[next(iter(self.models[model].shares))].tokenizer
 
     def trained(self, model: str) -> Facts:
         """What training a model recorded."""
@@ -88,12 +93,12 @@ class Run:
     def start(self, model: str) -> int:
         """Tokens the weights had seen before this model's training: those of the models it goes back to."""
         before = self.models[model].begin_from
-        return 0 if before == arms.SCRATCH else self.start(before) + self.trained(before)["tokens"]
+        return 0 if before == SCRATCH else self.start(before) + self.trained(before)["tokens"]
 
     def origin(self, model: str) -> str:
         """The model it begins from."""
         before = self.models[model].begin_from
-        return "random weights" if before == arms.SCRATCH else before
+        return "random weights" if before == SCRATCH else before
 
     def documents(self, model: str) -> str:
         """The token sets it trains on, of a mixture with their shares."""
@@ -102,7 +107,7 @@ class Run:
 
     def meaning(self, model: str) -> str:
         """A model in half a sentence."""
-        goes_on = self.models[model].begin_from != arms.SCRATCH
+        goes_on = self.models[model].begin_from != SCRATCH
         return f"{'continued' if goes_on else 'trained'} from {self.origin(model)} on {self.documents(model)}"
 
     def settings(self, model: str) -> dict[str, Any]:

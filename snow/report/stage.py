@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from snow import arms
 from snow.report import bits, cards, experiments, funnel, passing, provenance, quality, synthetic, training
 from snow.report.content import Section, tables_of
 from snow.report.format import count, short
@@ -19,6 +18,7 @@ from snow.report.page import page
 from snow.report.run import Run, read_run
 
 if TYPE_CHECKING:
+    from snow import arms
     from snow.job import Job
 
 COLOPHON = "This page needs no network and runs no script. Its tables are beside it as tables.md and tables.json."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from snow import arms
 from snow.report.charts import Line, lines, thin
 from snow.report.content import Column, Figure, Section, Table
 from snow.report.format import cell, count, decimal, general, percent, short
@@ -12,7 +11,7 @@ from snow.report.run import Run, listed
 
 def section(run: Run) -> Section:
     """Every model's pretrain receipt is required."""
-    tokenizer = run.receipts.one("tokenizer", arms.tokenizer_of(run.declared, run.last))
+    tokenizer = run.receipts.one("tokenizer", run.tokenizer(run.last))
     words = (
         f"Causal language models of {short(run.trained(run.last)['parameters'])} parameters with a vocabulary of "
         f"{cell(pick(tokenizer, 'vocab_size'), 'count')}. {listed([f'{name} is {run.meaning(name)}' for name in run.path])}. Each has an "
