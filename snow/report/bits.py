@@ -1,170 +1,181 @@
-"""Bits per byte: the table of all models, and what selection was worth, phase 2 against its control."""
+"""Bits per byte: the table of all models, and one model against another."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from snow.errors import SnowError
-from snow.report.charts import Bar, bars
+from snow.report import quality
+from snow.report.charts import Bar, bars, colour
 from snow.report.content import Column, Figure, Section, Table
 from snow.report.format import count, decimal, size
-from snow.report.receipts import Receipts, pick
-from snow.report.training import MODELS
+from snow.report.receipts import pick
+from snow.report.run import Run, listed, schedule_words
+from snow.reserved import SCRATCH
 
-Bits = Mapping[str, Mapping[str, Any]]  # by model, as `bits` writes them
 EVEN = 0.0005  # bits per byte; what rounds to no difference is called none
+WORDS = {"train_on": "what they train on", "begin_from": "what they begin from"}  # other params go by their names
 
 
-def read_bits(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """`eval/MODEL/bits.json` by model; SnowError names a broken file, or a model of the recipe that has none."""
-    found: dict[str, dict[str, Any]] = {}
-    for path in paths:
-        try:
-            values = json.loads(path.read_text())
-            _ = values["heldout"]["total"]["bits_per_byte"], values["suites"]
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise SnowError(f"{path} is not a bits-per-byte file ({error!r}); delete it and run again") from None
-        found[path.parent.name] = values
-    missing = [model for model in MODELS if model not in found]
-    if missing:
-        raise SnowError(f"the report needs eval/{missing[0]}/bits.json among its --input bits; build it with `snakemake all`")
-    return found
-
-
-def texts_of(bits: Bits) -> list[tuple[str, tuple[str, ...]]]:
+def texts_of(run: Run, languages: bool = True) -> list[tuple[str, tuple[str, ...]]]:
     """(name, where in a bits file) of everything measured: held-out in all, the suites' solutions, held-out by language."""
-    first = bits["phase1"]
-    languages = first["heldout"].get("languages", {})
-    order = sorted(languages, key=lambda name: (-languages[name]["bytes"], name))
+    last = run.bits[run.last]
+    by_language = last["heldout"].get("languages", {}) if languages else {}
+    order = sorted(by_language, key=lambda name: (-by_language[name]["bytes"], name))
     return [
         ("held-out repositories", ("heldout", "total")),
-        *((f"{suite} solutions", ("suites", suite)) for suite in first["suites"]),
+        *((f"{suite} solutions", ("suites", suite)) for suite in last["suites"]),
         *((f"held out, {name}", ("heldout", "languages", name)) for name in order),
     ]
 
 
-def section(bits: Bits) -> Section:
+def value_of(run: Run, model: str, path: tuple[str, ...]) -> float | None:
+    """A model's bits per byte on one text."""
+    return pick(run.bits[model], *path, "bits_per_byte")
+
+
+def section(run: Run) -> Section:
     """Every model's bits are required."""
     words = (
         "How many bits a model needs to write down a byte of text, given what precedes it; lower is better. Bytes are the same for "
         "every tokenizer, and the number moves long before the first task is solved. Held-out repositories resemble the corpus; the "
-        "suites' reference solutions, each given its prompt, are what the annotator was validated on."
+        "suites' reference solutions, each given its prompt, are what annotators are validated on."
     )
     chart = Figure(
         "Bits per byte of each model",
-        tuple(_chart(bits, name, path) for name, path in texts_of(bits) if path[1:2] != ("languages",)),
+        tuple(_chart(run, name, path) for name, path in texts_of(run, languages=False)),
         "Lower is better. Bars start at 0.",
     )
-    return Section("bits", "Bits per byte", [words, chart, _table(bits)])
+    return Section("bits", "Bits per byte", [words, chart, _table(run)])
 
 
-def _chart(bits: Bits, name: str, path: tuple[str, ...]) -> Any:
-    values = [(title, pick(bits[model], *path, "bits_per_byte"), index) for index, (model, title) in enumerate(MODELS.items())]
-    return bars([Bar(title, value, decimal(value), colour) for title, value, colour in values if value is not None], name=name, width=280)
+def _chart(run: Run, name: str, path: tuple[str, ...]) -> Any:
+    values = [(model, value_of(run, model, path), colour(place)) for place, model in enumerate(run.models)]
+    return bars([Bar(model, value, decimal(value), shade) for model, value, shade in values if value is not None], name=name, width=280)
 
 
-def _table(bits: Bits) -> Table:
+def _table(run: Run) -> Table:
     columns = (
         Column("text", "text", "text"),
         Column("bytes", "bytes scored", "bytes"),
         Column("byte_unigram_entropy", "byte-unigram entropy", "decimal"),
-        *(Column(model, title, "decimal") for model, title in MODELS.items()),
+        *(Column(f"bits:{model}", model, "decimal") for model in run.models),
     )
+    last = run.bits[run.last]
     rows = []
-    for name, path in texts_of(bits):
-        facts = pick(bits["phase1"], *path)
-        values = (pick(bits[model], *path, "bits_per_byte") for model in MODELS)
-        rows.append((name, facts["bytes"], facts.get("byte_unigram_entropy"), *values))
+    for name, path in texts_of(run):
+        facts = pick(last, *path)
+        rows.append((name, facts["bytes"], facts.get("byte_unigram_entropy"), *(value_of(run, model, path) for model in run.models)))
     notes = (
         "The byte-unigram entropy is what a code would need that knows only how often each byte occurs in the very text scored; a "
-        f"model above it has learned nothing of use there. Scored with up to {count(bits['phase1'].get('sequence_length', 0))} tokens "
-        "of context.",
+        f"model above it has learned nothing of use there. Scored with up to {count(last.get('sequence_length', 0))} tokens of context.",
     )
-    return Table("bits", "Bits per byte, lower is better", columns, tuple(rows), notes)
+    others = [name for name, facts in run.bits.items() if facts["heldout"]["total"]["bytes"] != last["heldout"]["total"]["bytes"]]
+    told = (f"With another tokenizer {listed(others)} scored another part of the held-out text.",) if others else ()
+    return Table("bits", "Bits per byte, lower is better", columns, tuple(rows), (*notes, *told))
 
 
-def difference(name: str, selected: float, control: float) -> str:
-    """What selection did to one number, in words that follow its sign."""
-    change = selected - control
+def difference(name: str, models: tuple[str, str], values: tuple[float, float]) -> str:
+    """What the first of two models has over the second on one text, in words that follow the sign."""
+    change = values[0] - values[1]
+    first, second = map(decimal, values)
     if abs(change) < EVEN:
-        return (
-            f"On {name} selection made no difference: {decimal(selected)} bits per byte with it and {decimal(control)} with random "
-            "documents."
-        )
-    verb, judgement = ("lowered", "better") if change < 0 else ("raised", "worse")
+        return f"On {name} there is no difference: {first} bits per byte with {models[0]} and {second} with {models[1]}."
+    more, judgement = ("less", "better") if change < 0 else ("more", "worse")
     return (
-        f"On {name} selection {verb} bits per byte by {decimal(abs(change))}, which is {judgement}: {decimal(selected)} with it against "
-        f"{decimal(control)} with random documents."
+        f"On {name} {models[0]} needs {decimal(abs(change))} bits per byte {more} than {models[1]}, which is {judgement}: {first} against "
+        f"{second}."
     )
 
 
-def worth(bits: Bits) -> str:
-    """What selection was worth on held-out text and on every suite's solutions, as measured."""
+def worth(run: Run, pair: tuple[str, str]) -> str:
+    """One model against another on held-out text and on every suite's solutions, as measured."""
     sentences = []
-    for name, path in texts_of(bits):
-        if path[1:2] == ("languages",):
-            continue
-        pair = [pick(bits[model], *path, "bits_per_byte") for model in ("phase2", "control")]
-        if None not in pair:
-            sentences.append(difference(name, *pair))
+    for name, path in texts_of(run, languages=False):
+        first, second = (value_of(run, model, path) for model in pair)
+        if first is not None and second is not None:
+            sentences.append(difference(name, pair, (first, second)))
     return " ".join(sentences)
 
 
-def worth_section(bits: Bits, receipts: Receipts, scores: str) -> Section:
-    """Phase 2 against its control; `scores` says how differently the annotator sees what the two trained on."""
+def compared(run: Run) -> list[Section]:
+    """A section for every pair that is compared."""
+    return [_compared(run, pair, f"compare-{place}") for place, pair in enumerate(run.declared.report.compare, start=1)]
+
+
+def _compared(run: Run, pair: tuple[str, str], anchor: str) -> Section:
+    before = [] if "begin_from" in run.differing(*pair) or run.models[pair[0]].begin_from == SCRATCH else [run.origin(pair[0])]
     columns = (
         Column("text", "text", "text"),
         Column("bytes", "bytes scored", "bytes"),
-        Column("phase1", "Phase 1", "decimal"),
-        Column("phase2", "Phase 2, selected", "decimal"),
-        Column("control", "Control, random", "decimal"),
-        Column("difference", "selected − random", "signed"),
+        *(Column(f"bits:{model}", model, "decimal") for model in (*before, *pair)),
+        Column("difference", f"{pair[0]} − {pair[1]}", "signed"),
     )
     rows = []
-    for name, path in texts_of(bits):
-        before, selected, control = (pick(bits[model], *path, "bits_per_byte") for model in ("phase1", "phase2", "control"))
-        change = None if selected is None or control is None else selected - control
-        rows.append((name, pick(bits["phase1"], *path, "bytes"), before, selected, control, change))
-    notes = ("A negative difference is in favour of selection.",)
-    table = Table("worth", "Phase 2 against its control, bits per byte", columns, tuple(rows), notes, strong=frozenset({0}))
-    total = bits["phase1"]["heldout"]["total"]["bytes"]
-    words = (
-        f"{_setting(receipts)} ({scores}). The held-out text, {size(total)}, is drawn like the corpus: it says what selection costs or "
-        "gains on ordinary code. The benchmarks' solutions are what selection aims at."
-    )
-    caution = "This is one run of each with one seed; how much such differences vary from seed to seed was not measured."
-    return Section("worth", "What selection was worth", [words, worth(bits), caution, table])
+    for name, path in texts_of(run):
+        values = [value_of(run, model, path) for model in (*before, *pair)]
+        first, second = values[-2:]
+        change = None if first is None or second is None else first - second
+        rows.append((name, pick(run.bits[pair[0]], *path, "bytes"), *values, change))
+    notes = (f"A negative difference is in favour of {pair[0]}.", *(told for model in pair for told in spread(run, model)))
+    title = f"{pair[0]} against {pair[1]}"
+    table = Table(f"compare:{pair[0]}:{pair[1]}", f"{title}, bits per byte", columns, tuple(rows), notes, strong=frozenset({0}))
+    scores = quality.means(run, pair)
+    aim = " It says what selection costs or gains on ordinary code; the benchmarks' solutions are what selection aims at." if scores else ""
+    total = size(run.bits[pair[0]]["heldout"]["total"]["bytes"])
+    words = f"{_setting(run, *pair)}{scores}. The held-out text, {total}, is drawn like the corpus.{aim}"
+    return Section(anchor, title, [words, worth(run, pair), _caution(run, pair), table])
 
 
-def _setting(receipts: Receipts) -> str:
-    """What phase 2 and its control have in common, as far as it is so."""
-    params = receipts.params()
-    tokens = [receipts.one("pretrain", model)["tokens"] for model in ("phase2", "control")]
-    if params["pretrain"]["phase2"] != params["pretrain"]["control"]:
-        return (
-            "Phase 2 and its control were trained with different params, so what follows is not the work of selection alone; their "
-            "documents differ too"
-        )
-    if tokens[0] != tokens[1]:
-        return (
-            f"Phase 2 and its control start from the same weights on the same schedule, but see {count(tokens[0])} and "
-            f"{count(tokens[1])} tokens; their documents differ"
-        )
-    return (
-        "Phase 2 and its control start from the same weights and see as many tokens, in the same languages, on the same schedule; only "
-        "the documents differ"
-    )
+def _caution(run: Run, pair: tuple[str, str]) -> str:
+    single = [model for model in pair if not run.replicas(model)]
+    if single:
+        return f"There is one run of {listed(single)} with one seed; how much such differences vary from seed to seed was not measured."
+    return "Each was trained with several seeds; how far they lie apart stands below the table."
 
 
-def summary(bits: Bits) -> str:
-    """Bits per byte over the phases, held out and on the solutions, in one sentence."""
+def _setting(run: Run, first: str, second: str) -> str:
+    """What two models have in common and what not."""
+    differing = run.differing(first, second)
+    seen, others_seen = (run.trained(model)["tokens"] for model in (first, second))
+    tokens = "see as many tokens" if seen == others_seen else f"see {count(seen)} and {count(others_seen)} tokens"
+    if differing == ["train_on"]:
+        alike = f"{first} and {second} begin from the same weights on the same schedule"
+        if seen != others_seen:
+            return f"{alike}, but {tokens}; what they train on differs, {run.documents(first)} against {run.documents(second)}"
+        languages = ", in the same languages" if quality.common(run, (first, second)) else ""
+        return f"{alike} and {tokens}{languages}; only what they train on differs, {run.documents(first)} against {run.documents(second)}"
+    told = [f"{WORDS.get(key, key)} ({_shown(run, first, key)} against {_shown(run, second, key)})" for key in differing]
+    alone = ", so what follows is not the work of one of these alone" if len(told) > 1 else ""
+    return f"{first} and {second} {tokens} and differ in {listed(told) or 'no param'}{alone}"
+
+
+def _shown(run: Run, model: str, key: str) -> str:
+    value = run.settings(model)[key]
+    if key == "train_on":
+        return run.documents(model)
+    return schedule_words(value) if key == "schedule" else str(value)
+
+
+def spread(run: Run, model: str) -> list[str]:
+    """How far a model and its replicas lie apart, in a sentence; none for a model without."""
+    replicas = [model, *run.replicas(model)]
     parts = []
-    for name, path in texts_of(bits):
-        if path[1:2] != ("languages",):
-            values = [pick(bits[model], *path, "bits_per_byte") for model in ("phase1", "phase2", "phase3")]
-            if None not in values:
-                parts.append(f"{' → '.join(decimal(value) for value in values)} on {name}")
-    return f"Bits per byte over the three phases: {'; '.join(parts)}."
+    for name, path in texts_of(run, languages=False):
+        values = [value for value in (value_of(run, one, path) for one in replicas) if value is not None]
+        if values:
+            parts.append(f"{decimal(fmean(values))} ({decimal(min(values))} to {decimal(max(values))}) on {name}")
+    sentence = f"{model} over {len(replicas)} seeds, mean and range of bits per byte: {'; '.join(parts)}."
+    return [sentence] if len(replicas) > 1 else []
+
+
+def summary(run: Run) -> str:
+    """Bits per byte along the path, held out and on the solutions, in one sentence."""
+    parts = []
+    for name, path in texts_of(run, languages=False):
+        values = [value_of(run, model, path) for model in run.path]
+        shown = [decimal(value) for value in values if value is not None]
+        if len(shown) == len(values):
+            parts.append(f"{' → '.join(shown)} on {name}")
+    over = f" over {' → '.join(run.path)}" if len(run.path) > 1 else ""
+    return f"Bits per byte{over}: {'; '.join(parts)}."

@@ -10,8 +10,11 @@ from snow.report.content import Table
 from snow.report.format import cell, count, general, short
 from snow.report.markdown import escaped, markdown_table
 from snow.report.markup import printable
-from snow.report.receipts import Receipts, pick
-from snow.report.training import MEANING, MODELS
+from snow.report.receipts import pick
+from snow.report.run import Run, schedule_words
+
+PREFERENCE = "- Selection prefers what resembles the annotator's positives. It is a preference, not a measure of correctness."
+ONE_SEED = "- One run of each model with one seed: how much results vary from seed to seed was not measured."
 
 
 def _front(**fields: Any) -> str:
@@ -24,13 +27,11 @@ def _join(parts: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def data_card(title: str, receipts: Receipts, tables: Mapping[str, Table]) -> str:
+def data_card(title: str, run: Run, tables: Mapping[str, Table]) -> str:
     """The corpus and the synthetic documents, as a Markdown file with the metadata of a Hugging Face data set."""
-    params = receipts.params()
-    languages = sorted(receipts.total("pack", "phase1/")["languages"])
-    licenses = sorted(params["licenses"]["allow"])
-    generator = params["synthesis"]["generator"]
-    heldout = receipts.one("split")
+    holdout = run.receipts.one("holdout")
+    languages, licenses = sorted(holdout["bytes"]), sorted(run.params["licenses"]["allow"])
+    written = ", and code files written by a language model from fragments of it" if run.synthetic_sets else ""
     return _join(
         [
             _front(pretty_name=title, license="other", task_categories=["text-generation"], tags=["code", "pretraining"]),
@@ -38,10 +39,11 @@ def data_card(title: str, receipts: Receipts, tables: Mapping[str, Table]) -> st
             "## What it is",
             escaped(
                 f"Source code in {len(languages)} languages ({', '.join(languages)}), collected from the sources below, filtered, "
-                "deduplicated and decontaminated after the Arctic-SnowCoder recipe (arXiv 2409.02326), and code files written by a "
-                "language model from fragments of it. One row is one file: id, repo, path, language, license, content, size."
+                f"deduplicated and decontaminated after the Arctic-SnowCoder recipe (arXiv 2409.02326){written}. One row is one file: "
+                "id, repo, path, language, license, content, size."
             ),
             markdown_table(tables["funnel"]),
+            markdown_table(tables["token_sets"]),
             "## Where it comes from",
             markdown_table(tables["sources"]),
             escaped(
@@ -50,20 +52,12 @@ def data_card(title: str, receipts: Receipts, tables: Mapping[str, Table]) -> st
                 "still apply to it."
             ),
             "## How it was made",
-            *_steps(params, tables),
-            "## Synthetic documents",
-            escaped(
-                f"Written by {_written_by(receipts)} at temperature {general(generator['temperature'])}, top-p "
-                f"{general(generator['top_p'])}, at most {count(generator['max_tokens'])} tokens, from up to "
-                f"{count(params['synthesis']['seed_lines'])} consecutive lines of a selected document each. They were parsed where they "
-                "are Python, never executed, and may be wrong. Their licence column says synthetic; the terms of the generating model "
-                "apply."
-            ),
-            markdown_table(tables["synthesis"]),
+            *_steps(run.params, tables),
+            *_synthetic(run, tables),
             "## Held out",
             escaped(
-                f"{count(heldout['heldout_repositories'])} of {count(heldout['repositories'])} repositories are trained on in no phase "
-                "and measure the models. The annotator does not see them, nor does a tokenizer trained here."
+                f"{count(holdout['heldout_repositories'])} of {count(holdout['repositories'])} repositories are trained on by no model "
+                "and measure them all. No annotator sees them, nor does a tokenizer trained here."
             ),
             "## What to know before using it",
             "\n".join(
@@ -71,7 +65,7 @@ def data_card(title: str, receipts: Receipts, tables: Mapping[str, Table]) -> st
                     "- No step looks for personal data, credentials or malware; assume the documents hold what public code holds.",
                     "- Decontamination finds a benchmark's own text, not a paraphrase of it, and only of the suites listed above.",
                     "- Licences are read from what packages and repositories declare, not from every file.",
-                    "- Selection prefers what resembles the annotator's positives. It is a preference, not a measure of correctness.",
+                    *([PREFERENCE] if run.declared.selections else []),
                 ]
             ),
         ]
@@ -93,33 +87,52 @@ def _steps(params: Mapping[str, Any], tables: Mapping[str, Table]) -> list[str]:
     ]
 
 
-def _written_by(receipts: Receipts) -> str:
+def _synthetic(run: Run, tables: Mapping[str, Table]) -> list[str]:
+    parts = ["## Synthetic documents"] if run.synthetic_sets else []
+    for name in run.synthetic_sets:
+        settings = run.params["synthetic"][name]
+        generator = run.params["generators"][settings["generator"]]
+        parts += [
+            escaped(
+                f"{name}: written by {_written_by(run, name)} at temperature {general(generator['temperature'])}, top-p "
+                f"{general(generator['top_p'])}, at most {count(generator['max_tokens'])} tokens, from up to "
+                f"{count(settings['seed_lines'])} consecutive lines of a document of the selection {settings['seeds']} each. They were "
+                "parsed where they are Python, never executed, and may be wrong. Their licence column says synthetic; the terms of the "
+                "generating model apply."
+            ),
+            markdown_table(tables[f"synthesis:{name}"]),
+        ]
+    return parts
+
+
+def _written_by(run: Run, name: str) -> str:
     """The generator as its receipts name it, with its revision where that is known."""
-    pairs = {(str(facts.get("model")), facts.get("revision")) for facts in receipts.instances("generate").values()}
+    pairs = {(str(facts.get("model")), facts.get("revision")) for facts in run.receipts.instances("generate", f"{name}/").values()}
     named = sorted(f"{model} (revision {revision})" if revision else model for model, revision in pairs)
     return " and ".join(named)
 
 
-def model_card(title: str, receipts: Receipts, tables: Mapping[str, Table], result: str, worth: str) -> str:
+def model_card(title: str, run: Run, tables: Mapping[str, Table], result: str, worth: Sequence[str]) -> str:
     """All checkpoints of the run, as a Markdown file with the metadata of a Hugging Face model; `result` and `worth` are the report's."""
-    params = receipts.params()
-    model, first = params["model"], receipts.one("pretrain", "phase1")
-    vocabulary = pick(receipts.one("tokenizer"), "vocab_size")
-    languages = ", ".join(sorted(receipts.total("pack", "phase1/")["languages"]))
+    last = run.last
+    model = run.params["architecture"]
+    vocabulary = pick(run.receipts.one("tokenizer", run.tokenizer(last)), "vocab_size")
+    languages = ", ".join(sorted(run.receipts.one("holdout")["bytes"]))
     return _join(
         [
             _front(license="other", library_name="transformers", pipeline_tag="text-generation", tags=["code"]),
             f"# {escaped(title)}: model card",
             "## What it is",
             escaped(
-                f"Llama-architecture language models of code, {short(first['parameters'])} parameters, pretrained from scratch in three "
-                f"phases after the Arctic-SnowCoder recipe (arXiv 2409.02326) on code in {languages}. They continue text; they follow "
+                f"Llama-architecture language models of code, {short(run.trained(last)['parameters'])} parameters, pretrained from "
+                f"scratch after the Arctic-SnowCoder recipe (arXiv 2409.02326) on code in {languages}. They continue text; they follow "
                 "no instructions."
             ),
-            "\n".join(f"- `models/{name}`: {escaped(MODELS[name])}, {escaped(MEANING[name])}" for name in MODELS),
+            "\n".join(f"- `models/{name}`: {escaped(run.meaning(name))}" for name in run.models),
+            f"The published one is `models/{last}`:",
             "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-            'tokenizer = AutoTokenizer.from_pretrained("models/phase3")\n'
-            'model = AutoModelForCausalLM.from_pretrained("models/phase3")\n```',
+            f'tokenizer = AutoTokenizer.from_pretrained("models/{last}")\n'
+            f'model = AutoModelForCausalLM.from_pretrained("models/{last}")\n```',
             "## Architecture",
             escaped(
                 f"Hidden size {count(model['hidden_size'])}, feed-forward {count(model['intermediate_size'])}, "
@@ -129,20 +142,20 @@ def model_card(title: str, receipts: Receipts, tables: Mapping[str, Table], resu
             ),
             "## Training",
             markdown_table(tables["training"]),
-            _recipe(params),
+            _recipe(run),
             "## Evaluation",
             escaped(result),
             markdown_table(tables["pass"]),
             escaped(" ".join(tables["pass"].notes)),
             markdown_table(tables["bits"]),
             escaped(" ".join(tables["bits"].notes)),
-            escaped(worth),
+            *map(escaped, worth),
             "## What to know before using it",
             "\n".join(
                 [
                     "- Code it writes may be wrong, insecure, or a copy of training data; run it in a sandbox only.",
                     "- It was measured on Python benchmarks and on held-out files of its own corpus, and on nothing else.",
-                    "- One run per phase with one seed: how much results vary from seed to seed was not measured.",
+                    *([] if any(map(run.replicas, run.path)) else [ONE_SEED]),
                     "- The data card says what it was trained on, and under which licences.",
                 ]
             ),
@@ -150,19 +163,13 @@ def model_card(title: str, receipts: Receipts, tables: Mapping[str, Table], resu
     )
 
 
-def _recipe(params: Mapping[str, Any]) -> str:
-    lines = []
-    for name, title in MODELS.items():
-        phase = params["pretrain"][name]
-        schedule = phase["schedule"]
-        warmup = f"{count(schedule['warmup_steps'])} steps of warmup to {general(schedule['max_lr'])}, then {schedule['kind']}"
-        lower = "" if schedule["kind"] == "constant" else f" to {general(schedule['min_lr'])}"
-        lines.append(
-            escaped(
-                f"{title}: AdamW (betas {general(phase['beta1'])} and {general(phase['beta2'])}, weight decay "
-                f"{general(phase['weight_decay'])}, gradients clipped at {general(phase['gradient_clip'])}), "
-                f"{count(phase['batch_size'])} sequences of {count(phase['sequence_length'])} tokens a step, {warmup}{lower}, "
-                f"{phase['engine']['precision']}."
-            )
+def _recipe(run: Run) -> str:
+    return "\n".join(
+        "- "
+        + escaped(
+            f"{name}: AdamW (betas {general(model.beta1)} and {general(model.beta2)}, weight decay {general(model.weight_decay)}, "
+            f"gradients clipped at {general(model.gradient_clip)}), {count(model.batch_size)} sequences of {count(model.sequence_length)} "
+            f"tokens a step, {schedule_words(model.schedule)}, {model.engine.precision}."
         )
-    return "\n".join(f"- {line}" for line in lines)
+        for name, model in run.models.items()
+    )

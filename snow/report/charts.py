@@ -17,16 +17,26 @@ from snow.report.markup import element, number
 WIDTH = 760
 CHARACTER = 7.2  # a generous width of one, at 13 pixels
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 58, 44  # margins: tick labels, air, legend and axis label, ticks and axis label
+COLOURS, DASHES = 5, (None, "5 4", "2 3", "9 3 2 3")
+
+
+def colour(place: int) -> int:
+    """The colour class of what stands at a place among its like."""
+    return place % COLOURS
+
+
+def dashes(place: int) -> str | None:
+    """Other ones each time the colours begin anew."""
+    return DASHES[place // COLOURS % len(DASHES)]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: points in data units, drawn in colour class `c{colour}`; `label` stands in the legend."""
+    """One curve: points in data units; its `place` among the others decides its colour and dashes; `label` stands in the legend."""
 
     label: str
     points: Sequence[tuple[float, float]]
-    colour: int
-    dashed: bool = False
+    place: int
     dots: bool = False
 
 
@@ -69,7 +79,7 @@ def lines(
     x_text: Callable[[float], str],
     y_text: Callable[[float], str],
     zero: bool = False,
-    height: int = 300,
+    height: float = 300,
 ) -> Element:
     """Curves over one pair of axes. `zero` starts the vertical axis at zero; otherwise it starts near the lowest value."""
     drawn = [curve for curve in curves if curve.points]
@@ -78,10 +88,12 @@ def lines(
     x_low, x_high = min(xs), max(max(xs), min(xs) + 1e-9)  # from zero
     y_ticks = ticks(0.0 if zero else min(ys), max(ys))
     y_low, y_high = y_ticks[0], max(max(ys), y_ticks[1])
+    legend, top = _legend(drawn)
+    height += top - TOP
     right, bottom = WIDTH - RIGHT, height - BOTTOM
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return LEFT + (x - x_low) / (x_high - x_low) * (right - LEFT), bottom - (y - y_low) / (y_high - y_low) * (bottom - TOP)
+        return LEFT + (x - x_low) / (x_high - x_low) * (right - LEFT), bottom - (y - y_low) / (y_high - y_low) * (bottom - top)
 
     parts: list[Element] = []
     for value in (tick for tick in y_ticks if tick <= y_high):
@@ -94,16 +106,25 @@ def lines(
         parts.append(element("text", x_text(value), class_="tick", x=x, y=bottom + 18, text_anchor="middle"))
     parts.append(element("line", class_="axis", x1=LEFT, x2=right, y1=bottom, y2=bottom))
     parts.append(element("text", x_label, class_="label", x=(LEFT + right) / 2, y=height - 6, text_anchor="middle"))
-    parts.append(element("text", y_label, class_="label", x=0, y=TOP - 14))
+    parts.append(element("text", y_label, class_="label", x=0, y=top - 14))
     for curve in drawn:
         parts.extend(_curve(curve, [at(x, y) for x, y in curve.points], x_text, y_text))
-    x = 0.0
+    return _figure(name, height, [*parts, *legend])
+
+
+def _legend(drawn: Sequence[Line]) -> tuple[list[Element], float]:
+    """Above the chart, over as many lines as it takes; and where the chart begins."""
+    parts: list[Element] = []
+    x, y = 0.0, 12
     for curve in drawn:
-        dash = "5 4" if curve.dashed else None
-        parts.append(element("line", class_=f"line c{curve.colour}", x1=x, x2=x + 22, y1=12, y2=12, stroke_dasharray=dash))
-        parts.append(element("text", curve.label, class_="value", x=x + 28, y=16))
-        x += 28 + CHARACTER * len(curve.label) + 22
-    return _figure(name, height, parts)
+        wide = 28 + CHARACTER * len(curve.label)
+        if x and x + wide > WIDTH:
+            x, y = 0.0, y + 20
+        shade, dash = f"line c{colour(curve.place)}", dashes(curve.place)
+        parts.append(element("line", class_=shade, x1=x, x2=x + 22, y1=y, y2=y, stroke_dasharray=dash))
+        parts.append(element("text", curve.label, class_="value", x=x + 28, y=y + 4))
+        x += wide + 22
+    return parts, TOP + y - 12
 
 
 def _curve(
@@ -112,11 +133,11 @@ def _curve(
     path = " ".join(f"{'M' if index == 0 else 'L'}{number(x)} {number(y)}" for index, (x, y) in enumerate(places))
     x, y = curve.points[-1]
     title = element("title", f"{curve.label}: {y_text(y)} at {x_text(x)}")
-    parts = [element("path", title, class_=f"line c{curve.colour}", d=path, stroke_dasharray="5 4" if curve.dashed else None)]
+    parts = [element("path", title, class_=f"line c{colour(curve.place)}", d=path, stroke_dasharray=dashes(curve.place))]
     if curve.dots or len(places) == 1:
         for (cx, cy), (x, y) in zip(places, curve.points, strict=True):
             title = element("title", f"{curve.label}: {y_text(y)} at {x_text(x)}")
-            parts.append(element("circle", title, class_=f"dot f{curve.colour}", cx=cx, cy=cy, r=3))
+            parts.append(element("circle", title, class_=f"dot f{colour(curve.place)}", cx=cx, cy=cy, r=3))
     return parts
 
 

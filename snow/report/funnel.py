@@ -11,6 +11,8 @@ from snow.report.charts import Bar, bars
 from snow.report.content import Column, Figure, Section, Table
 from snow.report.format import INAPPLICABLE, cell, count, percent, short, size
 from snow.report.receipts import Facts, Receipts, pick
+from snow.report.run import Run
+from snow.reserved import CORPUS, heldout_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Step:
     documents: int
     bytes: int
     dropped: Mapping[str, int]  # by reason
+    tokens: int | str = INAPPLICABLE
 
     @property
     def dropped_total(self) -> int:
@@ -49,31 +52,23 @@ REASONS = {  # what the receipts' names mean; those of the filters are left as t
 }
 
 
-def steps(receipts: Receipts) -> list[Step]:
-    """The corpus from the sources to phase 1, in order. SnowError when a step did not read what the one before it wrote."""
-    raw, clean, unique = (receipts.total(stage) for stage in ("collect", "clean", "unique"))
-    decontaminated = receipts.total("decontaminate")
-    found = [
-        Step("collected", "collected", pick(raw, "files_seen"), raw["documents"], raw["bytes"], _reasons(raw)),
-        Step("clean", "after the filters", raw["documents"], clean["documents"], clean["bytes"], _reasons(clean)),
-        Step("unique", "after deduplication", clean["documents"], unique["documents"], unique["bytes"], _reasons(unique)),
-        Step(
-            "decontaminated",
-            "after decontamination",
-            unique["documents"],
-            decontaminated["documents"],
-            decontaminated["bytes"],
-            _reasons(decontaminated),
-        ),
-    ]
-    for stage, before, facts in zip(("clean", "unique", "decontaminate"), found, (clean, unique, decontaminated), strict=False):
-        if facts.get("documents_in", before.documents) != before.documents:
+def steps(run: Run) -> list[Step]:
+    """The corpus from the sources to its tokens, in order. SnowError when a step did not read what the one before it wrote."""
+    receipts, raw = run.receipts, run.receipts.total("collect")
+    reached = [Step("collected", "collected", pick(raw, "files_seen"), raw["documents"], raw["bytes"], _reasons(raw))]
+    for stage, title in (("filter", "after the filters"), ("unique", "after deduplication"), ("decontaminate", "after decontamination")):
+        facts, before = receipts.total(stage), reached[-1].documents
+        if facts.get("documents_in", before) != before:
             raise SnowError(
-                f"receipts/{stage} read {facts['documents_in']} documents where the step before wrote {before.documents}: they are of two "
+                f"receipts/{stage} read {facts['documents_in']} documents where the step before wrote {before}: they are of two "
                 "runs; run `snakemake all`"
             )
-    packed = receipts.total("pack", "phase1/")
-    return [*found, Step("phase1", "phase 1", found[-1].documents, packed["documents"], packed["bytes"], _reasons(packed))]
+        reached.append(Step(stage, title, before, facts["documents"], facts["bytes"], _reasons(facts)))
+    if run.corpus_set:
+        packed = run.packed(run.corpus_set)
+        title = f"token set {run.corpus_set}"
+        reached.append(Step("pack", title, reached[-1].documents, packed["documents"], packed["bytes"], _reasons(packed), packed["tokens"]))
+    return reached
 
 
 def _reasons(facts: Mapping[str, Any]) -> dict[str, int]:
@@ -83,42 +78,39 @@ def _reasons(facts: Mapping[str, Any]) -> dict[str, int]:
     return {REASONS.get(reason, reason): number for reason, number in dropped.items() if number}
 
 
-def section(receipts: Receipts) -> Section:
-    """Receipts of collect, clean, unique, decontaminate, split, pack and suite are required."""
-    found = steps(receipts)
-    first = found[0]
-    split = receipts.one("split")
-    kept = f" ({percent(found[3].bytes / first.bytes)} of the bytes)" if first.bytes else ""
+def section(run: Run) -> Section:
+    """Receipts of collect, filter, unique, duplicates, decontaminate, holdout, pack and suite are required."""
+    receipts, reached = run.receipts, steps(run)
+    first, clean, last = reached[0], reached[3], reached[-1]
+    holdout = receipts.one("holdout")
+    kept = f" ({percent(clean.bytes / first.bytes)} of the bytes)" if first.bytes else ""
+    rest = f"; the rest, {short(run.packed(run.corpus_set)['tokens'])} tokens, is the token set {run.corpus_set}" if run.corpus_set else ""
     words = (
-        f"{count(first.documents)} documents were collected, {size(first.bytes)} in all; {count(found[3].documents)} of them{kept} "
-        f"passed the filters, deduplication and decontamination. {count(split['heldout_repositories'])} of "
-        f"{count(split['repositories'])} repositories are held out and never trained on; the rest, "
-        f"{short(receipts.total('pack', 'phase1/')['tokens'])} tokens, is what phase 1 reads and phase 2 is selected from."
+        f"{count(first.documents)} documents were collected, {size(first.bytes)} in all; {count(clean.documents)} of them{kept} "
+        f"passed the filters, deduplication and decontamination. {count(holdout['heldout_repositories'])} of "
+        f"{count(holdout['repositories'])} repositories are held out and never trained on{rest}."
     )
-    figure = Figure(
-        "Documents at each step",
-        (
-            bars(
-                [Bar(step.title, step.documents, f"{count(step.documents)} documents, {size(step.bytes)}") for step in found],
-                name="Documents at each step",
-            ),
-        ),
-        "What phase 1 lacks against the step before is held out.",
-    )
+    title = "Documents at each step"
+    rows = [Bar(step.title, step.documents, f"{count(step.documents)} documents, {size(step.bytes)}") for step in reached]
+    caption = f"What the {last.title} lacks against the step before is held out." if run.corpus_set else "What each step left for the next."
+    figure = Figure(title, (bars(rows, name=title),), caption)
     blocks = [
         words,
         figure,
-        _funnel(receipts, found),
-        _dropped(found, receipts.one("cluster")),
+        _funnel(reached),
+        _token_sets(run),
+        _dropped(reached, receipts.one("duplicates")),
         _filtered(receipts),
-        _languages(receipts),
+        _languages(run),
         _sources(receipts),
         _licenses(receipts),
+        _suites(receipts),
+        *_commits(receipts),
     ]
-    return Section("corpus", "The corpus", [*blocks, _suites(receipts), *_commits(receipts)])
+    return Section("corpus", "The corpus", blocks)
 
 
-def _funnel(receipts: Receipts, found: list[Step]) -> Table:
+def _funnel(reached: list[Step]) -> Table:
     columns = (
         Column("step", "step", "text"),
         Column("documents", "documents"),
@@ -127,30 +119,42 @@ def _funnel(receipts: Receipts, found: list[Step]) -> Table:
         Column("dropped", "dropped here"),
         Column("kept", "kept of what it saw", "fraction"),
     )
-    rows: list[tuple[Any, ...]] = [
-        (
-            step.title,
-            step.documents,
-            step.bytes,
-            receipts.total("pack", "phase1/")["tokens"] if step.name == "phase1" else INAPPLICABLE,
-            step.dropped_total,
-            step.documents / step.seen if step.seen else None,
-        )
-        for step in found
-    ]
-    titles = {"heldout": "held out", "phase2": "selected for phase 2", "control": "control", "phase3": "synthetic, phase 3"}
-    for part, title in titles.items():
-        packed = receipts.total("pack", f"{part}/")
-        rows.append((title, packed["documents"], packed["bytes"], packed["tokens"], INAPPLICABLE, INAPPLICABLE))
-    notes = (
-        "Collecting sees files and rows of tables, the other steps documents. Tokens include each document's end and, where "
-        "packing.repo_context is on, its repository and file name. The last four rows are parts of the corpus (held out, selected, "
-        "control) or stand beside it (synthetic), so nothing is dropped on the way to them.",
+    rows = tuple(
+        (step.title, step.documents, step.bytes, step.tokens, step.dropped_total, step.documents / step.seen if step.seen else None)
+        for step in reached
     )
-    return Table("funnel", "From sources to tokens", columns, tuple(rows), notes)
+    notes = ("Collecting sees files and rows of tables, the other steps documents.",)
+    return Table("funnel", "From sources to tokens", columns, rows, notes)
 
 
-def _dropped(found: list[Step], cluster: Facts) -> Table:
+def _token_sets(run: Run) -> Table:
+    columns = (
+        Column("set", "token set", "text"),
+        Column("holds", "holds", "text"),
+        Column("documents", "documents"),
+        Column("bytes", "bytes", "bytes"),
+        Column("tokens", "tokens"),
+    )
+    held = dict.fromkeys(map(run.tokenizer, run.models))
+    holds = {name: f"{_documents(run, one.documents)}, packed as {one.grouping}" for name, one in run.declared.token_sets.items()}
+    holds |= {heldout_of(tokenizer): "the held-out repositories" for tokenizer in held}
+    rows = tuple((name, told, *(run.packed(name)[column.key] for column in columns[2:])) for name, told in holds.items())
+    notes = ("Tokens include each document's end and, where its grouping has repo_context, its repository and file name.",)
+    return Table("token_sets", "Token sets", columns, rows, notes)
+
+
+def _documents(run: Run, name: str) -> str:
+    """What documents a token set names, in words."""
+    if name == CORPUS:
+        return "the corpus without what is held out"
+    chosen = run.declared.selections.get(name)
+    if chosen is None:
+        return f"the synthetic documents {name}"
+    how = f"drawn at random in place of {chosen.like}" if chosen.like else f"ranked by {chosen.by}"
+    return f"the selection {name}, {how}"
+
+
+def _dropped(reached: list[Step], duplicates: Facts) -> Table:
     columns = (
         Column("step", "step", "text"),
         Column("reason", "reason", "text"),
@@ -159,19 +163,20 @@ def _dropped(found: list[Step], cluster: Facts) -> Table:
     )
     rows = [
         (step.title, reason, number, number / step.seen if step.seen else None)
-        for step in found
+        for step in reached
         for reason, number in sorted(step.dropped.items(), key=lambda item: (-item[1], item[0]))
     ]
     notes = (
         "Each document is counted once, under the first reason that applied; when collecting, files and rows of tables are.",
-        f"Copies form {cell(pick(cluster, 'clusters'), 'count')} clusters, the largest of "
-        f"{cell(pick(cluster, 'largest_cluster'), 'count')} documents; one document of each stays.",
+        f"Copies form {cell(pick(duplicates, 'clusters'), 'count')} clusters, the largest of "
+        f"{cell(pick(duplicates, 'largest_cluster'), 'count')} documents; one document of each stays.",
     )
     return Table("dropped", "Dropped, by reason", columns, tuple(rows), notes)
 
 
 def _filtered(receipts: Receipts) -> Table:
     """What the filters dropped in each language; the other steps do not record languages by reason."""
+    languages = receipts.total("filter")["languages"]
     columns = (
         Column("language", "language", "text"),
         Column("reason", "reason", "text"),
@@ -180,28 +185,25 @@ def _filtered(receipts: Receipts) -> Table:
     )
     rows = [
         (name, reason, number, number / facts["documents_in"] if facts.get("documents_in") else None)
-        for name, facts in sorted(receipts.total("clean")["languages"].items(), key=lambda item: (-item[1].get("documents_in", 0), item[0]))
+        for name, facts in sorted(languages.items(), key=lambda item: (-item[1].get("documents_in", 0), item[0]))
         for reason, number in sorted(facts["dropped"].items(), key=lambda item: (-item[1], item[0]))
     ]
     return Table("dropped_languages", "Dropped by the filters, by language and reason", columns, tuple(rows), folded=True)
 
 
-def _languages(receipts: Receipts) -> Table:
+def _languages(run: Run) -> Table:
     """One row per language of the collected documents, the largest first."""
-    raw, clean = receipts.total("collect")["languages"], receipts.total("clean")["languages"]
-    split = receipts.one("split")["bytes"]
-    packed = {part: receipts.total("pack", f"{part}/")["languages"] for part in ("phase1", "phase2", "control", "phase3")}
+    raw, filtered = (run.receipts.total(stage)["languages"] for stage in ("collect", "filter"))
+    holdout = run.receipts.one("holdout")["bytes"]
+    packed = {name: run.packed(name)["languages"] for name in run.declared.token_sets}
     columns = (
         Column("language", "language", "text"),
         Column("collected", "documents", group="collected"),
         Column("collected_bytes", "bytes", "bytes", "collected"),
-        Column("clean_bytes", "after filters", "bytes"),
+        Column("filtered_bytes", "after filters", "bytes"),
         Column("decontaminated_bytes", "unique and decontaminated", "bytes"),
         Column("heldout_bytes", "of it held out", "bytes"),
-        Column("phase1_tokens", "phase 1", group="tokens"),
-        Column("phase2_tokens", "selected", group="tokens"),
-        Column("control_tokens", "control", group="tokens"),
-        Column("phase3_tokens", "synthetic", group="tokens"),
+        *(Column(f"tokens:{name}", name, group="tokens") for name in packed),
     )
     names = sorted({*raw, *(name for part in packed.values() for name in part)}, key=lambda name: (-_amount(raw, name, "bytes"), name))
     rows = tuple(
@@ -209,9 +211,9 @@ def _languages(receipts: Receipts) -> Table:
             name,
             _amount(raw, name, "documents"),
             _amount(raw, name, "bytes"),
-            _amount(clean, name, "bytes"),
-            _amount(split, name, "total"),
-            _amount(split, name, "heldout"),
+            _amount(filtered, name, "bytes"),
+            _amount(holdout, name, "total"),
+            _amount(holdout, name, "heldout"),
             *(_amount(part, name, "tokens") for part in packed.values()),
         )
         for name in names

@@ -10,11 +10,12 @@ from snow import __version__
 from snow.report.content import Column, Section, Table
 from snow.report.format import INAPPLICABLE, count
 from snow.report.receipts import Receipts
+from snow.report.run import Run
 
 
-def section(receipts: Receipts) -> Section:
+def section(run: Run) -> Section:
     """Everything here is read off the receipts; nothing depends on when or where the run took place."""
-    params = receipts.params()
+    receipts, params = run.receipts, run.params
     jobs = receipts.all()
     words = (
         f"Written by snow {__version__} from {count(len(jobs))} receipts, seed {params.get('seed', 'not recorded')}. A job's key is the "

@@ -10,7 +10,7 @@ from typing import Any
 from snow.errors import SnowError
 
 Facts = Mapping[str, Any]
-REQUIRED = frozenset({"stage", "instance", "key", "facts", "spec"})
+REQUIRED = frozenset({"stage", "instance", "key", "facts", "spec", "outputs"})
 
 
 class Receipts:
@@ -26,9 +26,16 @@ class Receipts:
 
     def one(self, stage: str, instance: str = "all") -> Facts:
         """The facts of one job; SnowError naming the receipt when it was not given."""
+        return self._receipt(stage, instance)["facts"]
+
+    def output(self, stage: str, instance: str) -> Path:
+        """Where the first output of a job lies; SnowError as for `one`."""
+        return Path(next(iter(self._receipt(stage, instance)["outputs"].values()))[0])
+
+    def _receipt(self, stage: str, instance: str) -> Mapping[str, Any]:
         if (stage, instance) not in self._found:
             raise SnowError(f"the report needs receipts/{stage}/{instance}.json among its --input receipts; build it with `snakemake all`")
-        return self._found[stage, instance]["facts"]
+        return self._found[stage, instance]
 
     def instances(self, stage: str, under: str = "") -> dict[str, Facts]:
         """The facts of every job of a stage whose instance starts with `under`, by instance; SnowError when there is none."""

@@ -1,20 +1,41 @@
-"""A small run as its receipts, logs, scores, bits and verdicts: hand-made numbers in the shape the stages write, all consistent."""
+"""A small run with two experiments: receipts, logs, scores, bits and verdicts, hand-made in the shape the stages write, consistent."""
 
 import json
 import math
+from collections import defaultdict
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
+from snow import overlay, stages
 from snow import params as settings
-from snow import stages
 
 ROOT = Path(__file__).parents[2]
 SHARDS = ("00000", "00001")
-MODELS = ("phase1", "phase2", "control", "phase3")
-TOKENS = {"phase1": 598016, "phase2": 196608, "control": 196608, "phase3": 28672}
-UNIQUE = {"phase1": 4_000_000, "phase2": 49_200, "control": 49_200, "phase3": 9_800}
+BASE = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"shards": len(SHARDS)}
+EXPERIMENTS = {
+    "models": {
+        "flat": {"like": "phase2", "schedule": {"kind": "constant", "warmup_steps": 0, "max_lr": 2.0e-4, "min_lr": 2.0e-4}},
+        "mixed": {"like": "phase2", "train_on": {"best": 0.75, "synthetic": 0.25}},
+        "phase2-seed1": {"like": "phase2", "seed": 1},
+    },
+    "report": {
+        "experiments": {
+            "schedules": {
+                "title": "Learning rate schedules",
+                "paper": "5",
+                "arms": {"phase1": "pretraining", "phase2": "re-warmup", "flat": "constant"},
+            },
+            "mixtures": {"title": "Selected and synthetic at once", "arms": {"phase2": None, "mixed": None}},
+        }
+    },
+}
+VALUES = overlay.merged(BASE, EXPERIMENTS)
+MODELS = ("phase1", "phase2", "control", "phase3", "flat", "mixed", "phase2-seed1")
+TOKENS = defaultdict(lambda: 196608, phase1=598016, first=598016, phase3=28672)
+UNIQUE = defaultdict(lambda: 49_200, phase1=4_000_000, first=4_000_000, phase3=9_800, mixed=59_000)
 
 
 def languages(**sizes):
@@ -74,13 +95,13 @@ def corpus(shard):
             "commits": {f"example/{shard}": "0123456789abcdef"},
         },
         "measure": {"documents": 900},
-        "clean": {
+        "filter": {
             **filtered,
             "fired": {"max_line_length": 75, "drop_unparsable_python": 30},
             "languages": by_language,
             "not_measured": ["comments"],
         },
-        "sign": {"documents": 800, "tokens": 2_000_000, "too_short_to_sign": 3, "bands": 25, "rows_per_band": 10},
+        "minhash": {"documents": 800, "tokens": 2_000_000, "too_short_to_sign": 3, "bands": 25, "rows_per_band": 10},
         "unique": {"documents_in": 800, "documents": 700, "bytes": 7_000_000, "dropped": {"exact": 60, "near": 40}},
         "decontaminate": {
             "documents_in": 700,
@@ -93,44 +114,46 @@ def corpus(shard):
     }
 
 
-def packed(part):
-    """Facts of `pack` for one shard of a part."""
-    by_part = {
-        "heldout": (languages(python=(25, 230_000, 70_000), cpp=(10, 80_000, 26_000)), {"not held out": 662}),
-        "phase1": (
+def packed(documents):
+    """Facts of `pack` for one shard of a token set of these documents; None are the held-out ones."""
+    aside = {"held out": 35}
+    by_documents = {
+        None: (languages(python=(25, 230_000, 70_000), cpp=(10, 80_000, 26_000)), {"not held out": 662}),
+        "corpus": (
             languages(python=(540, 5_700_000, 1_700_000), cpp=(100, 800_000, 250_000), html=(22, 160_000, 50_000)),
-            {"held out": 35},
+            aside,
         ),
-        "phase2": (languages(python=(9, 70_000, 21_500), cpp=(2, 9_000, 3_100)), {"held out": 35, "not selected": 651}),
-        "control": (languages(python=(12, 71_000, 21_400), cpp=(3, 9_500, 3_200)), {"held out": 35, "not selected": 647}),
-        "phase3": (languages(python=(20, 14_000, 5_000), cpp=(12, 13_000, 4_800)), {}),
+        "best": (languages(python=(9, 70_000, 21_500), cpp=(2, 9_000, 3_100)), aside | {"not selected": 651}),
+        "random": (languages(python=(12, 71_000, 21_400), cpp=(3, 9_500, 3_200)), aside | {"not selected": 647}),
+        "inspired": (languages(python=(20, 14_000, 5_000), cpp=(12, 13_000, 4_800)), {}),
     }
-    found, dropped = by_part[part]
-    total = {name: sum(one[name] for one in found.values()) for name in ("documents", "tokens", "bytes")}
-    return {**total, "dropped": dropped, "languages": found}
+    held, dropped = by_documents[documents]
+    total = {name: sum(one[name] for one in held.values()) for name in ("documents", "tokens", "bytes")}
+    return {**total, "dropped": dropped, "languages": held}
 
 
-def selection():
+def selection(name):
     """Facts of `select`."""
     spread = {
-        "Python": ((1080, 3_400_000, 0.31), (18, 43_000, 0.93, 0.871), (24, 42_800, 0.30), (1, 2_000, 0.88)),
-        "C++": ((200, 500_000, 0.05), (4, 6_200, 0.41, 0.33), (6, 6_400, 0.05), (0, 0, None)),
-        "HTML": ((44, 100_000, 0.01), (0, 0, None, None), (0, 0, None), (0, 0, None)),
+        "Python": ((1080, 3_400_000, 0.31), (18, 43_000, 0.93, 0.871), (24, 42_800, 0.30), (1, 2_000)),
+        "C++": ((200, 500_000, 0.05), (4, 6_200, 0.41, 0.33), (6, 6_400, 0.05), (0, 0)),
+        "HTML": ((44, 100_000, 0.01), (0, 0, None, None), (0, 0, None), (0, 0)),
     }
-    keys = ("documents", "tokens", "mean_score")
-    by_language = {
-        name: {
-            "available": dict(zip(keys, available, strict=True)),
-            "target_tokens": 40_000,
-            "selected": dict(zip((*keys, "threshold"), selected, strict=True)),
-            "control": dict(zip(keys, control, strict=True)),
-            "in_both": dict(zip(keys, both, strict=True)),
-        }
-        for name, (available, selected, control, both) in spread.items()
-    }
+    keys = ("documents", "tokens", "mean_score", "threshold")
+    by_language = {}
+    for language, (available, best, random, both) in spread.items():
+        by_language[language] = {"available": dict(zip(keys, available, strict=False)), "target_tokens": 40_000}
+        if name == "best":
+            by_language[language]["chosen"] = dict(zip(keys, best, strict=True)) | {"passed_over": 1}
+        else:
+            by_language[language] |= {
+                "chosen": dict(zip(keys, random, strict=False)),
+                "in_both": dict(zip(keys, both, strict=False)),
+            }
     totals = {
         part: {key: sum(one[part][key] for one in by_language.values()) for key in ("documents", "tokens")}
-        for part in ("available", "selected", "control", "in_both")
+        for part in ("available", "chosen", "in_both")
+        if part in by_language["Python"]
     }
     return {"budget_tokens": 50_000, "budget_exceeds_corpus": False, "excluded_languages": [], **totals, "languages": by_language}
 
@@ -193,18 +216,22 @@ def synthesis():
     return asked, refined
 
 
-def trained(phase, before):
+def trained(name, model):
     """Facts of `pretrain`."""
-    record = log(phase)[-1]
+    record = log(name)[-1]
+    passes = round(TOKENS[name] / UNIQUE[name], 4)
     return {
-        "begin_from": before,
+        "begin_from": model.begin_from,
         "parameters": 4_600_000,
-        "steps": TOKENS[phase] // 4096,
-        "tokens": TOKENS[phase],
-        "unique_tokens": UNIQUE[phase],
-        "passes": round(TOKENS[phase] / UNIQUE[phase], 4),
-        "horizon_cut": phase == "phase3",
-        "flop": 6 * 4_600_000 * TOKENS[phase],
+        "steps": TOKENS[name] // 4096,
+        "tokens": TOKENS[name],
+        "unique_tokens": UNIQUE[name],
+        "passes": passes,
+        "sets": {
+            used: {"share": share, "unique_tokens": int(UNIQUE[name] * share), "passes": passes} for used, share in model.shares.items()
+        },
+        "horizon_cut": name == "phase3",
+        "flop": 6 * 4_600_000 * TOKENS[name],
         "train_loss": record["loss"],
         "heldout_loss": record["heldout_loss"],
         "heldout_bits_per_byte": record["heldout_bits_per_byte"],
@@ -214,10 +241,10 @@ def trained(phase, before):
     }
 
 
-def log(phase):
+def log(name):
     """A training log whose loss falls."""
-    steps = TOKENS[phase] // 4096
-    floor = {"phase1": 0.0, "phase2": 1.2, "control": 1.0, "phase3": 1.5}[phase]
+    steps = TOKENS[name] // 4096
+    floor = {"phase1": 0.0, "control": 1.0, "phase3": 1.5}.get(name, 1.2)
     records = []
     for step in range(1, steps + 1):
         loss = 8.3 - floor - (4.0 - floor) * (1 - math.exp(-3 * step / steps)) + 0.07 * math.sin(step)
@@ -258,8 +285,8 @@ def judged(passed=0):
 
 def bits(model):
     """A bits.json: phase 2 is better than its control on the solutions and worse on held-out text."""
-    held = {"phase1": 2.501, "phase2": 2.412, "control": 2.377, "phase3": 2.431}[model]
-    solved = {"phase1": 2.1, "phase2": 1.874, "control": 1.951, "phase3": 1.822}[model]
+    held = {"phase1": 2.501, "phase2": 2.412, "control": 2.377, "phase3": 2.431, "phase2-seed1": 2.418}.get(model, 2.444)
+    solved = {"phase1": 2.1, "phase2": 1.874, "control": 1.951, "phase3": 1.822, "phase2-seed1": 1.852}.get(model, 1.9)
 
     def facts(value, size):
         return {
@@ -279,81 +306,89 @@ def bits(model):
     }
 
 
-def receipts(passed=0):
-    """Every receipt of the run, with the params each stage reads from params.yaml."""
-    params = settings.load(ROOT / "params.yaml")
-    found = []
-
-    def add(stage, instance, facts):
-        spec = {
-            "version": 1,
-            "stage": stage,
-            "params": settings.subset(params, stages.stage(stage).reads(instance)),
-            "code": f"{stage:0<64}",
-            "packages": {"numpy": "2.3.5"},
-        }
-        found.append(
-            {"stage": stage, "instance": instance, "key": f"{len(found):064x}", "facts": facts, "spec": spec, "inputs": {}, "outputs": {}}
-        )
-
-    for shard in SHARDS:
-        for stage, facts in corpus(shard).items():
-            add(stage, shard, facts)
-        for part in ("heldout", "phase1", "phase2", "control"):
-            add("pack", f"{part}/{shard}", packed(part))
-        add("score", shard, {"documents": 697, "languages": {"Python": {"documents": 565, "mean_score": 0.31}}})
-    dropped = {"exact": 120, "near": 80}
-    add("cluster", "all", {"documents": 1600, "clusters": 150, "largest_cluster": 9, "kept": 1400, "dropped": dropped})
-    add("suite", "humaneval", {"tasks": 164, "kind": "humaneval", "bytes": 214_000, "sha256": "1d49" + "0" * 60})
+def facts_of(params, job, passed):
+    """What a job would have recorded; `passed` tasks are solved by the last model of the path."""
+    name = job.instance.partition("/")[0]
+    if job.stage in corpus(name):
+        return corpus(name)[job.stage]
+    asked, refined = synthesis()
     sizes = {
         "Python": {"heldout": 460_000, "total": 11_860_000},
         "C++": {"heldout": 160_000, "total": 1_760_000},
         "HTML": {"heldout": 0, "total": 320_000},
     }
-    add("split", "all", {"repositories": 80, "heldout_repositories": 6, "bytes": sizes})
-    add("tokenizer", "all", {"special_tokens": 7, "sample_documents": 900, "sample_bytes": 8_000_000, "vocab_size": 4096})
-    add("pack", "phase3/00000", packed("phase3"))
-    add("annotate", "all", annotated())
-    add("select", "all", selection())
-    asked, refined = synthesis()
-    add("generate", "00000", asked)
-    add("refine", "all", refined)
-    for phase, before in (("phase1", "scratch"), ("phase2", "phase1"), ("control", "phase1"), ("phase3", "phase2")):
-        add("pretrain", phase, trained(phase, before))
-        add(
-            "complete",
-            f"{phase}/humaneval",
-            {"completions": 164, "tokens": 15_000, "endings": {"length": 164}, "empty": 0, "truncated_prompts": 0},
-        )
-        add("judge", f"{phase}/humaneval", judged(passed if phase == "phase3" else 0))
-        add("bits", phase, {"heldout": bits(phase)["heldout"]["total"], "suites": bits(phase)["suites"]})
-    return found
+    dropped = {"exact": 120, "near": 80}
+    completions = {"completions": 164, "tokens": 15_000, "endings": {"length": 164}, "empty": 0, "truncated_prompts": 0}
+    by_stage = {
+        "duplicates": lambda: {"documents": 1600, "clusters": 150, "largest_cluster": 9, "kept": 1400, "dropped": dropped},
+        "suite": lambda: {"tasks": 164, "kind": "humaneval", "bytes": 214_000, "sha256": "1d49" + "0" * 60},
+        "holdout": lambda: {"repositories": 80, "heldout_repositories": 6, "bytes": sizes},
+        "tokenizer": lambda: {"special_tokens": 7, "sample_documents": 900, "sample_bytes": 8_000_000, "vocab_size": 4096},
+        "pack": lambda: packed(params.token_sets[name].documents if name in params.token_sets else None),
+        "pretrain": lambda: trained(name, params.models[name]),
+        "annotate": annotated,
+        "score": lambda: {"documents": 697, "languages": {"Python": {"documents": 565, "mean_score": 0.31}}},
+        "select": lambda: selection(name),
+        "generate": lambda: asked,
+        "refine": lambda: refined,
+        "complete": lambda: completions,
+        "judge": lambda: judged(passed if name == params.report.path[-1] else 0),
+        "bits": lambda: {"heldout": bits(name)["heldout"]["total"], "suites": bits(name)["suites"]},
+    }
+    return by_stage[job.stage]()
 
 
-def write(folder: Path, passed=0) -> dict[str, tuple[Path, ...]]:
+def declared(values=None):
+    """The params of the run, checked."""
+    return settings.check(values or VALUES, "recorded")
+
+
+def receipts(params, passed=0, folder=Path()):
+    """Every receipt of the run, with the params each stage reads from params.yaml."""
+    for stage in stages.STAGES.values():
+        for number, job in enumerate(stage.jobs(params) if stage.name != "report" else ()):
+            spec = {
+                "version": 1,
+                "stage": stage.name,
+                "params": settings.subset(params, job.params.values(), stage.unkeyed_of(job)),
+                "code": f"{stage.name:0<64}",
+                "packages": {"numpy": "2.3.5"},
+            }
+            outputs = {name: [(folder / path).as_posix(), ""] for name, path in job.outputs.items()}
+            known = {"stage": stage.name, "instance": job.instance, "key": f"{number:064x}", "facts": facts_of(params, job, passed)}
+            yield known | {"spec": spec, "inputs": {}, "outputs": outputs}
+
+
+def view(params):
+    """What the report gets to see of the params."""
+    return settings.view(params, stages.STAGES["report"].job(params, "all").params)
+
+
+def write(folder: Path, passed=0, values=None) -> dict[str, tuple[Path, ...]]:
     """The run's files under `folder`, laid out as a run lays them out; the report's inputs by name."""
-    found: dict[str, list[Path]] = {"receipts": [], "logs": [], "scores": [], "bits": [], "verdicts": []}
+    params = declared(values)
 
-    def put(name, path, text):
-        path = folder / path
+    def put(path, text):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        found[name].append(path)
 
-    for receipt in receipts(passed):
-        put("receipts", f"receipts/{receipt['stage']}/{receipt['instance']}.json", json.dumps(receipt, sort_keys=True))
-    for model in MODELS:
-        put("logs", f"models/{model}/log.jsonl", "".join(json.dumps(record) + "\n" for record in log(model)))
-        put("bits", f"eval/{model}/bits.json", json.dumps(bits(model)))
-        solved = passed if model == "phase3" else 0
+    given = {name: tuple(folder / path for path in paths) for name, paths in stages.STAGES["report"].job(params, "all").inputs.items()}
+    given["receipts"] = ()
+    for receipt in receipts(params, passed, folder):
+        path = folder / f"receipts/{receipt['stage']}/{receipt['instance']}.json"
+        put(path, json.dumps(receipt, sort_keys=True))
+        given["receipts"] += (path,)
+    for model, log_path, bits_path in zip(params.models, given["logs"], given["bits"], strict=True):
+        put(log_path, "".join(json.dumps(record) + "\n" for record in log(model)))
+        put(bits_path, json.dumps(bits(model)))
+    for model, path in zip(params.models, given["verdicts"], strict=True):  # one suite
+        solved = passed if model == params.report.path[-1] else 0
         rows = [{"task_id": f"HumanEval/{task}", "status": "pass" if task < solved else "fail"} for task in range(164)]
-        put("verdicts", f"eval/{model}/humaneval/verdicts.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    for number, shard in enumerate(SHARDS):
-        path = folder / "quality" / "scores" / f"{shard}.parquet"
+        put(path, "".join(json.dumps(row) + "\n" for row in rows))
+    for number, path in enumerate(given["scores"]):
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(scores(number), path)
-        found["scores"].append(path)
-    return {name: tuple(paths) for name, paths in found.items()}
+    return given
 
 
 def scores(shard: int) -> pa.Table:

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import recorded
-import yaml
 
 from snow import params as settings
 from snow.corpus import units
@@ -20,6 +19,7 @@ from snow.errors import SnowError
 from snow.job import Job
 from snow.report import funnel, synthetic
 from snow.report.receipts import Receipts
+from snow.report.run import Run
 from snow.report.scores import read_scores
 from snow.stages import STAGES
 from snow.synthesis import refine
@@ -28,7 +28,7 @@ LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 
 @pytest.fixture(scope="module")
-def receipts(tmp_path_factory) -> Receipts:
+def run(tmp_path_factory) -> Run:
     """The corpus stages on copies of a few standard library packages, one shard; the later stages as recorded."""
     folder = tmp_path_factory.mktemp("corpus")
     for repo, package in (("one", "json"), ("two", "email"), ("three", "json"), ("four", "logging")):
@@ -36,45 +36,47 @@ def receipts(tmp_path_factory) -> Receipts:
         (folder / "code" / repo / "LICENSE").write_text("SPDX-License-Identifier: MIT\n")
         for path in sorted((LIBRARY / package).glob("*.py")):
             (folder / "code" / repo / path.name).write_text(path.read_text())
-    values = yaml.safe_load((recorded.ROOT / "params.yaml").read_text())
     sources = [{"name": "folders", "kind": "folder", "paths": [str(folder / "code")], "license": "MIT"}]
-    params = settings.check(values | {"shards": 1, "sources": sources}, "test")
-    found = {(receipt["stage"], receipt["instance"]): receipt for receipt in recorded.receipts()}
+    params = settings.check(recorded.VALUES | {"shards": 1, "sources": sources}, "test")
+    found = {(receipt["stage"], receipt["instance"]): receipt for receipt in recorded.receipts(recorded.declared())}
     found = {key: receipt for key, receipt in found.items() if key[0] not in recorded.corpus("00000")}
 
-    def run(stage: str, instance: str, inputs: dict[str, tuple[str, ...]], outputs: dict[str, str]) -> None:
+    def execute(stage: str, instance: str, inputs: dict[str, tuple[str, ...]], outputs: dict[str, str]) -> None:
         for path in outputs.values():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        view = settings.view(params, STAGES[stage].reads(instance), stage)
+        keys = STAGES[stage].job(params, instance).params
+        view = settings.view(params, keys)
         given = {name: tuple(folder / path for path in paths) for name, paths in inputs.items()}
         job = Job(instance, view, given, {name: folder / path for name, path in outputs.items()}, 1, folder / ".snow/work", "key")
         facts = json.loads(json.dumps(importlib.import_module(STAGES[stage].module).run(job), sort_keys=True))
-        spec: dict[str, Any] = {"params": settings.subset(params, STAGES[stage].reads(instance)), "code": "", "packages": {}}
-        found[stage, instance] = {"stage": stage, "instance": instance, "key": "", "facts": facts, "spec": spec}
+        spec: dict[str, Any] = {"params": settings.subset(params, keys.values()), "code": "", "packages": {}}
+        found[stage, instance] = {"stage": stage, "instance": instance, "key": "", "facts": facts, "spec": spec, "outputs": {}}
 
     shard = "00000"
-    run("collect", shard, {}, {"documents": "raw.parquet"})
-    run("measure", shard, {"documents": ("raw.parquet",)}, {"signals": "signals.parquet"})
-    tables = {"documents": "clean.parquet", "decisions": "decisions.parquet"}
-    run("clean", shard, {"documents": ("raw.parquet",), "signals": ("signals.parquet",)}, tables)
-    run("sign", shard, {"documents": ("clean.parquet",)}, {"signatures": "signatures/00000.parquet"})
-    run("cluster", "all", {"signatures": ("signatures/00000.parquet",)}, {"clusters": "clusters"})
-    run("unique", shard, {"documents": ("clean.parquet",), "clusters": ("clusters/00000.parquet",)}, {"documents": "unique.parquet"})
-    run("suite", "humaneval", {}, {"suite": "suites/humaneval.jsonl"})
-    outputs = {"documents": "decontaminated.parquet", "ledger": "ledger.parquet"}
-    run("decontaminate", shard, {"documents": ("unique.parquet",), "suites": ("suites/humaneval.jsonl",)}, outputs)
-    run("split", "all", {"documents": ("decontaminated.parquet",)}, {"heldout": "heldout.json"})
-    return Receipts(found.values())
+    execute("collect", shard, {}, {"documents": "raw.parquet"})
+    execute("measure", shard, {"documents": ("raw.parquet",)}, {"signals": "signals.parquet"})
+    tables = {"documents": "filtered.parquet", "decisions": "decisions.parquet"}
+    execute("filter", shard, {"documents": ("raw.parquet",), "signals": ("signals.parquet",)}, tables)
+    execute("minhash", shard, {"documents": ("filtered.parquet",)}, {"signatures": "signatures/00000.parquet"})
+    execute("duplicates", "all", {"signatures": ("signatures/00000.parquet",)}, {"duplicates": "duplicates"})
+    execute(
+        "unique", shard, {"documents": ("filtered.parquet",), "duplicates": ("duplicates/00000.parquet",)}, {"documents": "unique.parquet"}
+    )
+    execute("suite", "humaneval", {}, {"suite": "suites/humaneval.jsonl"})
+    outputs = {"documents": "decontaminated.parquet", "matches": "matches.parquet"}
+    execute("decontaminate", shard, {"documents": ("unique.parquet",), "suites": ("suites/humaneval.jsonl",)}, outputs)
+    execute("holdout", "all", {"documents": ("decontaminated.parquet",)}, {"heldout": "heldout.json"})
+    return Run(recorded.view(recorded.declared()), Receipts(found.values()), {}, {}, {}, {})
 
 
-def test_the_funnel_reads_what_the_stages_write(receipts):
-    steps = {step.name: step for step in funnel.steps(receipts)}
+def test_the_funnel_reads_what_the_stages_write(run):
+    steps = {step.name: step for step in funnel.steps(run)}
     json_files = len(list((LIBRARY / "json").glob("*.py")))
     assert steps["unique"].dropped["exact copy"] == json_files, "json was copied whole"
-    assert steps["collected"].documents - steps["clean"].dropped_total == steps["clean"].documents
-    assert steps["clean"].documents - steps["unique"].dropped_total == steps["unique"].documents
-    assert steps["unique"].documents - steps["decontaminated"].dropped_total == steps["decontaminated"].documents
-    assert 0 < steps["decontaminated"].bytes < steps["unique"].bytes + 1 < steps["collected"].bytes
+    assert steps["collected"].documents - steps["filter"].dropped_total == steps["filter"].documents
+    assert steps["filter"].documents - steps["unique"].dropped_total == steps["unique"].documents
+    assert steps["unique"].documents - steps["decontaminate"].dropped_total == steps["decontaminate"].documents
+    assert 0 < steps["decontaminate"].bytes < steps["unique"].bytes + 1 < steps["collected"].bytes
 
 
 def test_every_reason_of_every_stage_is_known_to_the_report():
@@ -83,10 +85,10 @@ def test_every_reason_of_every_stage_is_known_to_the_report():
     assert tuple(synthetic.REASONS) == refine.REASONS
 
 
-def test_the_section_is_whole(receipts):
-    section = funnel.section(receipts)
+def test_the_section_is_whole(run):
+    section = funnel.section(run)
     names = [block.name for block in section.blocks if isinstance(block, funnel.Table)]
-    assert names == ["funnel", "dropped", "dropped_languages", "languages", "sources", "licenses", "decontamination"]
+    assert names == ["funnel", "token_sets", "dropped", "dropped_languages", "languages", "sources", "licenses", "decontamination"]
 
 
 def test_scores_of_another_run_are_refused(tmp_path):
