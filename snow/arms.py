@@ -6,13 +6,14 @@ checked by `check`; `snow.jobs` makes of each declaration the jobs it needs.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from snow import prompts
+from snow import paper, prompts
 from snow.reserved import CORPUS, HELDOUT, RANDOM, SCRATCH
 from snow.section import Fraction, Name, Positive, Section
 
@@ -208,8 +209,8 @@ class Table(Section):
     """Arms set side by side, each beside a row of a table of the paper where it has one."""
 
     title: str
-    arms: dict[Name, str | None]  # model -> the row of that table, None for an arm of our own
-    paper: str | None = None  # a key of `snow.report.paper.TABLES`
+    arms: dict[Name, str | None] = Field(min_length=1)  # model -> the row of that table, None for an arm of our own
+    paper: str | None = None  # a key of `snow.paper.TABLES`
 
 
 class Report(Section):
@@ -250,6 +251,12 @@ def check(params: Any) -> None:
     named |= {name for table in params.report.experiments.values() for name in table.arms}
     for name in sorted(named - set(params.models)):
         raise ValueError(_unknown("report", name, params.models))
+    for before, after in itertools.pairwise(params.report.path):
+        if params.models[after].begin_from != before:
+            raise ValueError(f"report.path: {after} does not begin from {before}; list the models in the order they are trained")
+    for table in params.report.experiments.values():
+        for row in filter(None, table.arms.values()):
+            paper.row(table.paper, row)
 
 
 def _unknown(key: str, name: str, known: Iterable[str]) -> str:

@@ -79,7 +79,8 @@ def _inherited(section: str, entries: Mapping[str, Any], keys: Any, name: str, s
     if not isinstance(value, Mapping):
         raise SnowError(f"{origin}: {section}.{base} is no mapping, so {section}.{name} cannot be like it")
     both = merged(base_where, where) | {LIKE: (*base_where.get(LIKE, ()), *where[LIKE])}
-    return merged(value, {key: inner for key, inner in entry.items() if key != LIKE}), both
+    taken = {key: inner for key, inner in value.items() if key != SEEDS}  # replicas are made of the entry that asks for them
+    return merged(taken, {key: inner for key, inner in entry.items() if key != LIKE}), both
 
 
 def _replicate(plain: dict[str, Any], keys: Origins, origin: str) -> None:

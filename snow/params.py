@@ -87,6 +87,8 @@ def subset(params: Params, keys: Iterable[str], without: Iterable[str] = ()) -> 
     """The plain values under dotted keys, `{key: value}` with JSON types, the dotted keys of `without` left out of them; one that
     leads through a list is left out of each of its items."""
     values = {key: _plain(at(params, key)) for key in keys}
+    # The order of what is declared is that of the report, and a mapping's order is in no key.
+    values |= {f"order.{key}": list(value) for key, value in values.items() if isinstance(at(params, key), dict)}
     for unwanted in without:
         for key, value in values.items():
             if unwanted.startswith(f"{key}."):

@@ -184,7 +184,7 @@ def _bubblewrap(bwrap: Path, limits: Limits, files: Mapping[str, int], user: int
     existing = [path for path in (*SYSTEM, *_interpreter(), *STATISTICS) if os.path.exists(path)]
     binds = [("--symlink", os.readlink(path), path) if os.path.islink(path) else ("--ro-bind", path, path) for path in existing]
     binds += [("--dev-bind", f"/dev/{device}", f"/dev/{device}") for device in ("null", "zero", "random", "urandom")]
-    binds += [("--ro-bind", str(PACKAGE / name), str(PACKAGE_INSIDE / name)) for name in ("__init__.py", "errors.py", "evaluate")]
+    binds += [("--ro-bind", str(PACKAGE / name), str(PACKAGE_INSIDE / name)) for name in ("__init__.py", "errors.py", "evaluate", "suites")]
     folders = {str(folder) for _, _, inner in binds for folder in Path(inner).parents} - {"/"}
     for folder in sorted({*folders, "/task"}):  # bubblewrap would make them readable for root only
         command += ["--perms", "0755", "--dir", folder]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snow.report import bits, paper
+from snow import paper
+from snow.report import bits
 from snow.report.content import Column, Section, Table
 from snow.report.format import INAPPLICABLE
 from snow.report.receipts import pick

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from snow import paper
 from snow.errors import SnowError
-from snow.report import paper
 from snow.report.content import Column, Section, Table
 from snow.report.format import count, short
 from snow.report.receipts import pick
