@@ -32,9 +32,9 @@ def run() -> list[str]:
     if not due():
         return []
     wanted = pipeline.text()
-    if not pipeline.agrees(wanted, whole=False):
+    if not pipeline.agrees(wanted):
         pipeline.write(wanted)
-        print("snow commit: dvc.yaml has the artifacts of params.yaml now; commit the two together", file=sys.stderr)
+        print("snow commit: dvc.yaml follows params.yaml and the code; commit it with them", file=sys.stderr)
     for _ in range(3):
         judged, before = PARAMS.read_bytes(), LOCK.read_bytes() if LOCK.exists() else None
         with hashes.packed():
