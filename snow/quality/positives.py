@@ -48,7 +48,7 @@ def choose(texts: Iterable[str], limit: int, seed: int, contaminated: Callable[[
 
 
 def read(source: Any) -> Iterator[str]:
-    """The code of every row of one set of `annotator.positives`, in the set's order, streamed.
+    """The code of every row of one set of an annotator's `positives`, in the set's order, streamed.
 
     A row with fenced blocks (instruction data) counts by the code inside them. Lines that match the set's `drop_lines` are
     removed: what every text of a set begins with would otherwise be all that the head learns. SnowError names a set that cannot
@@ -60,7 +60,7 @@ def read(source: Any) -> Iterator[str]:
         if not isinstance(row, dict) or not isinstance(row.get(source.field), str):
             known = f"it has {', '.join(map(str, row))}" if isinstance(row, dict) else "it is no object"
             raise SnowError(
-                f"annotator.positives {source.name}: row {number} of {source.path} has no text under {source.field!r} ({known}); "
+                f"positives {source.name}: row {number} of {source.path} has no text under {source.field!r} ({known}); "
                 "correct the set's `field`"
             )
         text = _code(row[source.field])
@@ -84,7 +84,7 @@ def _file_rows(path: Path) -> Iterator[Any]:
         with gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8") as stream:
             yield from _array(stream) if _begins_array(stream) else _lines(stream)
     except (OSError, EOFError, ValueError) as error:
-        raise SnowError(f"{path} is not readable JSON or JSON Lines ({error}); correct annotator.positives") from error
+        raise SnowError(f"{path} is not readable JSON or JSON Lines ({error}); correct the annotator's positives") from error
 
 
 def _begins_array(stream: IO[str]) -> bool:
@@ -111,5 +111,5 @@ def _hub_rows(source: Any) -> Iterator[Any]:
     except (OSError, ValueError) as error:  # what datasets and huggingface_hub raise when offline, missing, gated or without the split
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise SnowError(
-            f"annotator.positives {source.name}: the data set {source.path} cannot be read ({reason}); check its name, split and access"
+            f"positives {source.name}: the data set {source.path} cannot be read ({reason}); check its name, split and access"
         ) from error
