@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from snow.suites.checkers import of_kind
 from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Limits, Sandbox
+from snow.suites.checkers import of_kind
 from snow.suites.tasks import read_suite
 
 
