@@ -8,6 +8,7 @@ import json
 import random
 import re
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,8 @@ def test_documents_go_whole_and_the_matches_say_why(suite_files: list[Path], tas
     stolen = f"{host}\n{task.prompt}{task.solution}"
     documents = [document(clean, "attrs", other), document(stolen, "leak", name), document(host, "zope", name)]
     source, output, matches = write(tmp_path / "in.parquet", documents), tmp_path / "out.parquet", tmp_path / "matches.parquet"
-    facts = run("decontaminate", tmp_path, "00000", {"documents": [source], "suites": suite_files}, {"documents": output, "matches": matches})
+    inputs: dict[str, Sequence[Path]] = {"documents": [source], "suites": suite_files}
+    facts = run("decontaminate", tmp_path, "00000", inputs, {"documents": output, "matches": matches})
     assert rows(output) == [documents[0], documents[2]]
     entries = rows(matches)
     assert {(entry["repo"], entry["path"], entry["id"]) for entry in entries} == {("leak", name, documents[1]["id"])}
@@ -181,13 +183,7 @@ def test_documents_go_whole_and_the_matches_say_why(suite_files: list[Path], tas
     assert (human["tasks"], human["findable_tasks"], mbpp["tasks"], mbpp["findable_tasks"]) == (164, 164, 378, 378)
     assert human["documents_by_method"] == {"substring": 1, "ngram": 1, "short": 0}
     again = tmp_path / "again.parquet"
-    run(
-        "decontaminate",
-        tmp_path,
-        "00000",
-        {"documents": [source], "suites": suite_files},
-        {"documents": again, "matches": tmp_path / "m.parquet"},
-    )
+    run("decontaminate", tmp_path, "00000", inputs, {"documents": again, "matches": tmp_path / "m.parquet"})
     assert again.read_bytes() == output.read_bytes()
     assert (tmp_path / "m.parquet").read_bytes() == matches.read_bytes()
 

@@ -259,7 +259,7 @@ def test_mismatched_inputs_are_refused(tmp_path: Path) -> None:
     shuffled = write(tmp_path / "shuffled.parquet", reversed(split(documents, 2)[1]))
     with pytest.raises(SnowError, match="run minhash and duplicates again"):
         run("unique", tmp_path, "00001", {"documents": [shuffled], "duplicates": [table]}, {"documents": output})
-    with pytest.raises(SnowError, match="unique has no instance 'all' with these params; it has 00000, 00001, 00002, 00003$"):
+    with pytest.raises(SnowError, match=r"unique has no instance 'all' with these params; it has 00000, 00001, 00002, 00003$"):
         run("unique", tmp_path, "all", {"documents": [shuffled], "duplicates": [table]}, {"documents": output})
     empty, nothing = write(tmp_path / "empty.parquet", []), tmp_path / "nothing.parquet"
     run("minhash", tmp_path, "00000", {"documents": [empty]}, {"signatures": nothing})

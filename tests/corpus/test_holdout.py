@@ -2,8 +2,8 @@
 
 import pytest
 
-from snow.errors import SnowError
 from snow.corpus import holdout
+from snow.errors import SnowError
 
 MB = 1 << 20
 
