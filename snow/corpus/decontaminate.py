@@ -1,4 +1,4 @@
-"""Drop every document that contains a benchmark's statement or solution, and keep a ledger of why."""
+"""Drop every document that contains a benchmark's statement or solution, and say why."""
 
 from __future__ import annotations
 
