@@ -78,8 +78,6 @@ class Tally:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     shards: int
     sources: Sequence[Source]
     licenses: Licenses

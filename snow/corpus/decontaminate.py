@@ -36,8 +36,6 @@ def inspect(documents: Iterable[dict[str, Any]], index: matching.Index) -> Itera
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     decontamination: Decontamination
 
 

@@ -137,8 +137,6 @@ class Tally:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     filters: Filters
 
 

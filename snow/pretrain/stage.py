@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     architecture: Architecture
     model: Model
