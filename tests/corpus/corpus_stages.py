@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from snow import params as settings
 from snow.stages import STAGES
 from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
 from tests import stage_runs
@@ -23,7 +24,9 @@ def run(
     **sections: dict[str, Any],
 ) -> dict[str, Any]:
     """The facts of one job with the pocket run's params, `sections` changed key by key."""
-    job = stage_runs.job(stage, instance, stage_runs.params(sections), inputs or {}, outputs or {}, folder / ".snow" / "work")
+    values = settings.read(stage_runs.ROOT / "params.yaml")
+    params = settings.check(values | {name: values[name] | changes for name, changes in sections.items()}, "test")
+    job = stage_runs.job(stage, instance, params, inputs or {}, outputs or {}, folder / ".snow" / "work")
     return importlib.import_module(STAGES[stage].module).run(job)
 
 
