@@ -32,6 +32,7 @@ def prepare(values: Mapping[str, Any]) -> settings.Params:
     """
     own_code.require()
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    values = _in_order(values, settings.read(Path("params.yaml")))
     checked = settings.check(values, "params.yaml")
     if DVC in os.environ and not _recorded(values):
         raise SnowError(
@@ -42,6 +43,13 @@ def prepare(values: Mapping[str, Any]) -> settings.Params:
         raise SnowError("params.yaml declares other artifacts than dvc.yaml has stages for; run `snow check --fix`, then `dvc repro` again")
     os.environ["SNOW_PARAMS"] = _frozen(values)
     return checked
+
+
+def _in_order(values: Any, wanted: Any) -> Any:
+    """Mappings in the order of another value, what that does not have behind: Snakemake puts an overlay's keys before the file's."""
+    if not (isinstance(values, Mapping) and isinstance(wanted, Mapping)):
+        return values
+    return {key: _in_order(values[key], wanted.get(key)) for key in dict.fromkeys([*(key for key in wanted if key in values), *values])}
 
 
 def _recorded(values: Mapping[str, Any]) -> bool:
