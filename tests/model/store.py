@@ -202,7 +202,8 @@ def _locked_param(params: Mapping[str, Any], key: str) -> Any:
         raw = said.over(raw, said.changed({}, name, value))
     for section in said.SECTIONS:  # an entry that gives another nothing need not be there
         for entry in [*raw.get(section, {}).values()]:
-            raw[section].setdefault(entry.get("like"), {})
+            if "like" in entry:
+                raw[section].setdefault(entry["like"], {})
     try:
         meant = said.meant(raw)
     except said.Impossible as error:
