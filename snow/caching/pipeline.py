@@ -31,7 +31,7 @@ def text() -> str:
     """What dvc.yaml must say."""
     values = settings.read(PARAMS)
     graph = stages.graph(settings.check(values, str(PARAMS)))
-    told = {"stages": _stages(graph, overlay.resolved(values)[1])}
+    told = {"stages": _stages(graph, values)}
     return HEAD + yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=140)
 
 
@@ -73,7 +73,7 @@ def code_of(names: Iterable[str]) -> list[str]:
     return sorted(files)
 
 
-def _stages(graph: Graph, origins: overlay.Origins) -> dict[str, Any]:
+def _stages(graph: Graph, values: Mapping[str, Any]) -> dict[str, Any]:
     mine: dict[str, list[Job]] = {}
     for job in graph.jobs:
         mine.setdefault(job.artifact, []).append(job)
@@ -82,11 +82,11 @@ def _stages(graph: Graph, origins: overlay.Origins) -> dict[str, Any]:
     told = {}
     for name, jobs in mine.items():
         read = dict.fromkeys(_place(path, places) for job in jobs for paths in job.inputs.values() for path in paths)
-        keys = {key for job in jobs for asked in job.params.values() for key in overlay.keys_of(origins, _asked(job, asked))}
+        keys = overlay.watched(values, (_asked(job, key) for job in jobs for key in job.params.values()))
         stage: dict[str, Any] = {"cmd": f"snakemake {name}"}
         stage["deps"] = [*(path for path in read if places.get(path) != name), *code_of({job.stage for job in jobs})]
         if keys:
-            stage["params"] = sorted(keys)
+            stage["params"] = keys
         stage["outs"] = [{out: {"persist": True}} if out.startswith("receipts/") else out for out in outs[name]]
         told[name] = stage
     return told
