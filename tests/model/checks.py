@@ -39,7 +39,7 @@ class Seen:
 
 def look(world: World) -> Seen:
     """Ask all three, in one order or the other."""
-    questions = [lambda: _status(world), lambda: _why(world), lambda: _planned(world)]
+    questions = [lambda: _status(world), lambda: _why(world), lambda: planned(world)]
     order = [0, 1, 2] if len(world.steps) % 2 else [2, 1, 0]
     answers: dict[int, Any] = {number: questions[number]() for number in order}
     return Seen(answers[1], answers[2], answers[0])
@@ -51,8 +51,9 @@ def _why(world: World) -> dict[str, Any]:
     return {f"{told['stage']} {told['instance']}": told for told in json.loads(done.output[done.output.index("[") :])}
 
 
-def _planned(world: World) -> set[str]:
-    done = world.run("snakemake", "-n", "all")
+def planned(world: World, *words: str) -> set[str]:
+    """The jobs that Snakemake would start."""
+    done = world.run("snakemake", "-n", *words, "--", "all")
     assert CURRENT in done.output or "Job stats" in done.output, done.output
     outputs = " ".join(re.findall(r"(?m)^    output: (.*)$", done.output))
     return {f"{stage} {instance}" for stage, instance in re.findall(r"receipts/(\w+)/(\S+?)\.json", outputs)}

@@ -64,13 +64,16 @@ def _edit(chosen: Random) -> list[Any]:
     return [*_of(EDITS, chosen)]
 
 
-def _overlay(chosen: Random) -> Step:
-    if chosen.random() < 0.3:
-        return ["overlay", "config", ["shards", chosen.choice([1, 3])]]
+def overlays(chosen: Random) -> list[list[Any]]:
+    """What one or more overlays say, one dotted key and its value each."""
     name, (model, tokens) = _of(ARMS, chosen)
     arms = [[f"{section}.{name}", entry] for section, entry in (("models", model), ("token_sets", tokens)) if entry]
     edits = [[*_of(EDITS, chosen)], *arms]
-    return ["overlay", "file", *chosen.choice([edits[:1], arms or edits, edits])]
+    return chosen.choice([edits[:1], arms or edits, edits])
+
+
+def _overlay(chosen: Random) -> Step:
+    return ["overlay", *chosen.choice([["config", ["shards", chosen.choice([1, 3])]], *[["file", *overlays(chosen)] for _ in "ab"]])]
 
 
 def _arm(chosen: Random) -> Step:
@@ -85,6 +88,7 @@ TABLE: dict[Callable[[Random], Step], float] = {
     lambda chosen: ["target", chosen.randrange(1000)]: 1,
     lambda chosen: ["repro_target", chosen.randrange(1000)]: 1,
     _overlay: 1.5,
+    lambda chosen: ["ask", *overlays(chosen)]: 1,
     lambda _: ["refused"]: 0.3,
     lambda chosen: ["run_edit", _front(chosen), chosen.choice(DELAYS), *_of(EDITS, chosen)]: 1.5,
     lambda chosen: ["run_source", _front(chosen), chosen.choice(DELAYS), *_of(SOURCES, chosen)]: 0.7,
