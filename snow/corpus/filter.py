@@ -137,8 +137,6 @@ class Tally:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     filters: Filters
 
 
@@ -151,7 +149,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     total, by_language = Tally(), defaultdict[str, Tally](Tally)
     rows = pairs(read_rows(job.input("documents")), read_rows(signals))
     with TableWriter(job.output("documents"), DOCUMENTS) as kept, TableWriter(job.output("decisions"), DECISIONS) as decisions:
-        for document, found in tqdm(rows, desc=f"clean {job.instance}", unit="doc", mininterval=10):
+        for document, found in tqdm(rows, desc=f"filter {job.instance}", unit="doc", mininterval=10):
             fired = decide(found, in_force(document["language"]))
             decisions.write({"id": document["id"], "kept": not fired, "reason": fired[0] if fired else None, "rules": fired})
             if not fired:

@@ -36,8 +36,6 @@ def run(job: Job[object]) -> dict[str, Any]:
 
     Memory is a row group and the shard's verdicts.
     """
-    if not job.instance.isdecimal():
-        raise SnowError(f"unique works on one shard and takes its number, such as 00000, not {job.instance!r}")
     dropped = verdicts(tables.read_rows(job.input("duplicates")), int(job.instance))
     size = 0
     counts = {"exact": 0, "near": 0}

@@ -61,8 +61,6 @@ class Tally:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     bits: Bits
 
 

@@ -30,8 +30,6 @@ STOPS["humaneval+"] = STOPS["humaneval"]
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     completion: schema.Completion
 
 

@@ -99,8 +99,6 @@ class Judge:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     judging: Judging
 
 

@@ -2,7 +2,7 @@
 
 Two starts that exclude each other: a killed run *continues* from its newest checkpoint in the work folder, with optimizer,
 schedule and position; a phase *begins from a model* with the weights only, a fresh optimizer and a schedule that warms up
-again. With several processes, `.envs/torch/bin/torchrun --nproc-per-node 2 -m snow pretrain phase1 ...` is the same job: each
+again. With several processes, `.envs/torch/bin/torchrun --nproc-per-node 2 -m snow pretrain MODEL ...` is the same job: each
 runs this on its share of every batch, and the leader alone writes.
 """
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     architecture: Architecture
     model: Model

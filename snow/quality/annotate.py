@@ -77,8 +77,6 @@ def choose_positives(settings: Training, seed: int, index: matching.Index) -> tu
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     training: Training
     decontamination: Decontamination

@@ -81,8 +81,6 @@ def windows_per_second(encoder: Encoder, window_tokens: int) -> float:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     scoring: Scoring
 
 

@@ -23,8 +23,6 @@ GZIP = b"\x1f\x8b"
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     suite: Suite
 
 

@@ -69,8 +69,6 @@ class Candidate:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     refine: Refine
     decontamination: Decontamination

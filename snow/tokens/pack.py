@@ -83,8 +83,6 @@ class Chosen:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     grouping: Grouping
 

@@ -92,8 +92,6 @@ def save(tokenizer: Tokenizer, special_tokens: Sequence[str], folder: Path) -> T
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     tokenizer: arms.Tokenizer
 

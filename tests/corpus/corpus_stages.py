@@ -26,10 +26,11 @@ def run(
     **sections: dict[str, Any],
 ) -> dict[str, Any]:
     """The facts of one job with the pocket run's params, `sections` changed key by key."""
-    params = settings.load(ROOT / "params.yaml").model_dump(mode="json")
+    plain = settings.load(ROOT / "params.yaml").model_dump(mode="json")
     for name, values in sections.items():
-        params[name] |= values
-    view = settings.view(settings.check(params, "test"), STAGES[stage].reads(instance), stage)
+        plain[name] |= values
+    params = settings.check(plain, "test")
+    view = settings.view(params, STAGES[stage].job(params, instance).params)
     given = {name: tuple(paths) for name, paths in (inputs or {}).items()}
     job = Job(instance, view, given, outputs or {}, 1, folder / ".snow" / "work", "key")
     return importlib.import_module(STAGES[stage].module).run(job)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from snow import overlay
 from snow import params as settings
 from snow.job import Job
 from snow.stages import STAGES
@@ -27,11 +28,10 @@ def run(
     outputs: Mapping[str, Path],
     **sections: dict[str, Any],
 ) -> dict[str, Any]:
-    """The facts of one job with the pocket run's params, `sections` changed key by key."""
-    params = settings.load(ROOT / "params.yaml").model_dump(mode="json")
-    for name, values in sections.items():
-        params[name] |= values
-    view = settings.view(settings.check(params, "test"), STAGES[stage].reads(instance), stage)
+    """The facts of one job with the pocket run's params under an overlay, `sections`."""
+    plain = settings.load(ROOT / "params.yaml").model_dump(mode="json")
+    params = settings.check(overlay.merged(plain, sections), "test")
+    view = settings.view(params, STAGES[stage].job(params, instance).params)
     given = {name: (paths,) if isinstance(paths, Path) else tuple(paths) for name, paths in inputs.items()}
     for path in outputs.values():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +65,6 @@ def write_documents(path: Path, documents: Sequence[dict[str, Any]]) -> Path:
 
 
 def write_heldout(path: Path, repositories: Sequence[str]) -> Path:
-    """What `snow split` writes."""
+    """What `snow holdout` writes."""
     path.write_text(json.dumps({"repositories": list(repositories)}))
     return path
