@@ -7,7 +7,7 @@ of a model is that model with the first seed and a replica `MODEL-seedN` for eac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from snow.errors import SnowError
@@ -42,16 +42,63 @@ def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> tuple[di
 
 
 def keys_of(origins: Origins, key: str) -> list[str]:
-    """The keys of the file that decide the value under a dotted key, whole mappings where all of one are asked for; sorted. Of a whole
-    section also itself, because an entry more changes it; of a key that is left out, none."""
+    """The keys of the file that the value under a dotted key is from, whole mappings where all of one are asked for; sorted. Of a key
+    that is left out, none."""
     where: Any = origins  # narrowed on the way down
     for part in key.split("."):
         if not isinstance(where, Mapping) or part not in where:
             return []
         where = where[part]
-    if "." in key:
-        return sorted(_collapsed(where))
-    return sorted({key, *(one for _, keys in _leaves(where) for one in keys if not one.startswith(f"{key}."))})
+    return sorted(_collapsed(where))
+
+
+def watched(values: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+    """The keys of the file of which a change may change the values under some dotted keys of the resolved params; sorted. What an entry
+    can take from others counts whole: a key that one of them gets tomorrow is none of its keys of today."""
+    found: set[str] = set()
+    waiting = set(keys)
+    while waiting:
+        more = set(_own_keys(values, waiting.pop())) - found
+        found |= more
+        waiting |= {one for own in more for one in _references(_at(values, own))}
+    return sorted(one for one in found if not any(one.startswith(f"{other}.") for other in found))
+
+
+def _own_keys(values: Mapping[str, Any], key: str) -> Iterator[str]:
+    """The keys that give a dotted key its value, as far as other entries are not referred to by number."""
+    section, _, rest = key.partition(".")
+    if not rest or section not in DECLARED:
+        yield key
+        return
+    entries, (name, _, part) = values[section], rest.partition(".")
+    name = next(one for one in entries if name in (one, *(f"{one}-seed{seed}" for seed in _at(entries, f"{one}.{SEEDS}") or ())))
+    while True:
+        told, inner = entries[name], _at(entries[name], part) if part else entries[name]
+        if part and inner is not None:
+            yield f"{section}.{name}.{part}"
+            if LIKE in told:
+                yield f"{section}.{name}.{LIKE}"
+        else:
+            yield f"{section}.{name}"
+        if not _inherits(section, told) or not (inner is None or isinstance(inner, Mapping)):
+            return
+        name = told[LIKE]
+
+
+def _references(value: Any) -> Iterator[str]:
+    """The keys that numbers inside a value are relative to."""
+    if isinstance(value, Mapping):
+        if OF in value:
+            yield value[OF]
+        for inner in value.values():
+            yield from _references(inner)
+
+
+def _at(values: Any, key: str) -> Any:
+    """The value under a dotted key of the file, None where there is none."""
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
 
 
 def _origins(value: Any, key: str) -> Any:

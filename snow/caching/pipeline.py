@@ -72,7 +72,7 @@ def code_of(names: Iterable[str]) -> list[str]:
 def _stages(code: Callable[[Iterable[str]], list[str]]) -> dict[str, Any]:
     """Every DVC stage; `code` gives the files of code that some of our stages depend on."""
     values = settings.read(PARAMS)
-    graph, origins = stages.graph(settings.check(values, str(PARAMS))), overlay.resolved(values)[1]
+    graph = stages.graph(settings.check(values, str(PARAMS)))
     mine: dict[str, list[Job]] = {}
     for job in graph.jobs:
         mine.setdefault(job.artifact, []).append(job)
@@ -81,11 +81,11 @@ def _stages(code: Callable[[Iterable[str]], list[str]]) -> dict[str, Any]:
     told = {}
     for name, jobs in mine.items():
         read = dict.fromkeys(_place(path, places) for job in jobs for paths in job.inputs.values() for path in paths)
-        keys = {key for job in jobs for asked in job.params.values() for key in overlay.keys_of(origins, _asked(job, asked))}
+        keys = overlay.watched(values, (_asked(job, key) for job in jobs for key in job.params.values()))
         stage: dict[str, Any] = {"cmd": f"snakemake {name}"}
         stage["deps"] = [*(path for path in read if places.get(path) != name), *code({job.stage for job in jobs})]
         if keys:
-            stage["params"] = sorted(keys)
+            stage["params"] = keys
         stage["outs"] = [{out: {"persist": True}} if out.startswith("receipts/") else out for out in outs[name]]
         told[name] = stage
     return told
