@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snow.report.charts import Line, lines, thin
-from snow.report.content import Column, Figure, Section, Table
+from snow.report.content import Figure, Section, Table, columns
 from snow.report.format import cell, count, decimal, general, percent, short
 from snow.report.receipts import Facts, pick
 from snow.report.run import Run, listed
@@ -21,48 +21,38 @@ def section(run: Run) -> Section:
 
 
 def _table(run: Run) -> Table:
-    columns = (
-        Column("model", "model", "text"),
-        Column("begin_from", "begins from", "text"),
-        Column("train_on", "trains on", "text"),
-        Column("steps", "steps"),
-        Column("tokens", "tokens trained"),
-        Column("unique_tokens", "unique tokens"),
-        Column("passes", "passes", "general"),
-        Column("flop", "FLOP (6ND)", "power"),
-        Column("train_loss", "training", "decimal", "loss at the end"),
-        Column("heldout_loss", "held-out", "decimal", "loss at the end"),
-        Column("heldout_bits_per_byte", "held-out bits/byte", "decimal", "loss at the end"),
-    )
-    rows = tuple(
-        (name, run.origin(name), run.documents(name), *(pick(run.trained(name), column.key) for column in columns[3:]))
-        for name in run.models
-    )
+    losses = {"train_loss": "training", "heldout_loss": "held-out", "heldout_bits_per_byte": "held-out bits/byte"}
+    numbers = [
+        *columns("count", steps="steps", tokens="tokens trained", unique_tokens="unique tokens"),
+        *columns("general", passes="passes"),
+        *columns("power", flop="FLOP (6ND)"),
+        *columns("decimal", "loss at the end", **losses),
+    ]
+    rows = [
+        (name, run.origin(name), run.documents(name), *(pick(run.trained(name), column.key) for column in numbers)) for name in run.models
+    ]
     last = run.trained(run.last)
     notes = (
         "Losses are nats per token: of the last step's batch, and of the held-out text. Lower is better.",
         f"Held out while training: {_amount(last, 'heldout_tokens')} tokens, {_amount(last, 'heldout_bytes')} bytes, from "
         "repositories no model trains on. The evaluation below measures more of them.",
     )
-    return Table("training", "Models", columns, rows, notes)
+    return Table(
+        "training", "Models", [*columns("text", model="model", begin_from="begins from", train_on="trains on"), *numbers], rows, notes
+    )
 
 
 def _mixtures(run: Run) -> list[Table]:
     """What each token set gave to the models that train on several."""
-    columns = (
-        Column("model", "model", "text"),
-        Column("set", "token set", "text"),
-        Column("share", "share of the tokens", "fraction"),
-        Column("unique_tokens", "unique tokens"),
-        Column("passes", "passes", "general"),
-    )
-    rows = tuple(
-        (name, used, *(pick(run.trained(name), "sets", used, column.key) for column in columns[2:]))
+    numbers = [*columns("fraction", share="share of the tokens"), *columns("count", unique_tokens="unique tokens")]
+    numbers += columns("general", passes="passes")
+    rows = [
+        (name, used, *(pick(run.trained(name), "sets", used, column.key) for column in numbers))
         for name, model in run.models.items()
         if len(model.shares) > 1
         for used in model.shares
-    )
-    return [Table("mixtures", "Mixtures", columns, rows)] if rows else []
+    ]
+    return [Table("mixtures", "Mixtures", [*columns("text", model="model", set="token set"), *numbers], rows)] if rows else []
 
 
 def _amount(facts: Facts, key: str) -> str:
