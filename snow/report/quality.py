@@ -125,7 +125,7 @@ def _histograms(run: Run, name: str, selection: str | None) -> list[Figure]:
             1.0,
             name=f"{language}, {count(int(scores.histograms[language].sum()))} documents",
             mark=pick(languages, language, "chosen", "threshold"),
-            text=_score,
+            text="{:.2f}".format,
         )
         for language in shown
     )
@@ -133,10 +133,6 @@ def _histograms(run: Run, name: str, selection: str | None) -> list[Figure]:
     others = f" {rest} more languages are in the table." if rest else ""
     blue = f" Blue: from the lowest score of {selection} on. Held-out documents are scored, but never selected." if selection else ""
     return [Figure(f"Scores of {name} by language", charts, f"Documents by score.{blue}{others}")]
-
-
-def _score(value: float) -> str:
-    return f"{value:.2f}"
 
 
 def _selected(run: Run, name: str, drawn: list[str]) -> Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from snow.report.charts import Line, lines, thin
 from snow.report.content import Figure, Section, Table, columns
 from snow.report.format import cell, count, decimal, general, percent, short
@@ -78,43 +80,21 @@ def _figures(run: Run) -> list[Figure]:
     if not any(run.logs.values()):
         return []
 
-    def curves(key: str, smooth: bool, dots: bool = False) -> list[Line]:
-        drawn = []
+    def chart(title: str, key: str, unit: str, caption: str, dots: bool = False) -> Figure:
+        curves = []
         for place, (name, log) in enumerate(run.logs.items()):
             begin = run.start(name)
             points = [(float(begin + record["tokens"]), float(record[key])) for record in log if record.get(key) is not None]
-            drawn.append(Line(name, thin(points) if smooth else points, place, dots=dots and len(points) <= 60))
-        return drawn
+            curves.append(Line(name, points if dots else thin(points), place, dots=dots and len(points) <= 60))
+        axis: dict[str, Any] = {"zero": True, "height": 240, "y_text": general} if key == "lr" else {"height": 320, "y_text": _rounded}
+        return Figure(title, (lines(curves, name=title, x_label="tokens seen", y_label=unit, x_text=short, **axis),), caption)
 
-    def chart(title: str, key: str, unit: str, caption: str, smooth: bool = True, dots: bool = False, zero: bool = False) -> Figure:
-        svg = lines(
-            curves(key, smooth, dots),
-            name=title,
-            x_label="tokens seen",
-            y_label=unit,
-            x_text=short,
-            y_text=general if key == "lr" else _rounded,
-            zero=zero,
-            height=240 if key == "lr" else 320,
-        )
-        return Figure(title, (svg,), caption)
-
+    jump = "Where a model goes on with other documents, a jump is a change of data as well as of the model."
+    same = "The same held-out text for every model; lower is better. It resembles the whole corpus, not the benchmarks."
     return [
-        chart(
-            "Training loss",
-            "loss",
-            "nats per token",
-            "Where a model goes on with other documents, a jump is a change of data as well as of the model.",
-        ),
-        chart(
-            "Held-out bits per byte",
-            "heldout_bits_per_byte",
-            "bits per byte",
-            "The same held-out text for every model; lower is better. It resembles the whole corpus, not the benchmarks.",
-            smooth=False,
-            dots=True,
-        ),
-        chart("Learning rate", "lr", "learning rate", "Every model has a schedule of its own.", zero=True),
+        chart("Training loss", "loss", "nats per token", jump),
+        chart("Held-out bits per byte", "heldout_bits_per_byte", "bits per byte", same, dots=True),
+        chart("Learning rate", "lr", "learning rate", "Every model has a schedule of its own."),
     ]
 
 
