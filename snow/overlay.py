@@ -38,7 +38,7 @@ def said(values: Mapping[str, Any], key: str) -> str:
     """The key of the file that a dotted key of the resolved params is from: its own, or that of an entry it is like."""
     try:
         part = key.split(".", 2)[2:]
-        return [key, *(one for one in _own_keys(values, key) if one.split(".", 2)[2:] == part)][-1]
+        return next((one for one in _own_keys(values, key) if one.split(".", 2)[2:] == part), key)
     except (KeyError, StopIteration, TypeError, AttributeError):  # what is wrong there may be the way to it
         return key
 
