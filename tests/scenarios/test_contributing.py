@@ -39,6 +39,7 @@ def followed(clone: Clone, title: str) -> list[str]:
         elif file == "params.yaml":
             (clone.path / file).write_text(yaml.safe_dump(added(clone.params(), yaml.safe_load(text)), sort_keys=False))
         else:
+            (clone.path / file).parent.mkdir(exist_ok=True)
             (clone.path / file).write_text(text)
     return printed
 
