@@ -62,10 +62,7 @@ def _frozen(values: Mapping[str, Any]) -> str:
     text = yaml.safe_dump(json.loads(json.dumps(values)), sort_keys=False)
     path = Path(".snow/params") / f"{digest.sha256(text)[:16]}.yaml"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_suffix(f".{os.getpid()}")
-        staged.write_text(text)
-        os.replace(staged, path)
+        digest.replace(path, text)
     return str(path)
 
 

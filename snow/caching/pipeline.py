@@ -8,14 +8,13 @@ packages, so what a stage restores is looked up job by job, by keys that do.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from snow import overlay, source_code, stages
+from snow import digest, overlay, source_code, stages
 from snow import params as settings
 from snow.graph import Graph, Job
 
@@ -50,9 +49,7 @@ def _told() -> dict[str, Any]:
 
 def write(wanted: str) -> None:
     """Put it in place, whole."""
-    staged = FILE.with_name(f".{FILE.name}.{os.getpid()}")
-    staged.write_text(wanted)
-    os.replace(staged, FILE)
+    digest.replace(FILE, wanted)
 
 
 def code_of(names: Iterable[str]) -> list[str]:
