@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from snow import hub, packaged
 from snow.errors import SnowError
@@ -82,23 +82,11 @@ def _file_rows(path: Path) -> Iterator[Any]:
         with path.open("rb") as raw:
             zipped = raw.read(2) == GZIP_MAGIC
         with gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8") as stream:
-            yield from _array(stream) if _begins_array(stream) else _lines(stream)
+            array = stream.read(4096).lstrip().startswith("[")
+            stream.seek(0)
+            yield from json.load(stream) if array else (json.loads(line) for line in stream if line.strip())
     except (OSError, EOFError, ValueError) as error:
         raise SnowError(f"{path} is not readable JSON or JSON Lines ({error}); correct annotator.positives") from error
-
-
-def _begins_array(stream: IO[str]) -> bool:
-    start = stream.read(4096).lstrip()
-    stream.seek(0)
-    return start.startswith("[")
-
-
-def _array(stream: IO[str]) -> Iterator[Any]:
-    yield from json.load(stream)
-
-
-def _lines(stream: IO[str]) -> Iterator[Any]:
-    yield from (json.loads(line) for line in stream if line.strip())
 
 
 def _hub_rows(source: Any) -> Iterator[Any]:
