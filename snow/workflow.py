@@ -39,7 +39,7 @@ def prepare(values: Mapping[str, Any]) -> settings.Params:
             f"DVC runs the stage {os.environ[DVC]} and records params.yaml, but a profile's configfile or config gives this run other "
             "params; write them into params.yaml, or start `snakemake` itself"
         )
-    if DVC in os.environ and not pipeline.agrees(pipeline.text(), whole=False):
+    if DVC in os.environ and not pipeline.has_every_artifact():
         raise SnowError("params.yaml declares other artifacts than dvc.yaml has stages for; run `snow check --fix`, then `dvc repro` again")
     os.environ["SNOW_PARAMS"] = _frozen(values)
     return checked

@@ -47,7 +47,7 @@ def taken(module: ast.Module) -> str:
 def test_a_module_declares_exactly_the_params_of_its_rows(name: str) -> None:
     module = module_of(name)
     names = declared(module)
-    assert taken(module) == ("Job[object]" if names is None else "Job[Params]")
+    assert taken(module) == ("Job[None]" if names is None else "Job[Params]")
     assert names != set(), "a stage that reads no params has no Params"
     assert jobs(name)
     for job in jobs(name):

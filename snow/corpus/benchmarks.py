@@ -42,12 +42,12 @@ def read(paths: Sequence[Path], rules: Decontamination) -> Benchmarks:
     }
     index = matching.build((text for group in texts.values() for text in group), rules)
     # Counted by looking, so that a fault in the index is noticed before it passes a corpus as clean.
-    found = [
+    suites_of_findable = [
         suite
         for (suite, task_id), group in texts.items()
         if any((match.suite, match.task_id) == (suite, task_id) for text in group for match in matching.find(index, text.text))
     ]
-    findable = {suite: found.count(suite) for suite in suites}
+    findable = {suite: suites_of_findable.count(suite) for suite in suites}
     for suite, count in findable.items():
         if not count:
             raise SnowError(

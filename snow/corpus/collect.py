@@ -89,7 +89,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     shard = int(job.instance)
     rules = Rules(languages.known(job.params.languages), frozenset(name.casefold() for name in job.params.licenses.allow))
     tallies: dict[str, Tally] = {}
-    found: Counter[str] = Counter(read=0, empty=0, excluded=0)
+    counts: Counter[str] = Counter(read=0, empty=0, excluded=0)
     commits: dict[str, str] = {}
     with TableWriter(job.output("documents"), DOCUMENTS) as writer:
         for source in job.params.sources:
@@ -97,7 +97,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
             with _readable(f"source {source.name}"):
                 listed = selected(source, list_units(source, job.work_root.parent / "git"))
                 mine = [(unit, wanted) for unit, wanted in listed if units.rank(unit.name) % job.params.shards == shard]
-            found["excluded"] += sum(not wanted for _, wanted in mine)
+            counts["excluded"] += sum(not wanted for _, wanted in mine)
             for unit, wanted in tqdm(mine, desc=f"collect {job.instance} {source.name}", unit="unit", mininterval=10):
                 if not wanted:
                     continue
@@ -109,9 +109,9 @@ def run(job: Job[Params]) -> dict[str, Any]:
                     writer.write_all(repository_documents(unit.name, content, rules, source.limit_files, tally))
                 else:
                     writer.write_all(table_documents(content, rules, source.license, tally))
-                found["read"] += 1
-                found["empty"] += tally.seen == seen
-    return facts(tallies) | {"units": dict(found), "commits": dict(sorted(commits.items()))}
+                counts["read"] += 1
+                counts["empty"] += tally.seen == seen
+    return facts(tallies) | {"units": dict(counts), "commits": dict(sorted(commits.items()))}
 
 
 @contextlib.contextmanager

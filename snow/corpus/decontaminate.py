@@ -1,4 +1,4 @@
-"""Drop every document that contains a benchmark's statement or solution, and say why."""
+"""Drop every document that contains a benchmark's statement or solution, and tell by which match."""
 
 from __future__ import annotations
 

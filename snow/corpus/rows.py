@@ -53,7 +53,7 @@ def file_units(source: str, kind: str, paths: tuple[str, ...], fields: Mapping[s
 
 def _file(kind: str, path: Path, about: str, fields: Mapping[str, str]) -> Table:
     read = _parquet if kind == "parquet" else _jsonl
-    return Table(lambda: _rows(read(path, about, fields), path.name, fields))
+    return Table(lambda: table_rows(read(path, about, fields), path.name, fields))
 
 
 def hub_units(
@@ -87,7 +87,7 @@ def hub_units(
 def _hub_file(whole: Any, index: int, unit: str, about: str, fields: Mapping[str, str]) -> Table:
     """One of the files behind a streaming data set; its rows come without reading the others."""
     part = whole.shard(num_shards=whole.num_shards, index=index)
-    return Table(lambda: _rows(_streamed(part, about), unit, fields))
+    return Table(lambda: table_rows(_streamed(part, about), unit, fields))
 
 
 def _streamed(dataset: Iterable[dict[str, Any]], about: str) -> Iterator[Numbered]:
@@ -150,7 +150,7 @@ def _parsed(line: bytes) -> dict[str, Any] | Refusal:
     return row if isinstance(row, dict) else Refusal(units.BROKEN_ROW)
 
 
-def _rows(values: Iterable[Numbered], unit: str, fields: Mapping[str, str]) -> Iterator[Row | Refusal]:
+def table_rows(values: Iterable[Numbered], unit: str, fields: Mapping[str, str]) -> Iterator[Row | Refusal]:
     """Rows of a data file by `fields`; a row without content, or with content that is no text, is a Refusal naming `file:row`."""
     for number, value in values:
         where = f"{unit}:{number}"

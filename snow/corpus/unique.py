@@ -31,7 +31,7 @@ def survivors(documents: Iterable[dict[str, Any]], dropped: dict[int, tuple[str,
         raise SnowError(f"row {min(waiting)} was clustered, but the shard ends before it; run minhash and duplicates again")
 
 
-def run(job: Job[object]) -> dict[str, Any]:
+def run(job: Job[None]) -> dict[str, Any]:
     """documents and the duplicates of their shard -> documents. The instance is the shard's number.
 
     Memory is a row group and the shard's verdicts.

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from snow import params as settings
-from snow.job import Job
 from snow.stages import STAGES
 from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
-
-ROOT = Path(__file__).parents[2]
+from tests import stage_runs
 
 
 def run(
@@ -26,13 +24,9 @@ def run(
     **sections: dict[str, Any],
 ) -> dict[str, Any]:
     """The facts of one job with the pocket run's params, `sections` changed key by key."""
-    plain = settings.load(ROOT / "params.yaml").model_dump(mode="json")
-    for name, values in sections.items():
-        plain[name] |= values
-    params = settings.check(plain, "test")
-    view = settings.view(params, STAGES[stage].job(params, instance).params)
-    given = {name: tuple(paths) for name, paths in (inputs or {}).items()}
-    job = Job(instance, view, given, outputs or {}, 1, folder / ".snow" / "work", "key")
+    values = settings.read(stage_runs.ROOT / "params.yaml")
+    params = settings.check(values | {name: values[name] | changes for name, changes in sections.items()}, "test")
+    job = stage_runs.job(stage, instance, params, inputs or {}, outputs or {}, folder / ".snow" / "work")
     return importlib.import_module(STAGES[stage].module).run(job)
 
 

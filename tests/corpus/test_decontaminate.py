@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from corpus_stages import ROOT, document, rows, run, standard_library, write
+from corpus_stages import document, rows, run, standard_library, write
 
 from snow import params as settings
 from snow import schema
@@ -20,6 +20,7 @@ from snow.corpus import benchmarks as suites
 from snow.corpus import matching
 from snow.errors import SnowError
 from snow.suites.tasks import Task, read_suite
+from tests.stage_runs import ROOT
 
 RULES = settings.load(ROOT / "params.yaml").decontamination
 TRIVIAL = {"HumanEval/23", "HumanEval/28", "HumanEval/41", "HumanEval/53"}  # solutions on the allow-list: return x + y and the like

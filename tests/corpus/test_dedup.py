@@ -13,10 +13,11 @@ from pathlib import Path
 import datasketch
 import numpy as np
 import pytest
-from corpus_stages import ROOT, document, rows, run, standard_library, write
+from corpus_stages import document, rows, run, standard_library, write
 
 from snow.corpus import linking, minhash
 from snow.errors import SnowError
+from tests.stage_runs import ROOT
 
 SCHEME = minhash.scheme(0, 5, 256, False)
 TOKEN = re.compile(r"[A-Za-z_0-9]+")

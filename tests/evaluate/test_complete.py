@@ -17,7 +17,7 @@ from snow.evaluate.sandbox import Sandbox
 from snow.suites.tasks import Task
 from tests.evaluate.judging import judge_of
 from tests.evaluate.models import memorise
-from tests.tokens.token_jobs import run
+from tests.stage_runs import run
 
 # Tasks the model has learned, and what follows their solutions in its memory.
 KNOWN = {0: "\n\ndef check(candidate):\n    assert candidate\n", 2: "", 3: '\nif __name__ == "__main__":\n    pass\n', 7: "\nprint(1)\n"}
@@ -41,7 +41,7 @@ def completed(folder: Path, model: Path, suite: Path, **changes: Any) -> tuple[l
     """The rows and the facts of the stage."""
     output = folder / "completions.jsonl"
     inputs = {"model": model, "suite": suite}
-    facts = run("complete", folder, "phase1/humaneval", inputs, {"completions": output}, evaluation={"completion": changes})
+    facts = run("complete", "phase1/humaneval", folder, inputs, {"completions": output}, {"evaluation.completion": changes})
     return [json.loads(line) for line in output.read_text().splitlines()], facts
 
 

