@@ -8,7 +8,6 @@ full: whether their inputs come out different is not known before.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
@@ -119,8 +118,7 @@ def run(params: Params, as_json: bool) -> int:
     found = lines(params, seen)
     alarms = warnings(seen)
     if as_json:
-        json.dump({"stages": [asdict(line) for line in found], "warnings": alarms}, sys.stdout, indent=1)
-        print()
+        print(json.dumps({"stages": [asdict(line) for line in found], "warnings": alarms}, indent=1))
         return 1 if found else 0
     if not found:
         print("nothing to do")
