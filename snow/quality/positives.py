@@ -31,23 +31,23 @@ def choose(texts: Iterable[str], limit: int, seed: int, contaminated: Callable[[
     """
     counts = Counter(read=0, empty=0, duplicate=0, contaminated=0)
     seen: set[str] = set()
-    chosen: list[tuple[int, str, str]] = []  # a heap whose first entry was drawn last
-    for text in texts:
-        counts["read"] += 1
-        name = document_id(text)
-        if not text.strip():
-            counts["empty"] += 1
-        elif name in seen:
-            counts["duplicate"] += 1
-        elif contaminated(text):
-            counts["contaminated"] += 1
-        else:
-            heapq.heappush(chosen, (-draw(seed, "positives", name), name, text))
-            if len(chosen) > limit:
-                heapq.heappop(chosen)
-        seen.add(name)
-    counts["chosen"] = len(chosen)
-    return {name: text for _, name, text in sorted(chosen, reverse=True)}, dict(counts)
+
+    def usable() -> Iterator[tuple[int, str, str]]:
+        for text in texts:
+            counts["read"] += 1
+            name = document_id(text)
+            if not text.strip():
+                counts["empty"] += 1
+            elif name in seen:
+                counts["duplicate"] += 1
+            elif contaminated(text):
+                counts["contaminated"] += 1
+            else:
+                yield draw(seed, "positives", name), name, text
+            seen.add(name)
+
+    chosen = heapq.nsmallest(limit, usable())
+    return {name: text for _, name, text in chosen}, {**counts, "chosen": len(chosen)}
 
 
 def read(source: Positives) -> Iterator[str]:
