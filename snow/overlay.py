@@ -2,7 +2,7 @@
 
 Everywhere a section declares by name, `like: NAME` gives an entry all that it does not say itself from another of its section, and
 everywhere a number may be `{of: DOTTED.KEY, times: 0.5}`. So an experiment is written once and lies on every scale. `seeds: [0, 1, 2]`
-of a model is that model with the first seed and a replica `MODEL-seedN` for each of the others.
+of a model is that model with the first seed and a replica `MODEL-seedN` for each of the others; of a comparison, that of both its models.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> dict[str
         entries = plain.get(section)
         if isinstance(entries, Mapping):
             plain[section] = {name: _inherited(section, entries, name, (), origin) for name in entries}
+    plain = _with_compared_seeds(plain, origin)
     _replicate(plain, origin)
     return _referred(plain, plain, (), origin)
 
@@ -47,9 +48,11 @@ def watched(values: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
     """The keys of the file of which a change may change the values under some dotted keys of the resolved params; sorted. What an entry
     can take from others counts whole: a key that one of them gets tomorrow is none of its keys of today."""
     found: set[str] = set()
-    waiting = set(keys)
+    waiting, plain = set(keys), _with_compared_seeds(values, "params.yaml")
+    if plain != values and any(key.startswith("models.") for key in waiting):
+        waiting.add("report.compare")
     while waiting:
-        more = set(_own_keys(values, waiting.pop())) - found
+        more = set(_own_keys(plain, waiting.pop())) - found
         found |= more
         waiting |= {one for own in more for one in _references(_at(values, own))}
     return sorted(one for one in found if not any(one.startswith(f"{other}.") for other in found))
@@ -112,6 +115,21 @@ def _inherited(section: str, entries: Mapping[str, Any], name: str, seen: tuple[
         raise SnowError(f"{origin}: {section}.{base} is no mapping, so {section}.{name} cannot be like it")
     taken = {key: inner for key, inner in value.items() if key != SEEDS}  # replicas are made of the entry that asks for them
     return merged(taken, {key: inner for key, inner in entry.items() if key != LIKE})
+
+
+def _with_compared_seeds(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Comparisons as pairs alone; `{pair: [A, B], seeds: [0, 1, 2]}` gives its models the seeds."""
+    compared, models = _at(values, "report.compare"), values.get("models")
+    seeded = [one for one in compared if isinstance(one, Mapping)] if isinstance(compared, list) else []
+    if not seeded or not isinstance(models, Mapping):
+        return dict(values)
+    for one in seeded:
+        pair = one.get("pair")
+        if set(one) != {"pair", SEEDS} or not isinstance(pair, list) or not all(isinstance(models.get(name), Mapping) for name in pair):
+            raise SnowError(f"{origin}: report.compare: it takes [A, B] or {{pair: [A, B], seeds: [...]}} of models, but it is {dict(one)}")
+        models = {**models, **{name: {SEEDS: one[SEEDS], **models[name]} for name in pair}}
+    pairs = [one["pair"] if isinstance(one, Mapping) else one for one in compared]
+    return {**values, "models": models, "report": {**values["report"], "compare": pairs}}
 
 
 def _replicate(plain: dict[str, Any], origin: str) -> None:

@@ -18,7 +18,7 @@ from snow.graph import Graph
 
 PIPELINE = Path("dvc.yaml")
 KEPT = Path(".snow/strays")
-NOT_OURS = {*hashes.UNTRACKED, ".gitignore"}  # which DVC writes beside an output
+NOT_OURS = {*hashes.UNTRACKED, ".gitignore"}  # what Snakemake writes into a folder that is an output, and DVC beside one
 
 
 def remove(graph: Graph) -> None:
@@ -57,6 +57,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _drop_empty(folder: Path) -> None:
-    while folder.parent != Path() and not any(folder.iterdir()):
-        folder.rmdir()
+    """Remove a folder that holds nothing of ours, and those around it likewise."""
+    while folder.parent != Path() and all(path.name in NOT_OURS and path.is_file() for path in folder.iterdir()):
+        shutil.rmtree(folder)
         folder = folder.parent

@@ -157,8 +157,8 @@ def checker_of(tasks: Sequence[Task]) -> tuple[str, ModuleType]:
 
 def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str, Any]:
     """Judge canonical solutions of tasks spread over the suite; SnowError when fewer than half pass."""
-    chosen = [tasks[number * len(tasks) // CANONICAL] for number in range(min(CANONICAL, len(tasks)))]
-    chosen = list({task.task_id: task for task in chosen}.values())
+    count = min(CANONICAL, len(tasks))
+    chosen = [tasks[number * len(tasks) // count] for number in range(count)]
     rows = list(judge.verdicts([(task.task_id, task.prompt + task.solution) for task in chosen], threads))
     passed = sum(row["status"] == "pass" for row in rows)
     if 2 * passed < len(rows):

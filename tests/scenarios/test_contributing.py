@@ -39,6 +39,7 @@ def followed(clone: Clone, title: str) -> list[str]:
         elif file == "params.yaml":
             (clone.path / file).write_text(yaml.safe_dump(added(clone.params(), yaml.safe_load(text)), sort_keys=False))
         else:
+            (clone.path / file).parent.mkdir(exist_ok=True)
             (clone.path / file).write_text(text)
     return printed
 
@@ -84,11 +85,11 @@ def test_an_arm_executes_its_own_jobs(clone: Clone) -> None:
 
 def test_an_annotator_scores_and_selects(clone: Clone) -> None:
     followed(clone, "An annotator")
-    assert clone.executed() == {"annotate finetuned", "score finetuned/00000", "score finetuned/00001", "select finetuned-best"}
-    scores, before = rows(clone, "quality/finetuned/scores/*.parquet"), rows(clone, "quality/hqins/scores/*.parquet")
+    assert clone.executed() == {"annotate tops", "score tops/00000", "score tops/00001", "select best-tops"}
+    scores, before = rows(clone, "quality/tops/scores/*.parquet"), rows(clone, "quality/hqins/scores/*.parquet")
     assert [row["id"] for row in scores] == [row["id"] for row in before]
     assert [row["score"] for row in scores] != [row["score"] for row in before]
-    selected = {row["id"] for row in rows(clone, "quality/selections/finetuned-best/*.parquet")}
+    selected = {row["id"] for row in rows(clone, "quality/selections/best-tops/*.parquet")}
     assert selected
     assert selected < {row["id"] for row in scores}
     assert not (clone.path / "models/mixed").exists(), "the arm of the section before is taken away again"
@@ -119,9 +120,7 @@ def test_a_source_kinds_documents_are_in_the_corpus(clone: Clone) -> None:
     assert sorted(name.split()[0] for name in jobs) == ["collect", "collect", "filter", "measure", "report"]
     assert clone.nothing_to_do()
     left = [
-        path
-        for path in ("models/mixed", "quality/finetuned", "suites/strings.jsonl", "eval/phase1/strings")
-        if (clone.path / path).exists()
+        path for path in ("models/mixed", "quality/tops", "suites/strings.jsonl", "eval/phase1/strings") if (clone.path / path).exists()
     ]
     assert left == [], "nothing of an overlay is left"
 
