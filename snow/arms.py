@@ -189,8 +189,8 @@ class Model(Section):
     @field_validator("train_on")
     @classmethod
     def _whole(cls, value: str | dict[str, float]) -> str | dict[str, float]:
-        if isinstance(value, dict) and (len(value) < 2 or min(value.values()) <= 0 or abs(sum(value.values()) - 1) > 1e-6):
-            raise ValueError("a mixture names two or more token sets with shares above 0 that add up to 1")
+        if isinstance(value, dict) and (len(value) < 2 or min(value.values()) < 0.001 or abs(sum(value.values()) - 1) > 1e-6):
+            raise ValueError("a mixture names two or more token sets with shares of a thousandth or more that add up to 1")
         return value
 
     @property

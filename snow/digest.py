@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-CHUNK = 1 << 20
-
 
 def file_md5(path: Path) -> str:
     """MD5 of a file's bytes in hex."""
-    digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, functools.partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
 def canonical(value: Any) -> str:
@@ -28,6 +24,18 @@ def canonical(value: Any) -> str:
 def sha256(text: str) -> str:
     """SHA-256 of a text's UTF-8 bytes in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def replace(path: Path, content: str | bytes) -> None:
+    """Make this the content of a file, whole or not at all: whoever reads it meanwhile, or after a crash, finds the old or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        staged.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(staged, path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
 
 
 def fsync_tree(path: Path) -> None:

@@ -2,20 +2,18 @@
 
 Everywhere a section declares by name, `like: NAME` gives an entry all that it does not say itself from another of its section, and
 everywhere a number may be `{of: DOTTED.KEY, times: 0.5}`. So an experiment is written once and lies on every scale. `seeds: [0, 1, 2]`
-of a model is that model with the first seed and a replica `MODEL-seedN` for each of the others.
+of a model is that model with the first seed and a replica `MODEL-seedN` for each of the others; of a comparison, that of both its models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from snow.errors import SnowError
 
 DECLARED = ("tokenizers", "groupings", "annotators", "selections", "generators", "synthetic", "token_sets", "models")
 OF, TIMES, LIKE, SEEDS = "of", "times", "like", "seeds"
-
-Origins = dict[str, Any]  # as the params nest; a leaf is the keys of the file that it is from
 
 
 def merged(base: Any, over: Any) -> Any:
@@ -25,39 +23,76 @@ def merged(base: Any, over: Any) -> Any:
     return {**base, **{key: merged(base.get(key), value) if key in base else value for key, value in over.items()}}
 
 
-def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> tuple[dict[str, Any], Origins]:
-    """The params with nothing left to look up, and where each of them is from. SnowError for a name or key that leads nowhere or in a
-    circle; types are not looked at."""
+def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> dict[str, Any]:
+    """The params with nothing left to look up. SnowError for a name or key that leads nowhere or in a circle; types are not looked at."""
     plain = dict(values)
-    keys: Origins = {key: _origins(value, key) for key, value in values.items()}
     for section in DECLARED:
         entries = plain.get(section)
         if isinstance(entries, Mapping):
-            found = {name: _inherited(section, entries, keys[section], name, (), origin) for name in entries}
-            plain[section] = {name: value for name, (value, _) in found.items()}
-            keys[section] = {name: where for name, (_, where) in found.items()}
-    _replicate(plain, keys, origin)
-    _refer(plain, keys, plain, keys, "", (), origin)
-    return plain, keys
+            plain[section] = {name: _inherited(section, entries, name, (), origin) for name in entries}
+    plain = _with_compared_seeds(plain, origin)
+    _replicate(plain, origin)
+    return _referred(plain, plain, (), origin)
 
 
-def keys_of(origins: Origins, key: str) -> list[str]:
-    """The keys of the file that decide the value under a dotted key, whole mappings where all of one are asked for; sorted. Of a whole
-    section also itself, because an entry more changes it; of a key that is left out, none."""
-    where: Any = origins  # narrowed on the way down
+def said(values: Mapping[str, Any], key: str) -> str:
+    """The key of the file that a dotted key of the resolved params is from: its own, or that of an entry it is like."""
+    try:
+        part = key.split(".", 2)[2:]
+        return next((one for one in _own_keys(values, key) if one.split(".", 2)[2:] == part), key)
+    except (KeyError, StopIteration, TypeError, AttributeError):  # what is wrong there may be the way to it
+        return key
+
+
+def watched(values: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+    """The keys of the file of which a change may change the values under some dotted keys of the resolved params; sorted. What an entry
+    can take from others counts whole: a key that one of them gets tomorrow is none of its keys of today."""
+    found: set[str] = set()
+    waiting, plain = set(keys), _with_compared_seeds(values, "params.yaml")
+    if plain != values and any(key.startswith("models.") for key in waiting):
+        waiting.add("report.compare")
+    while waiting:
+        more = set(_own_keys(plain, waiting.pop())) - found
+        found |= more
+        waiting |= {one for own in more for one in _references(_at(values, own))}
+    return sorted(one for one in found if not any(one.startswith(f"{other}.") for other in found))
+
+
+def _own_keys(values: Mapping[str, Any], key: str) -> Iterator[str]:
+    """The keys that give a dotted key its value, as far as other entries are not referred to by number."""
+    section, _, rest = key.partition(".")
+    if not rest or section not in DECLARED:
+        yield key
+        return
+    entries, (name, _, part) = values[section], rest.partition(".")
+    name = next(one for one in entries if name in (one, *(f"{one}-seed{seed}" for seed in _at(entries, f"{one}.{SEEDS}") or ())))
+    while True:
+        told, inner = entries[name], _at(entries[name], part) if part else entries[name]
+        if part and inner is not None:
+            yield f"{section}.{name}.{part}"
+            if LIKE in told:
+                yield f"{section}.{name}.{LIKE}"
+        else:
+            yield f"{section}.{name}"
+        if not _inherits(section, told) or not (inner is None or isinstance(inner, Mapping)):
+            return
+        name = told[LIKE]
+
+
+def _references(value: Any) -> Iterator[str]:
+    """The keys that numbers inside a value are relative to."""
+    if isinstance(value, Mapping):
+        if OF in value:
+            yield value[OF]
+        for inner in value.values():
+            yield from _references(inner)
+
+
+def _at(values: Any, key: str) -> Any:
+    """The value under a dotted key of the file, None where there is none."""
     for part in key.split("."):
-        if not isinstance(where, Mapping) or part not in where:
-            return []
-        where = where[part]
-    if "." in key:
-        return sorted(_collapsed(where))
-    return sorted({key, *(one for _, keys in _leaves(where) for one in keys if not one.startswith(f"{key}."))})
-
-
-def _origins(value: Any, key: str) -> Any:
-    if isinstance(value, Mapping) and value and OF not in value:
-        return {name: _origins(inner, f"{key}.{name}") for name, inner in value.items()}
-    return (key,)
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
 
 
 def _inherits(section: str, entry: Any) -> bool:
@@ -65,28 +100,42 @@ def _inherits(section: str, entry: Any) -> bool:
     return isinstance(entry, Mapping) and entry.get(LIKE) is not None and not (section == "selections" and entry.get("by") == "random")
 
 
-def _inherited(section: str, entries: Mapping[str, Any], keys: Any, name: str, seen: tuple[str, ...], origin: str) -> tuple[Any, Any]:
-    """An entry with all it takes from the one it is like, and where each part is from."""
-    entry, where = entries[name], keys[name]
+def _inherited(section: str, entries: Mapping[str, Any], name: str, seen: tuple[str, ...], origin: str) -> Any:
+    """An entry with all it takes from the one it is like."""
+    entry = entries[name]
     if not _inherits(section, entry):
-        return entry, where
+        return entry
     base = entry[LIKE]
     if base not in entries:
         raise SnowError(f"{origin}: {section}.{name}.like: there is no {base!r} among {', '.join(entries)}; declare it or correct the name")
     if base in (*seen, name):
         raise SnowError(f"{origin}: {section}.{name}.like: {' like '.join([*seen, name, base])} goes round in a circle")
-    value, base_where = _inherited(section, entries, keys, base, (*seen, name), origin)
+    value = _inherited(section, entries, base, (*seen, name), origin)
     if not isinstance(value, Mapping):
         raise SnowError(f"{origin}: {section}.{base} is no mapping, so {section}.{name} cannot be like it")
-    both = merged(base_where, where) | {LIKE: (*base_where.get(LIKE, ()), *where[LIKE])}
     taken = {key: inner for key, inner in value.items() if key != SEEDS}  # replicas are made of the entry that asks for them
-    return merged(taken, {key: inner for key, inner in entry.items() if key != LIKE}), both
+    return merged(taken, {key: inner for key, inner in entry.items() if key != LIKE})
 
 
-def _replicate(plain: dict[str, Any], keys: Origins, origin: str) -> None:
+def _with_compared_seeds(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Comparisons as pairs alone; `{pair: [A, B], seeds: [0, 1, 2]}` gives its models the seeds."""
+    compared, models = _at(values, "report.compare"), values.get("models")
+    seeded = [one for one in compared if isinstance(one, Mapping)] if isinstance(compared, list) else []
+    if not seeded or not isinstance(models, Mapping):
+        return dict(values)
+    for one in seeded:
+        pair = one.get("pair")
+        if set(one) != {"pair", SEEDS} or not isinstance(pair, list) or not all(isinstance(models.get(name), Mapping) for name in pair):
+            raise SnowError(f"{origin}: report.compare: it takes [A, B] or {{pair: [A, B], seeds: [...]}} of models, but it is {dict(one)}")
+        models = {**models, **{name: {SEEDS: one[SEEDS], **models[name]} for name in pair}}
+    pairs = [one["pair"] if isinstance(one, Mapping) else one for one in compared]
+    return {**values, "models": models, "report": {**values["report"], "compare": pairs}}
+
+
+def _replicate(plain: dict[str, Any], origin: str) -> None:
     """Give a model with `seeds` its first, and the others models of their own beside it."""
     models: Any = plain.get("models")
-    for name, model in list(models.items()) if isinstance(models, Mapping) else ():
+    for name, model in models.items() if isinstance(models, Mapping) else ():
         seeds = model.get(SEEDS) if isinstance(model, Mapping) else None
         if seeds is None:
             continue
@@ -97,56 +146,31 @@ def _replicate(plain: dict[str, Any], keys: Origins, origin: str) -> None:
             if replica != name and replica in models:
                 raise SnowError(f"{origin}: models.{name}.seeds makes a replica {replica}, which is declared already; rename one")
             plain["models"] = {**plain["models"], replica: {**rest, "seed": seed}}
-            keys["models"] = {**keys["models"], replica: {**keys["models"][name], "seed": keys["models"][name][SEEDS]}}
 
 
-def _refer(value: Any, keys: Any, plain: Any, every: Any, at: str, seen: tuple[str, ...], origin: str) -> None:
-    """Replace every number that is relative to another, in place of copies made on the way down."""
-    for name in list(value):
-        inner, key = value[name], f"{at}.{name}" if at else name
-        if isinstance(inner, Mapping) and OF in inner:
-            value[name], keys[name] = _number(inner, keys[name], plain, every, (*seen, key), origin)
-        elif isinstance(inner, Mapping) and isinstance(keys[name], Mapping):
-            value[name], keys[name] = dict(inner), dict(keys[name])
-            _refer(value[name], keys[name], plain, every, key, seen, origin)
+def _referred(value: Any, plain: Any, seen: tuple[str, ...], origin: str) -> Any:
+    """A value with every number in it that is relative to another; `seen` are the keys on the way, the value's own the last."""
+    if not isinstance(value, Mapping):
+        return value
+    if OF in value:
+        return _number(value, plain, seen, origin)
+    at = f"{seen[-1]}." if seen else ""
+    return {name: _referred(inner, plain, (f"{at}{name}",), origin) for name, inner in value.items()}
 
 
-def _number(asked: Mapping[str, Any], own: tuple[str, ...], plain: Any, every: Any, seen: tuple[str, ...], origin: str) -> Any:
-    """(value, keys) of `{of: KEY, times: X}`; a whole number stays one."""
+def _number(asked: Mapping[str, Any], plain: Any, seen: tuple[str, ...], origin: str) -> float:
+    """The value of `{of: KEY, times: X}`; a whole number stays one."""
     key, times = asked[OF], asked.get(TIMES, 1)
     if set(asked) - {OF, TIMES} or not isinstance(key, str) or isinstance(times, bool) or not isinstance(times, (int, float)):
         raise SnowError(f"{origin}: {seen[-1]}: a number relative to another is {{of: DOTTED.KEY, times: NUMBER}}, but it is {dict(asked)}")
     if key in seen:
         raise SnowError(f"{origin}: {seen[0]}: {' of '.join([*seen, key])} goes round in a circle")
-    value, where = plain, every
-    for part in key.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            raise SnowError(f"{origin}: {seen[-1]}.of: there is no {key}; correct the key")
-        value, where = value[part], where[part] if isinstance(where, Mapping) else where
+    value = _at(plain, key)
+    if value is None:
+        raise SnowError(f"{origin}: {seen[-1]}.of: there is no {key}; correct the key")
     if isinstance(value, Mapping) and OF in value:
-        value, where = _number(value, where, plain, every, (*seen, key), origin)
+        value = _number(value, plain, (*seen, key), origin)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise SnowError(f"{origin}: {seen[-1]}.of: {key} is {value!r}, not a number")
     result = value * times
-    return round(result) if isinstance(value, int) else result, (*own, *where)
-
-
-def _leaves(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    if isinstance(found, Mapping):
-        for name, inner in found.items():
-            yield from _leaves(inner, (*path, name))
-    else:
-        yield path, found
-
-
-def _collapsed(found: Any) -> set[str]:
-    """One key for a mapping that is one of the file as it stands, else those of its parts."""
-    if not isinstance(found, Mapping):
-        return set(found)
-    roots = {
-        keys[0].removesuffix("." + ".".join(path)) if len(keys) == 1 and keys[0].endswith("." + ".".join(path)) else None
-        for path, keys in _leaves(found)
-    }
-    if len(roots) == 1 and None not in roots and LIKE not in found:
-        return {str(root) for root in roots}
-    return {key for inner in found.values() for key in _collapsed(inner)}
+    return round(result) if isinstance(value, int) else result

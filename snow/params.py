@@ -24,19 +24,18 @@ def check(values: Any, origin: str) -> Params:
     """`values` as Params, or a SnowError with one line per finding: key, what is wrong, what was given."""
     if not isinstance(values, dict):
         raise SnowError(f"{origin}: expected a mapping of params at the top level")
-    resolved, origins = overlay.resolved(values, origin)
     try:
-        return Params.model_validate(resolved)
+        return Params.model_validate(overlay.resolved(values, origin))
     except ValidationError as error:
         found = error.errors()
         broken = [one["loc"][:-1] for one in found]
         causes = [one for one in found if one["type"] != "too_short" or not any(one["loc"] == at[: len(one["loc"])] for at in broken)]
-        raise SnowError("\n".join(dict.fromkeys(_sentence(one, origin, origins) for one in causes))) from None
+        raise SnowError("\n".join(dict.fromkeys(_sentence(one, origin, values) for one in causes))) from None
 
 
-def _sentence(found: Any, origin: str, origins: overlay.Origins) -> str:
+def _sentence(found: Any, origin: str, values: Any) -> str:
     key = ".".join(str(part) for part in found["loc"] if part not in VARIANTS)
-    *_, key = [key, *overlay.keys_of(origins, key)][:2]  # what an entry has from another is wrong there
+    key = overlay.said(values, key)  # what an entry has from another is wrong there
     if found["type"] == "extra_forbidden":
         return f"{origin}: {key} is not a known key; remove it or correct its spelling (allowed: {_siblings(found['loc'])})"
     if found["type"] == "missing":

@@ -11,9 +11,10 @@ import ast
 import functools
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from snow.digest import replace
 
 PACKAGE = Path(__file__).parent
 MEMO = Path(".snow/code")
@@ -82,7 +83,7 @@ def _facts(module: str) -> dict[str, Any]:
     tree = _Bare().visit(ast.parse(path.read_text(), filename=str(path)))
     facts = {"state": state, "symbols": _symbols(module, tree), "imports": _imports(tree)}
     if MEMO.parent.is_dir():
-        _write(memo, facts)
+        replace(memo, json.dumps(facts))
     return facts
 
 
@@ -90,7 +91,7 @@ def keep_table(module: str) -> None:
     """Keep the table behind today's digest, so that `snow why` can name what of it changes; by digest, written once."""
     path = MEMO / "tables" / f"{digest(module)}.json"
     if not path.exists():
-        _write(path, table(module))
+        replace(path, json.dumps(table(module)))
 
 
 def kept_table(value: str) -> dict[str, str] | None:
@@ -99,13 +100,6 @@ def kept_table(value: str) -> dict[str, str] | None:
         return json.loads((MEMO / "tables" / f"{value}.json").read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _write(path: Path, value: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f"{path.name}.{os.getpid()}")
-    staged.write_text(json.dumps(value))
-    os.replace(staged, path)
 
 
 def _symbols(module: str, tree: ast.Module) -> dict[str, str]:

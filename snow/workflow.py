@@ -32,16 +32,24 @@ def prepare(values: Mapping[str, Any]) -> settings.Params:
     """
     own_code.require()
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    values = _in_order(values, settings.read(Path("params.yaml")))
     checked = settings.check(values, "params.yaml")
     if DVC in os.environ and not _recorded(values):
         raise SnowError(
             f"DVC runs the stage {os.environ[DVC]} and records params.yaml, but a profile's configfile or config gives this run other "
             "params; write them into params.yaml, or start `snakemake` itself"
         )
-    if DVC in os.environ and not pipeline.agrees(pipeline.text(), whole=False):
+    if DVC in os.environ and not pipeline.has_every_artifact():
         raise SnowError("params.yaml declares other artifacts than dvc.yaml has stages for; run `snow check --fix`, then `dvc repro` again")
     os.environ["SNOW_PARAMS"] = _frozen(values)
     return checked
+
+
+def _in_order(values: Any, wanted: Any) -> Any:
+    """Mappings in the order of another value, what that does not have behind: Snakemake puts an overlay's keys before the file's."""
+    if not (isinstance(values, Mapping) and isinstance(wanted, Mapping)):
+        return values
+    return {key: _in_order(values[key], wanted.get(key)) for key in dict.fromkeys([*(key for key in wanted if key in values), *values])}
 
 
 def _recorded(values: Mapping[str, Any]) -> bool:
@@ -54,10 +62,7 @@ def _frozen(values: Mapping[str, Any]) -> str:
     text = yaml.safe_dump(json.loads(json.dumps(values)), sort_keys=False)
     path = Path(".snow/params") / f"{digest.sha256(text)[:16]}.yaml"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_suffix(f".{os.getpid()}")
-        staged.write_text(text)
-        os.replace(staged, path)
+        digest.replace(path, text)
     return str(path)
 
 

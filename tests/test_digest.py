@@ -67,7 +67,8 @@ def test_a_changed_file_is_hashed_again(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_file_md5_reads_beyond_one_chunk(tmp_path: Path) -> None:
-    for size in (0, 1, digest.CHUNK, digest.CHUNK + 1, 3 * digest.CHUNK):
+    chunk = 1 << 18  # what hashlib.file_digest reads at a time
+    for size in (0, 1, chunk, chunk + 1, 3 * chunk):
         data = os.urandom(size)
         (tmp_path / "file").write_bytes(data)
         assert digest.file_md5(tmp_path / "file") == hashlib.md5(data).hexdigest()

@@ -158,16 +158,16 @@ def test_whatever_the_cache_says_costs_no_result(
 def test_a_record_that_cannot_be_written_is_no_record(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even its folder, which once passed for one."""
     store = store_at(tmp_path / "cache")
-    write = Path.write_text
+    write = Path.write_bytes
 
-    def refusing(path: Path, text: str, **named: str) -> int:
+    def refusing(path: Path, content: bytes) -> int:
         if store.root / "runs" in path.parents:
-            write(path, text[:10])
+            write(path, content[:10])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(path, text, **named)
+        return write(path, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_text", refusing)
+        patched.setattr(Path, "write_bytes", refusing)
         job.execute(ask())
     assert files(store.root / "runs") == []
     adopt(store)

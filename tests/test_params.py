@@ -82,6 +82,7 @@ def test_the_pocket_run_is_valid() -> None:
         (lambda p: p["models"]["phase3"].update(tokens={"of": "models.phase3.tokens"}), "models.phase3.tokens", "in a circle"),
         (lambda p: p["models"]["phase3"].update(tokens={"of": "report.title"}), "models.phase3.tokens.of", "not a number"),
         (lambda p: p["models"]["phase3"].update(seeds=[0, 0]), "models.phase3.seeds", "different seeds"),
+        (lambda p: p["report"].update(compare=[{"pair": ["phase2", "phase9"], "seeds": [0, 1]}]), "report.compare", "of models"),
         (lambda p: p["selections"]["best"].update(by="hq"), "selections.best.by", "no 'hq' among hqins"),
         (lambda p: p["selections"]["random"].update(tokens=5), "selections.random", "a random selection has `like`"),
         (lambda p: p["token_sets"].update({"a b": p["token_sets"]["corpus"]}), "token_sets.a b", "should match pattern"),
@@ -169,3 +170,21 @@ def test_what_enters_a_key_can_be_read_back() -> None:
     params = settings.load(ROOT / "params.yaml")
     plain: BaseModel = settings.check(params.model_dump(mode="json"), "dumped")
     assert plain == params
+
+
+def test_seeds_make_replicas_of_a_model_or_of_both_that_are_compared() -> None:
+    one, both = values(), values()
+    one["models"]["phase2"]["seeds"] = [3, 4]
+    both["report"]["compare"] = [{"pair": ["phase2", "control"], "seeds": [3, 4]}]
+    replicated = settings.check(one, "one")
+    assert {name: model.seed for name, model in replicated.models.items() if model.seed is not None} == {"phase2": 3, "phase2-seed4": 4}
+    compared = settings.check(both, "both")
+    assert compared.report.compare == (("phase2", "control"),)
+    assert {name: model.seed for name, model in compared.models.items() if model.seed is not None} == {
+        "phase2": 3,
+        "phase2-seed4": 4,
+        "control": 3,
+        "control-seed4": 4,
+    }
+    assert "pretrain control-seed4" in graph(compared).by_name
+    assert overlay.watched(both, ["models.control-seed4"]) == ["models.control", "models.phase1", "models.phase2", "report.compare"]

@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from snow import digest
 from snow.errors import SnowError
 
 FOLDER = "clones"
@@ -32,15 +33,8 @@ def register(cache: Path, clone: Path) -> None:
     path = clone.resolve()
     entry = cache / FOLDER / hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()
     with contextlib.suppress(OSError):  # a cache that is full, or only to be read
-        if entry.exists():
-            return
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        staged = entry.with_name(f".{entry.name}.{os.getpid()}")
-        try:
-            staged.write_text(json.dumps({"path": str(path), "host": os.uname().nodename}) + "\n")
-            os.replace(staged, entry)
-        finally:
-            staged.unlink(missing_ok=True)
+        if not entry.exists():
+            digest.replace(entry, json.dumps({"path": str(path), "host": os.uname().nodename}) + "\n")
 
 
 def registered(cache: Path) -> list[Clone]:

@@ -43,7 +43,10 @@ def run() -> list[str]:
             ready, left = _commit(seen)
         if PARAMS.read_bytes() == judged:  # else DVC may have recorded the edit as what these results were made with
             break
-        _put_back(before)
+        if before is None:
+            LOCK.unlink(missing_ok=True)
+        else:
+            digest.replace(LOCK, before)
     else:
         raise SnowError("params.yaml changes while dvc.lock is written; run `snow commit` when it is left alone")
     STAMP.parent.mkdir(exist_ok=True)
@@ -88,15 +91,6 @@ def _explain(seen: Ledger, left: list[str]) -> None:
             "what is to be committed must be said there",
             file=sys.stderr,
         )
-
-
-def _put_back(before: bytes | None) -> None:
-    if before is None:
-        LOCK.unlink(missing_ok=True)
-        return
-    staged = LOCK.with_name(f".{LOCK.name}.{os.getpid()}")
-    staged.write_bytes(before)
-    os.replace(staged, LOCK)
 
 
 def due() -> bool:

@@ -130,10 +130,7 @@ def packed() -> Iterator[None]:
     finally:
         learned, _packing = _packing, None
         if learned:
-            PACK.parent.mkdir(parents=True, exist_ok=True)
-            staged = PACK.with_name(f"{PACK.name}.{os.getpid()}")
-            staged.write_text(json.dumps(_pack() | learned))
-            os.replace(staged, PACK)
+            digest.replace(PACK, json.dumps(_pack() | learned))
             _pack.cache_clear()
 
 

@@ -8,18 +8,18 @@ packages, so what a stage restores is looked up job by job, by keys that do.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from snow import overlay, source_code, stages
+from snow import digest, overlay, source_code, stages
 from snow import params as settings
 from snow.graph import Graph, Job
 
 FILE, PARAMS = Path("dvc.yaml"), Path("params.yaml")
+CODE = ("snow/", "envs/")  # what is no artifact among the dependencies
 HEAD = """\
 # Written by `snow check --fix` from params.yaml, the rules' jobs and the code that they run: one stage per artifact, each a target of
 # the Snakefile, so both front doors run the same jobs. `snow commit` brings it up to date after a run whose params are params.yaml's.
@@ -29,34 +29,27 @@ HEAD = """\
 
 def text() -> str:
     """What dvc.yaml must say."""
-    values = settings.read(PARAMS)
-    graph = stages.graph(settings.check(values, str(PARAMS)))
-    told = {"stages": _stages(graph, overlay.resolved(values)[1])}
-    return HEAD + yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=140)
+    return HEAD + yaml.safe_dump({"stages": _stages(code_of)}, sort_keys=False, default_flow_style=None, width=140)
 
 
-def agrees(wanted: str, whole: bool = True) -> bool:
-    """Whether dvc.yaml says what it must; without `whole`, its lists of code aside."""
-    try:
-        told, must = yaml.safe_load(FILE.read_text()), yaml.safe_load(wanted)
-    except OSError:
-        return False
-    return told == must if whole else _without_code(told) == _without_code(must)
+def agrees(wanted: str) -> bool:
+    """Whether dvc.yaml says that."""
+    return _told() == yaml.safe_load(wanted)["stages"]
+
+
+def has_every_artifact() -> bool:
+    """Whether dvc.yaml has the stages that params.yaml declares; its lists of code are not looked at."""
+    told = {name: {**stage, "deps": [dep for dep in stage["deps"] if not dep.startswith(CODE)]} for name, stage in _told().items()}
+    return told == _stages(lambda _: [])
+
+
+def _told() -> dict[str, Any]:
+    return settings.read(FILE)["stages"] if FILE.exists() else {}
 
 
 def write(wanted: str) -> None:
     """Put it in place, whole."""
-    staged = FILE.with_name(f".{FILE.name}.{os.getpid()}")
-    staged.write_text(wanted)
-    os.replace(staged, FILE)
-
-
-def _without_code(told: Any) -> Any:
-    named = told["stages"].items() if isinstance(told, Mapping) and isinstance(told.get("stages"), Mapping) else ()
-    return {name: {**stage, "deps": [dep for dep in stage.get("deps", ()) if not dep.startswith(CODE)]} for name, stage in named}
-
-
-CODE = ("snow/", "envs/")
+    digest.replace(FILE, wanted)
 
 
 def code_of(names: Iterable[str]) -> list[str]:
@@ -73,7 +66,10 @@ def code_of(names: Iterable[str]) -> list[str]:
     return sorted(files)
 
 
-def _stages(graph: Graph, origins: overlay.Origins) -> dict[str, Any]:
+def _stages(code: Callable[[Iterable[str]], list[str]]) -> dict[str, Any]:
+    """Every DVC stage; `code` gives the files of code that some of our stages depend on."""
+    values = settings.read(PARAMS)
+    graph = stages.graph(settings.check(values, str(PARAMS)))
     mine: dict[str, list[Job]] = {}
     for job in graph.jobs:
         mine.setdefault(job.artifact, []).append(job)
@@ -82,11 +78,11 @@ def _stages(graph: Graph, origins: overlay.Origins) -> dict[str, Any]:
     told = {}
     for name, jobs in mine.items():
         read = dict.fromkeys(_place(path, places) for job in jobs for paths in job.inputs.values() for path in paths)
-        keys = {key for job in jobs for asked in job.params.values() for key in overlay.keys_of(origins, _asked(job, asked))}
+        keys = overlay.watched(values, (_asked(job, key) for job in jobs for key in job.params.values()))
         stage: dict[str, Any] = {"cmd": f"snakemake {name}"}
-        stage["deps"] = [*(path for path in read if places.get(path) != name), *code_of({job.stage for job in jobs})]
+        stage["deps"] = [*(path for path in read if places.get(path) != name), *code({job.stage for job in jobs})]
         if keys:
-            stage["params"] = sorted(keys)
+            stage["params"] = keys
         stage["outs"] = [{out: {"persist": True}} if out.startswith("receipts/") else out for out in outs[name]]
         told[name] = stage
     return told

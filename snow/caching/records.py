@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from snow import digest
 from snow.caching import hashes, ledger
 from snow.caching.store import Store
 
@@ -71,14 +72,7 @@ def folder(store: Store, record: Mapping[str, Any]) -> Path:
 def save(store: Store, record: Mapping[str, Any]) -> None:
     """Write a finished job's record. Raises OSError when the cache cannot take it."""
     path = folder(store, record) / _hash(record)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        staged.write_text(json.dumps(record, indent=1) + "\n")  # JSON is YAML
-        os.replace(staged, path)
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise
+    digest.replace(path, json.dumps(record, indent=1) + "\n")  # JSON is YAML
 
 
 def load(store: Store, record: Mapping[str, Any]) -> dict[str, hashes.Content] | None:

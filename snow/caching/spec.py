@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -76,14 +75,9 @@ def path_of(job: Job) -> Path | None:
 def write(path: Path, spec: dict[str, Any]) -> bool:
     """Write a spec if its content differs from the file's; returns whether it did."""
     text = digest.canonical(spec)
-    try:
-        if path.read_text() == text:
-            return False
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f"{path.name}.{os.getpid()}")
-    staged.write_text(text)
-    os.replace(staged, path)
+    if path.exists() and path.read_text() == text:
+        return False
+    digest.replace(path, text)
     return True
 
 

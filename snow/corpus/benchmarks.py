@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from snow.corpus import matching
 from snow.errors import SnowError
 from snow.suites.tasks import read_suite
+
+if TYPE_CHECKING:
+    from snow.schema import Decontamination
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Benchmarks:
     findable: dict[str, int]
 
 
-def rules(settings: Any) -> matching.Rules:
+def rules(settings: Decontamination) -> matching.Rules:
     """The section `decontamination` of the params as matching rules."""
     return matching.Rules(
         settings.ngram, settings.distinct_words, settings.short_ngram, settings.substring_min_chars, tuple(settings.allow)
@@ -46,12 +49,12 @@ def read(paths: Sequence[Path], how: matching.Rules) -> Benchmarks:
     }
     index = matching.build((text for group in texts.values() for text in group), how)
     # Counted by looking, so that a fault in the index is noticed before it passes a corpus as clean.
-    found = [
+    suites_of_findable = [
         suite
         for (suite, task_id), group in texts.items()
         if any((match.suite, match.task_id) == (suite, task_id) for text in group for match in matching.find(index, text.text))
     ]
-    findable = {suite: found.count(suite) for suite in suites}
+    findable = {suite: suites_of_findable.count(suite) for suite in suites}
     for suite, count in findable.items():
         if not count:
             raise SnowError(

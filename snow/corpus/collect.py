@@ -78,8 +78,6 @@ class Tally:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     shards: int
     sources: Sequence[Source]
     licenses: Licenses
@@ -88,10 +86,10 @@ class Params(Protocol):
 
 def run(job: Job[Params]) -> dict[str, Any]:
     """Collect the shard named by the instance into `documents`."""
-    shard = _shard(job.instance, job.params.shards)
+    shard = int(job.instance)
     rules = Rules(languages.known(job.params.languages), frozenset(name.casefold() for name in job.params.licenses.allow))
     tallies: dict[str, Tally] = {}
-    found: Counter[str] = Counter(read=0, empty=0, excluded=0)
+    counts: Counter[str] = Counter(read=0, empty=0, excluded=0)
     commits: dict[str, str] = {}
     with TableWriter(job.output("documents"), DOCUMENTS) as writer:
         for source in job.params.sources:
@@ -99,7 +97,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
             with _readable(f"source {source.name}"):
                 listed = selected(source, list_units(source, job.work_root.parent / "git"))
                 mine = [(unit, wanted) for unit, wanted in listed if units.rank(unit.name) % job.params.shards == shard]
-            found["excluded"] += sum(not wanted for _, wanted in mine)
+            counts["excluded"] += sum(not wanted for _, wanted in mine)
             for unit, wanted in tqdm(mine, desc=f"collect {job.instance} {source.name}", unit="unit", mininterval=10):
                 if not wanted:
                     continue
@@ -111,15 +109,9 @@ def run(job: Job[Params]) -> dict[str, Any]:
                     writer.write_all(repository_documents(unit.name, content, rules, source.limit_files, tally))
                 else:
                     writer.write_all(table_documents(content, rules, source.license, tally))
-                found["read"] += 1
-                found["empty"] += tally.seen == seen
-    return facts(tallies) | {"units": dict(found), "commits": dict(sorted(commits.items()))}
-
-
-def _shard(instance: str, shards: int) -> int:
-    if not instance.isdecimal() or int(instance) >= shards:
-        raise SnowError(f"collect: {instance} is no shard; with shards: {shards} in params.yaml they are 00000 to {shards - 1:05d}")
-    return int(instance)
+                counts["read"] += 1
+                counts["empty"] += tally.seen == seen
+    return facts(tallies) | {"units": dict(counts), "commits": dict(sorted(commits.items()))}
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Drop every document that contains a benchmark's statement or solution, and keep a ledger of why."""
+"""Drop every document that contains a benchmark's statement or solution, and tell by which match."""
 
 from __future__ import annotations
 
@@ -36,8 +36,6 @@ def inspect(documents: Iterable[dict[str, Any]], index: matching.Index) -> Itera
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     decontamination: Decontamination
 
 

@@ -117,8 +117,6 @@ class Store:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     dedup: Dedup
 
 

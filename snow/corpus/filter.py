@@ -79,13 +79,13 @@ def limits(filters: Filters, language: str, measured: frozenset[str]) -> Limits:
     """
     override = filters.languages.get(language)
     given = override.model_fields_set if override else frozenset()
-    found = []
+    in_force = []
     for rule in RULES:
         limit = getattr(override if rule.name in given else filters, rule.name)
         wanted = limit is not None and limit is not False and rule.language in (None, language)
         if wanted and (rule.signal != OPTIONAL or OPTIONAL in measured):
-            found.append((rule, limit))
-    return tuple(found)
+            in_force.append((rule, limit))
+    return tuple(in_force)
 
 
 def decide(signals: dict[str, Any], in_force: Limits) -> list[str]:
@@ -105,11 +105,11 @@ def pairs(documents: Iterable[dict[str, Any]], signals: Iterable[dict[str, Any]]
     others = iter(signals)
     row = 0
     for row, document in enumerate(documents, start=1):
-        found = next(others, None)
-        if found is None or found["id"] != document["id"]:
-            has = "none" if found is None else f"those of {found['id']}"
+        own = next(others, None)
+        if own is None or own["id"] != document["id"]:
+            has = "none" if own is None else f"those of {own['id']}"
             raise SnowError(f"row {row} of documents is {document['id']} but signals has {has}; build the signals of these documents again")
-        yield document, found
+        yield document, own
     if next(others, None) is not None:
         raise SnowError(f"signals has more than the {row} rows of documents; build the signals of these documents again")
 
@@ -137,8 +137,6 @@ class Tally:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     filters: Filters
 
 
@@ -151,8 +149,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
     total, by_language = Tally(), defaultdict[str, Tally](Tally)
     rows = pairs(read_rows(job.input("documents")), read_rows(signals))
     with TableWriter(job.output("documents"), DOCUMENTS) as kept, TableWriter(job.output("decisions"), DECISIONS) as decisions:
-        for document, found in tqdm(rows, desc=f"clean {job.instance}", unit="doc", mininterval=10):
-            fired = decide(found, in_force(document["language"]))
+        for document, measured in tqdm(rows, desc=f"filter {job.instance}", unit="doc", mininterval=10):
+            fired = decide(measured, in_force(document["language"]))
             decisions.write({"id": document["id"], "kept": not fired, "reason": fired[0] if fired else None, "rules": fired})
             if not fired:
                 kept.write(document)

@@ -69,15 +69,15 @@ def _units(source: Source, wanted: Callable[[str], bool]) -> Iterator[tuple[str,
 
 
 def _distributions(prefixes: list[Path]) -> Iterator[tuple[str, str]]:
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for prefix in prefixes:
         config = prefix / "pyvenv.cfg"
         version = [line for line in config.read_text().splitlines() if line.startswith("version")] if config.is_file() else []
-        found.setdefault(installed.STANDARD_LIBRARY, " ".join(sorted(version)))
+        versions.setdefault(installed.STANDARD_LIBRARY, " ".join(sorted(version)))
         for info in sorted(prefix.glob("lib*/python3*/site-packages/*.dist-info")):
             name, _, rest = info.name.removesuffix(".dist-info").partition("-")
-            found.setdefault(installed.normalized(name), rest)
-    yield from sorted(found.items())
+            versions.setdefault(installed.normalized(name), rest)
+    yield from sorted(versions.items())
 
 
 def _folders(roots: list[Path]) -> Iterator[tuple[str, Path]]:

@@ -9,8 +9,8 @@ from snow.errors import SnowError
 
 
 def read_heldout(path: Path) -> frozenset[str]:
-    """The names of the held-out repositories. A file that is not what `snow split` writes is a SnowError."""
+    """The names of the held-out repositories. A file that is not what `snow holdout` writes is a SnowError."""
     try:
         return frozenset(json.loads(path.read_text())["repositories"])
     except (ValueError, KeyError, TypeError) as error:
-        raise SnowError(f"{path} does not list held-out repositories ({error!r}); delete it and run `snow split` again") from None
+        raise SnowError(f"{path} does not list held-out repositories ({error!r}); delete it and run `snow holdout` again") from None

@@ -88,8 +88,6 @@ def _per_language(sizes: Sizes, repositories: Iterable[str]) -> dict[str, int]:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     fraction: float
     max_bytes: int

@@ -46,8 +46,6 @@ def schema(settings: Signals) -> pa.Schema:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     signals: Signals
 
 

@@ -71,8 +71,6 @@ def sign(batches: Iterable[pa.RecordBatch], scheme: minhash.Scheme, bands: int, 
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     dedup: Dedup
 

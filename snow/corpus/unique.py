@@ -31,13 +31,11 @@ def survivors(documents: Iterable[dict[str, Any]], dropped: dict[int, tuple[str,
         raise SnowError(f"row {min(waiting)} was clustered, but the shard ends before it; run minhash and duplicates again")
 
 
-def run(job: Job[object]) -> dict[str, Any]:
+def run(job: Job[None]) -> dict[str, Any]:
     """documents and the duplicates of their shard -> documents. The instance is the shard's number.
 
     Memory is a row group and the shard's verdicts.
     """
-    if not job.instance.isdecimal():
-        raise SnowError(f"unique works on one shard and takes its number, such as 00000, not {job.instance!r}")
     dropped = verdicts(tables.read_rows(job.input("duplicates")), int(job.instance))
     size = 0
     counts = {"exact": 0, "near": 0}

@@ -61,8 +61,6 @@ class Tally:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     bits: Bits
 
 
@@ -109,8 +107,8 @@ def measure(loaded: Checkpoint, spans: Sequence[Span], table: Sequence[bytes], b
     batches = [[spans[place] for place in order[start : start + batch_size]] for start in range(0, len(order), batch_size)]
     losses = loaded.map(lambda batch: nats(loaded, batch), batches)
     tallies = {span.group: Tally() for span in spans}
-    for batch, found in zip(batches, tqdm(losses, total=len(batches), desc="scoring", mininterval=5, file=sys.stderr), strict=True):
-        for span, value in zip(batch, found, strict=True):
+    for batch, values in zip(batches, tqdm(losses, total=len(batches), desc="scoring", mininterval=5, file=sys.stderr), strict=True):
+        for span, value in zip(batch, values, strict=True):
             content = b"".join(table[token] for token in span.ids[-span.scored :].tolist())
             tallies[span.group].add(value, span.scored, np.bincount(np.frombuffer(content, np.uint8), minlength=256))
     return tallies

@@ -30,8 +30,6 @@ STOPS["humaneval+"] = STOPS["humaneval"]
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     completion: schema.Completion
 
 
@@ -50,13 +48,13 @@ def run(job: Job[Params]) -> dict[str, Any]:
         f"on {loaded.device}",
         file=sys.stderr,
     )
-    found: dict[int, Completion] = {}
+    completions: dict[int, Completion] = {}
     done = complete(loaded, [ids[-room:] if room else ids for ids in encoded], stops, settings.max_new_tokens, settings.batch_size)
     for index, completion in tqdm(done, total=len(tasks), desc=f"completing {job.instance}", mininterval=5, file=sys.stderr):
-        found[index] = completion
+        completions[index] = completion
     with job.output("completions").open("w", encoding="utf-8") as file:
-        file.writelines(row(task, prompts[index], found[index]) + "\n" for index, task in enumerate(tasks))
-    return summary([found[index] for index in range(len(tasks))]) | {"truncated_prompts": truncated}
+        file.writelines(row(task, prompts[index], completions[index]) + "\n" for index, task in enumerate(tasks))
+    return summary([completions[index] for index in range(len(tasks))]) | {"truncated_prompts": truncated}
 
 
 def stops_of(kind: str) -> Sequence[str]:

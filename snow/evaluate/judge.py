@@ -99,8 +99,6 @@ class Judge:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     judging: Judging
 
 
@@ -163,9 +161,9 @@ def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str
     rows = list(judge.verdicts([(task.task_id, task.prompt + task.solution) for task in chosen], threads))
     passed = sum(row["status"] == "pass" for row in rows)
     if 2 * passed < len(rows):
-        found = ", ".join(f"{row['task_id']}: {row['status']} {row.get('reason', '')}".strip() for row in rows)
+        told = ", ".join(f"{row['task_id']}: {row['status']} {row.get('reason', '')}".strip() for row in rows)
         raise SnowError(
-            f"{judge.name} does not pass the suite's own solutions ({found}), so its verdicts would mean nothing; "
+            f"{judge.name} does not pass the suite's own solutions ({told}), so its verdicts would mean nothing; "
             "give it more time or memory under evaluation.judging, or reinstall the environment with `make envs`"
         )
     return {"checked": len(rows), "passed": passed}

@@ -3,11 +3,12 @@
 A token set is cut into windows of `sequence_length` tokens, each read with one token more so that every token is predicted
 once. Each pass visits the windows in an order of its own, computed instead of stored: a corpus of 61 million windows costs
 no memory, and step N needs no knowledge of the steps before it. Of a mixture, every `BLOCK` sequences have the shares to within one
-sequence, and each set goes through its own windows as if it were alone.
+place, and each set goes through its own windows as if it were alone.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,15 +52,22 @@ def places(shares: Sequence[float]) -> list[int]:
 
 def drawn(position: int, counts: Sequence[int], seed: int) -> tuple[int, int]:
     """(which part, its how-manieth sequence) of a position in the run; `counts` are `places`."""
-    if len(counts) == 1:
-        return 0, position
     block, place = divmod(position, BLOCK)
-    place = permuted(place, BLOCK, seed, block)
-    for part, count in enumerate(counts):
-        if place < count:
-            return part, block * count + place
-        place -= count
-    raise AssertionError("the places are a block's")
+    parts = _block(tuple(counts), seed, block)
+    return int(parts[place]), block * counts[parts[place]] + int(np.count_nonzero(parts[:place] == parts[place]))
+
+
+def taken(positions: int, counts: Sequence[int], seed: int) -> list[int]:
+    """How many of the first `positions` sequences of the run are of each part."""
+    block, rest = divmod(positions, BLOCK)
+    parts = _block(tuple(counts), seed, block)[:rest]
+    return [block * count + int(np.count_nonzero(parts == part)) for part, count in enumerate(counts)]
+
+
+@functools.lru_cache(maxsize=2)
+def _block(counts: tuple[int, ...], seed: int, block: int) -> np.ndarray:
+    """The part of each of a block's places; numbered below 0, because passes over windows have the numbers from 0 on."""
+    return np.repeat(np.arange(len(counts)), counts)[[permuted(place, BLOCK, seed, -1 - block) for place in range(BLOCK)]]
 
 
 def batch(parts: Sequence[Part], sequence_length: int, seed: int, positions: np.ndarray) -> np.ndarray:

@@ -76,43 +76,43 @@ def micro_batch(batch_size: int, wanted: int, workers: int) -> int:
     return max(size for size in range(1, min(wanted, share) + 1) if share % size == 0)
 
 
-def start(model: torch.nn.Module, phase: Model, worker: Worker, universal: bool = False) -> Any:
+def start(model: torch.nn.Module, settings: Model, worker: Worker, universal: bool = False) -> Any:
     """A DeepSpeed engine for `model` with a fresh AdamW; `universal` prepares it for a checkpoint of another number of workers."""
-    micro = micro_batch(phase.batch_size, phase.micro_batch_size, worker.size)
-    config = _config(phase, micro, worker, universal)
-    engine, *_ = deepspeed.initialize(model=model, optimizer=_optimizer(model, phase, worker), config=config)
+    micro = micro_batch(settings.batch_size, settings.micro_batch_size, worker.size)
+    config = _config(settings, micro, worker, universal)
+    engine, *_ = deepspeed.initialize(model=model, optimizer=_optimizer(model, settings, worker), config=config)
     return engine
 
 
-def _optimizer(model: torch.nn.Module, phase: Model, worker: Worker) -> torch.optim.Optimizer:
+def _optimizer(model: torch.nn.Module, settings: Model, worker: Worker) -> torch.optim.Optimizer:
     """AdamW; weight decay on matrices, embedding included, and none on the vectors of the norms, as is usual since GPT-3."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": phase.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    common = {"lr": phase.schedule.max_lr, "betas": (phase.beta1, phase.beta2)}
-    if phase.engine.offload_optimizer and phase.engine.zero_stage:
+    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    common = {"lr": settings.schedule.max_lr, "betas": (settings.beta1, settings.beta2)}
+    if settings.engine.offload_optimizer and settings.engine.zero_stage:
         from deepspeed.ops.adam import DeepSpeedCPUAdam  # compiled on first use, several times faster than torch's on CPU
 
         return DeepSpeedCPUAdam(groups, **common)
     return torch.optim.AdamW(groups, fused=worker.device.type == "cuda", **common)
 
 
-def _config(phase: Model, micro: int, worker: Worker, universal: bool) -> dict[str, Any]:
-    stage = phase.engine.zero_stage
+def _config(settings: Model, micro: int, worker: Worker, universal: bool) -> dict[str, Any]:
+    stage = settings.engine.zero_stage
     zero: dict[str, Any] = {"stage": stage}
-    if phase.engine.offload_optimizer and stage:
+    if settings.engine.offload_optimizer and stage:
         zero["offload_optimizer"] = {"device": "cpu"}
     config: dict[str, Any] = {
-        "train_batch_size": phase.batch_size,
+        "train_batch_size": settings.batch_size,
         "train_micro_batch_size_per_gpu": micro,
-        "gradient_accumulation_steps": phase.batch_size // (micro * worker.size),
-        "gradient_clipping": phase.gradient_clip,
+        "gradient_accumulation_steps": settings.batch_size // (micro * worker.size),
+        "gradient_clipping": settings.gradient_clip,
         "zero_optimization": zero,
-        "bf16": {"enabled": phase.engine.precision == "bf16"},
+        "bf16": {"enabled": settings.engine.precision == "bf16"},
         "steps_per_print": None,
         "checkpoint": {"load_universal": universal},
     }
-    if phase.engine.precision == "bf16" and stage:
+    if settings.engine.precision == "bf16" and stage:
         config["data_types"] = {"grad_accum_dtype": "fp32"}  # stage 0 accumulates in bf16; DeepSpeed has no other way there
     return config
 

@@ -17,7 +17,7 @@ from snow.tokens.stream import Stream
 
 @dataclass(frozen=True)
 class Heldout:
-    """The held-out windows every validation of a phase looks at: int64 [windows, sequence_length + 1], and the bytes of each id."""
+    """The held-out windows every validation of a model looks at: int64 [windows, sequence_length + 1], and the bytes of each id."""
 
     rows: np.ndarray
     byte_lengths: np.ndarray

@@ -1,4 +1,4 @@
-"""The model as transformers knows it: built from params, read from a previous phase, written for every later reader."""
+"""The model as transformers knows it: built from params, read from another, written for every later reader."""
 
 from __future__ import annotations
 
@@ -45,15 +45,13 @@ def fresh(wanted: LlamaConfig, seed: int) -> LlamaForCausalLM:
 
 
 def previous(folder: Path, wanted: LlamaConfig) -> LlamaForCausalLM:
-    """The weights of an earlier phase in float32. A model of another shape than params.model is a SnowError."""
+    """The weights of an earlier model in float32. One of another shape than params.architecture is a SnowError."""
     given = LlamaConfig.from_pretrained(folder)
     shape = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
     for name in (*shape, "tie_word_embeddings"):
-        found, expected = getattr(given, name), getattr(wanted, name)
-        if found != expected:
-            raise SnowError(
-                f"{folder} has {name} {found}, but params.yaml and the tokenizer make it {expected}; train the earlier phase again"
-            )
+        has, expected = getattr(given, name), getattr(wanted, name)
+        if has != expected:
+            raise SnowError(f"{folder} has {name} {has}, but params.yaml and the tokenizer make it {expected}; train it again")
     return LlamaForCausalLM.from_pretrained(folder, config=wanted, dtype=torch.float32)
 
 

@@ -6,14 +6,14 @@ import math
 
 
 def warmup_steps(wanted: int, steps: int) -> int:
-    """The warmup of a phase: as wanted, but never more than half of a horizon that turned out short."""
+    """The warmup: as wanted, but never more than half of a horizon that turned out short."""
     return min(wanted, steps // 2)
 
 
 def learning_rate(kind: str, step: int, steps: int, warmup: int, max_lr: float, min_lr: float) -> float:
     """The rate of step 0 .. steps-1: linear from 0 to `max_lr` over `warmup` steps, then towards `min_lr` by `kind`.
 
-    `cosine` is phase 1 of the paper [P 2.2], `linear` to 0 is its re-warmup [P Table 5], `constant` stays at `max_lr`.
+    `cosine` is the paper's first phase [P 2.2], `linear` to 0 is its re-warmup [P Table 5], `constant` stays at `max_lr`.
     """
     if step < warmup:
         return max_lr * (step + 1) / warmup

@@ -1,8 +1,8 @@
-"""`pretrain`: one phase, from random weights or from the weights of an earlier phase, to a Hugging Face model folder.
+"""`pretrain`: one model, from random weights or from those of another model, to a Hugging Face model folder.
 
 Two starts that exclude each other: a killed run *continues* from its newest checkpoint in the work folder, with optimizer,
-schedule and position; a phase *begins from a model* with the weights only, a fresh optimizer and a schedule that warms up
-again. With several processes, `.envs/torch/bin/torchrun --nproc-per-node 2 -m snow pretrain phase1 ...` is the same job: each
+schedule and position; a model *begins from another* with the weights only, a fresh optimizer and a schedule that warms up
+again. With several processes, `.envs/torch/bin/torchrun --nproc-per-node 2 -m snow pretrain MODEL ...` is the same job: each
 runs this on its share of every batch, and the leader alone writes.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     architecture: Architecture
     model: Model
@@ -48,14 +47,14 @@ def run(job: Job[Params]) -> dict[str, Any]:
     held_stream = _stream(job, "heldout", "heldout_index", len(table))
     lengths = np.asarray([len(text) for text in table])
     held = heldout.choose(held_stream, settings.sequence_length, settings.validate_tokens, lengths)
-    length = horizon(parts, settings)
+    length = horizon(parts, settings, job.params.seed)
     wanted = model.config(job.params.architecture, len(table), vocabulary.token_id(tokenizer, special.END))
     worker = engine.join(job.threads)
     start = _start(job, wanted)
-    size, unique = model.parameters(start), sum(len(part.stream) for part in parts)
+    size = model.parameters(start)
     seen = length.steps * settings.batch_size * settings.sequence_length
     if worker.leads:
-        _announce(job.instance, settings, length, size, seen, unique)
+        _announce(job, parts, length, size, seen)
         if settings.engine.precision == "bf16" and engine.computes_bf16_slowly(worker):
             print(f"{job.instance}: this CPU has no bf16 instructions; with precision fp32 it would be far faster", file=sys.stderr)
     began = time.monotonic()
@@ -73,7 +72,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
             "parameters": size,
             "steps": length.steps,
             "tokens": seen,
-            "unique_tokens": unique,
+            "unique_tokens": sum(len(part.stream) for part in parts),
             "passes": round(max(length.passes), 4),
             "sets": {
                 part.name: {"share": part.share, "unique_tokens": len(part.stream), "passes": round(passes, 4)}
@@ -114,17 +113,20 @@ def _start(job: Job[Params], wanted: LlamaConfig) -> LlamaForCausalLM:
     return model.previous(job.input("model"), wanted)
 
 
-def _announce(instance: str, settings: Model, length: Horizon, size: int, seen: int, unique: int) -> None:
-    """What the phase will cost, before it starts."""
-    step_tokens = settings.batch_size * settings.sequence_length
+def _announce(job: Job[Params], parts: Sequence[data.Part], length: Horizon, size: int, seen: int) -> None:
+    """What the training will cost, before it starts."""
+    settings, instance = job.params.model, job.instance
+    over = ", ".join(
+        f"{passes:.2f} passes over {len(part.stream)} tokens of {part.name}" for part, passes in zip(parts, length.passes, strict=True)
+    )
     print(
-        f"{instance}: {length.steps} steps of {step_tokens} tokens, {max(length.passes):.2f} passes over {unique} tokens, "
+        f"{instance}: {length.steps} steps of {settings.batch_size * settings.sequence_length} tokens, {over}, "
         f"{size / 1e6:.1f}M parameters, {6.0 * size * seen:.1e} FLOP",
         file=sys.stderr,
     )
     if length.cut:
         print(
-            f"{instance}: models.{instance}.tokens asks for {settings.tokens}, but {settings.repetitions} passes over {unique} tokens "
+            f"{instance}: models.{instance}.tokens asks for {settings.tokens}, but {settings.repetitions} passes over a token set "
             f"are all that repetitions allows: {length.steps} steps",
             file=sys.stderr,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +27,19 @@ class Horizon:
     cut: bool  # whether `repetitions` made it shorter than `tokens` asked
 
 
-def horizon(parts: Sequence[data.Part], settings: Model) -> Horizon:
-    """`tokens` tokens, but at most `repetitions` passes over each token set; at least one step."""
-    counts = [data.window_count(part.stream, settings.sequence_length) for part in parts]
+def horizon(parts: Sequence[data.Part], settings: Model, seed: int) -> Horizon:
+    """`tokens` tokens, but at most `repetitions` passes over each token set: the first one used up ends it. At least one step."""
+    places = data.places([part.share for part in parts])
+    windows = [data.window_count(part.stream, settings.sequence_length) for part in parts]
     wanted = settings.tokens // (settings.batch_size * settings.sequence_length)
-    allowed = min(int(settings.repetitions * count / part.share) // settings.batch_size for count, part in zip(counts, parts, strict=True))
-    steps = max(1, min(wanted, allowed))
-    passes = tuple(steps * settings.batch_size * part.share / count for count, part in zip(counts, parts, strict=True))
-    return Horizon(steps, passes, allowed < wanted)
+
+    def passes(steps: int) -> tuple[float, ...]:
+        taken = data.taken(steps * settings.batch_size, places, seed)
+        return tuple(number / count for number, count in zip(taken, windows, strict=True))
+
+    allowed = bisect.bisect_left(range(1, wanted + 1), True, key=lambda steps: max(passes(steps)) > settings.repetitions)
+    steps = max(1, allowed)
+    return Horizon(steps, passes(steps), allowed < wanted)
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Run:
 
 
 def train(model: torch.nn.Module, run: Run) -> Any:
-    """Train to the end of the phase from the newest checkpoint in `work`, or else from `model`; returns the engine.
+    """Train to the end of the horizon from the newest checkpoint in `work`, or else from `model`; returns the engine.
 
     The log is `work/log.jsonl`. Everything a record says is a function of the inputs, the seed and the number of workers.
     """

@@ -67,18 +67,16 @@ def choose_positives(settings: Training, seed: int, index: matching.Index) -> tu
     chosen: dict[str, str] = {}
     counts = {}
     for source in settings.positives:
-        found, counts[source.name] = positives.choose(
+        texts, counts[source.name] = positives.choose(
             positives.read(source), source.limit, seed, lambda text: bool(matching.find(index, text))
         )
-        if not found:
+        if not texts:
             raise SnowError(f"positives {source.name}: no usable text in {source.path} ({counts[source.name]})")
-        chosen |= found
+        chosen |= texts
     return {name: chosen[name] for name in sorted(chosen, key=lambda name: (draw(seed, "positives", name), name))}, counts
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     training: Training
     decontamination: Decontamination

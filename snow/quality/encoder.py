@@ -81,7 +81,7 @@ def load(reference: str, revision: str | None, threads: int, precision: Precisio
     model.pooler = None  # BERT's own pooler is not used, and freshly initialised where the checkpoint has none
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if precision == "bf16" and device.type == "cpu" and not torch.cpu._is_amx_tile_supported():
-        print("this processor multiplies bfloat16 slower than float32: scoring.precision fp32 would be quicker", file=sys.stderr)
+        print("this processor multiplies bfloat16 slower than float32: precision fp32 would be quicker", file=sys.stderr)
     pooling = _pooling(Path(pooling_file), reference) if pooling_file else "mean"
     return Encoder(model.eval().to(device), tokenizer, pooling, device)
 

@@ -30,7 +30,7 @@ def logistic(embeddings: np.ndarray, labels: np.ndarray, ridge: float) -> Head:
     model = LogisticRegression(C=1 / ridge, solver="newton-cholesky", tol=1e-8, max_iter=MAX_STEPS)
     model.fit(scaler.transform(embeddings.astype(np.float64)), labels)
     if model.n_iter_[0] >= MAX_STEPS:
-        raise SnowError(f"the annotator's head did not converge in {MAX_STEPS} steps; increase annotator.ridge")
+        raise SnowError(f"the annotator's head did not converge in {MAX_STEPS} steps; increase `ridge` of its training")
     weight = model.coef_[0] / scaler.scale_
     bias = model.intercept_ - weight @ scaler.mean_
     return Head(weight.astype(np.float32), bias.astype(np.float32))

@@ -9,12 +9,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from snow import hub, packaged
 from snow.errors import SnowError
 from snow.tables import document_id
 from snow.tokens.seeded import draw
+
+if TYPE_CHECKING:
+    from snow.arms import Positives
 
 FENCE = re.compile(r"^```[^\n`]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 GZIP_MAGIC = b"\x1f\x8b"
@@ -47,8 +50,8 @@ def choose(texts: Iterable[str], limit: int, seed: int, contaminated: Callable[[
     return {name: text for _, name, text in sorted(chosen, reverse=True)}, dict(counts)
 
 
-def read(source: Any) -> Iterator[str]:
-    """The code of every row of one set of `annotator.positives`, in the set's order, streamed.
+def read(source: Positives) -> Iterator[str]:
+    """The code of every row of one set of an annotator's positives, in the set's order, streamed.
 
     A row with fenced blocks (instruction data) counts by the code inside them. Lines that match the set's `drop_lines` are
     removed: what every text of a set begins with would otherwise be all that the head learns. SnowError names a set that cannot
@@ -60,7 +63,7 @@ def read(source: Any) -> Iterator[str]:
         if not isinstance(row, dict) or not isinstance(row.get(source.field), str):
             known = f"it has {', '.join(map(str, row))}" if isinstance(row, dict) else "it is no object"
             raise SnowError(
-                f"annotator.positives {source.name}: row {number} of {source.path} has no text under {source.field!r} ({known}); "
+                f"positives {source.name}: row {number} of {source.path} has no text under {source.field!r} ({known}); "
                 "correct the set's `field`"
             )
         text = _code(row[source.field])
@@ -84,7 +87,7 @@ def _file_rows(path: Path) -> Iterator[Any]:
         with gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8") as stream:
             yield from _array(stream) if _begins_array(stream) else _lines(stream)
     except (OSError, EOFError, ValueError) as error:
-        raise SnowError(f"{path} is not readable JSON or JSON Lines ({error}); correct annotator.positives") from error
+        raise SnowError(f"{path} is not readable JSON or JSON Lines ({error}); correct the set of positives that names it") from error
 
 
 def _begins_array(stream: IO[str]) -> bool:
@@ -101,7 +104,7 @@ def _lines(stream: IO[str]) -> Iterator[Any]:
     yield from (json.loads(line) for line in stream if line.strip())
 
 
-def _hub_rows(source: Any) -> Iterator[Any]:
+def _hub_rows(source: Positives) -> Iterator[Any]:
     """Rows of a Hugging Face data set (or of a folder that `datasets` can open), streamed."""
     import datasets  # slow to import, and only this kind of set needs it
 
@@ -111,5 +114,5 @@ def _hub_rows(source: Any) -> Iterator[Any]:
     except (OSError, ValueError) as error:  # what datasets and huggingface_hub raise when offline, missing, gated or without the split
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise SnowError(
-            f"annotator.positives {source.name}: the data set {source.path} cannot be read ({reason}); check its name, split and access"
+            f"positives {source.name}: the data set {source.path} cannot be read ({reason}); check its name, split and access"
         ) from error

@@ -81,8 +81,6 @@ def windows_per_second(encoder: Encoder, window_tokens: int) -> float:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     scoring: Scoring
 
 
@@ -91,9 +89,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
     settings, documents = job.params.scoring, job.input("documents")
     encoder, head = heads.load(job.input("annotator"), job.threads, settings.precision)
     if settings.window_tokens > encoder.max_tokens:
-        raise SnowError(
-            f"annotators.*.scoring.window_tokens is {settings.window_tokens}, but the annotator takes at most {encoder.max_tokens}"
-        )
+        key = f"annotators.{job.instance.partition('/')[0]}.scoring.window_tokens"
+        raise SnowError(f"{key} is {settings.window_tokens}, but the annotator takes at most {encoder.max_tokens}")
     total = pq.read_metadata(documents).num_rows
     seconds = total * len(settings.sections) / windows_per_second(encoder, settings.window_tokens) if total else 0
     print(

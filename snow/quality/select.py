@@ -172,8 +172,6 @@ def in_place_of(path: Path, known: dict[str, Candidates], indexes: Sequence[Path
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     selection: Selection
     exclude_languages: Sequence[str]

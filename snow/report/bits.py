@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from statistics import fmean
 from typing import Any
 
 from snow.report import quality
 from snow.report.charts import Bar, bars, colour
-from snow.report.content import Column, Figure, Section, Table
+from snow.report.content import Column, Figure, Section, Table, columns
 from snow.report.format import count, decimal, size
 from snow.report.receipts import pick
 from snow.report.run import Run, listed, schedule_words
@@ -55,24 +56,28 @@ def _chart(run: Run, name: str, path: tuple[str, ...]) -> Any:
 
 
 def _table(run: Run) -> Table:
-    columns = (
-        Column("text", "text", "text"),
-        Column("bytes", "bytes scored", "bytes"),
-        Column("byte_unigram_entropy", "byte-unigram entropy", "decimal"),
-        *(Column(f"bits:{model}", model, "decimal") for model in run.models),
-    )
+    heads = [*columns("text", text="text"), *columns("bytes", bytes="bytes scored")]
+    heads += [*columns("decimal", byte_unigram_entropy="byte-unigram entropy"), *_of_models(run.models)]
     last = run.bits[run.last]
-    rows = []
-    for name, path in texts_of(run):
-        facts = pick(last, *path)
-        rows.append((name, facts["bytes"], facts.get("byte_unigram_entropy"), *(value_of(run, model, path) for model in run.models)))
+    rows = [
+        (
+            name,
+            *(pick(last, *path, key) for key in ("bytes", "byte_unigram_entropy")),
+            *(value_of(run, model, path) for model in run.models),
+        )
+        for name, path in texts_of(run)
+    ]
     notes = (
         "The byte-unigram entropy is what a code would need that knows only how often each byte occurs in the very text scored; a "
         f"model above it has learned nothing of use there. Scored with up to {count(last.get('sequence_length', 0))} tokens of context.",
     )
     others = [name for name, facts in run.bits.items() if facts["heldout"]["total"]["bytes"] != last["heldout"]["total"]["bytes"]]
     told = (f"With another tokenizer {listed(others)} scored another part of the held-out text.",) if others else ()
-    return Table("bits", "Bits per byte, lower is better", columns, tuple(rows), (*notes, *told))
+    return Table("bits", "Bits per byte, lower is better", heads, rows, (*notes, *told))
+
+
+def _of_models(models: Iterable[str]) -> list[Column]:
+    return [Column(f"bits:{model}", model, "decimal") for model in models]
 
 
 def difference(name: str, models: tuple[str, str], values: tuple[float, float]) -> str:
@@ -105,12 +110,8 @@ def compared(run: Run) -> list[Section]:
 
 def _compared(run: Run, pair: tuple[str, str], anchor: str) -> Section:
     before = [] if "begin_from" in run.differing(*pair) or run.models[pair[0]].begin_from == SCRATCH else [run.origin(pair[0])]
-    columns = (
-        Column("text", "text", "text"),
-        Column("bytes", "bytes scored", "bytes"),
-        *(Column(f"bits:{model}", model, "decimal") for model in (*before, *pair)),
-        Column("difference", f"{pair[0]} − {pair[1]}", "signed"),
-    )
+    heads = [*columns("text", text="text"), *columns("bytes", bytes="bytes scored"), *_of_models((*before, *pair))]
+    heads += columns("signed", difference=f"{pair[0]} − {pair[1]}")
     rows = []
     for name, path in texts_of(run):
         values = [value_of(run, model, path) for model in (*before, *pair)]
@@ -119,7 +120,7 @@ def _compared(run: Run, pair: tuple[str, str], anchor: str) -> Section:
         rows.append((name, pick(run.bits[pair[0]], *path, "bytes"), *values, change))
     notes = (f"A negative difference is in favour of {pair[0]}.", *(told for model in pair for told in spread(run, model)))
     title = f"{pair[0]} against {pair[1]}"
-    table = Table(f"compare:{pair[0]}:{pair[1]}", f"{title}, bits per byte", columns, tuple(rows), notes, strong=frozenset({0}))
+    table = Table(f"compare:{pair[0]}:{pair[1]}", f"{title}, bits per byte", heads, rows, notes, strong=frozenset({0}))
     scores = quality.means(run, pair)
     aim = " It says what selection costs or gains on ordinary code; the benchmarks' solutions are what selection aims at." if scores else ""
     total = size(run.bits[pair[0]]["heldout"]["total"]["bytes"])

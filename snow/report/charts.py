@@ -131,14 +131,12 @@ def _curve(
     curve: Line, places: Sequence[tuple[float, float]], x_text: Callable[[float], str], y_text: Callable[[float], str]
 ) -> list[Element]:
     path = " ".join(f"{'M' if index == 0 else 'L'}{number(x)} {number(y)}" for index, (x, y) in enumerate(places))
-    x, y = curve.points[-1]
-    title = element("title", f"{curve.label}: {y_text(y)} at {x_text(x)}")
-    parts = [element("path", title, class_=f"line c{colour(curve.place)}", d=path, stroke_dasharray=dashes(curve.place))]
-    if curve.dots or len(places) == 1:
-        for (cx, cy), (x, y) in zip(places, curve.points, strict=True):
-            title = element("title", f"{curve.label}: {y_text(y)} at {x_text(x)}")
-            parts.append(element("circle", title, class_=f"dot f{colour(curve.place)}", cx=cx, cy=cy, r=3))
-    return parts
+    titles = [element("title", f"{curve.label}: {y_text(y)} at {x_text(x)}") for x, y in curve.points]
+    line = element("path", titles[-1], class_=f"line c{colour(curve.place)}", d=path, stroke_dasharray=dashes(curve.place))
+    if not curve.dots and len(places) > 1:
+        return [line]
+    dots = zip(titles, places, strict=True)
+    return [line, *(element("circle", title, class_=f"dot f{colour(curve.place)}", cx=x, cy=y, r=3) for title, (x, y) in dots)]
 
 
 def bars(rows: Sequence[Bar], *, name: str, longest: float | None = None, width: int = WIDTH) -> Element:
@@ -153,18 +151,8 @@ def bars(rows: Sequence[Bar], *, name: str, longest: float | None = None, width:
         y = index * pitch + 6
         length = max(row.value / highest * room, 1.5 if row.value else 0)
         parts.append(element("text", row.label, class_="name", x=label_width - 10, y=y + 14, text_anchor="end"))
-        parts.append(
-            element(
-                "rect",
-                element("title", f"{row.label}: {row.text}"),
-                class_=f"f{row.colour}",
-                x=label_width,
-                y=y,
-                width=length,
-                height=thickness,
-                rx=2,
-            )
-        )
+        title, shade = element("title", f"{row.label}: {row.text}"), f"f{row.colour}"
+        parts.append(element("rect", title, class_=shade, x=label_width, y=y, width=length, height=thickness, rx=2))
         parts.append(element("text", row.text, class_="value", x=label_width + length + 8, y=y + 14))
     return _figure(name, len(rows) * pitch + 10, parts, width)
 
@@ -177,46 +165,21 @@ def histogram(counts: Sequence[int], low: float, high: float, *, name: str, mark
     for index, value in enumerate(counts):
         start = low + index * step
         tall = max(value / most * (bottom - top), 1.0 if value else 0.0)
-        chosen = mark is not None and start + step > mark
+        shade = "f1" if mark is not None and start + step > mark else "f0"
         title = element("title", f"{text(start)} to {text(start + step)}: {value:,}")
-        bar_width = room / len(counts)
-        parts.append(
-            element(
-                "rect",
-                title,
-                class_="f1" if chosen else "f0",
-                x=left + index * bar_width,
-                y=bottom - tall,
-                width=max(bar_width - 1, 0.5),
-                height=tall,
-            )
-        )
+        x, wide = left + index * room / len(counts), max(room / len(counts) - 1, 0.5)
+        parts.append(element("rect", title, class_=shade, x=x, y=bottom - tall, width=wide, height=tall))
     parts.append(element("line", class_="axis", x1=left, x2=width - left, y1=bottom, y2=bottom))
     parts.append(element("text", text(low), class_="tick", x=left, y=bottom + 15))
     parts.append(element("text", text(high), class_="tick", x=width - left, y=bottom + 15, text_anchor="end"))
     if mark is not None:
         x = left + (min(max(mark, low), high) - low) / ((high - low) or 1) * room
         parts.append(element("line", class_="mark", x1=x, x2=x, y1=top - 4, y2=bottom))
-        near_right = x > width * 0.6
-        parts.append(
-            element(
-                "text",
-                f"selected from {text(mark)}",
-                class_="tick",
-                x=x - 4 if near_right else x + 4,
-                y=top - 6,
-                text_anchor="end" if near_right else "start",
-            )
-        )
+        x, anchor = (x - 4, "end") if x > width * 0.6 else (x + 4, "start")
+        parts.append(element("text", f"selected from {text(mark)}", class_="tick", x=x, y=top - 6, text_anchor=anchor))
     return _figure(name, height, parts, width)
 
 
 def _figure(name: str, height: float, parts: Sequence[Element], width: float = WIDTH) -> Element:
-    return element(
-        "svg",
-        element("title", name),
-        *parts,
-        viewBox=f"0 0 {number(width)} {number(height)}",
-        role="img",
-        xmlns="http://www.w3.org/2000/svg",
-    )
+    box = f"0 0 {number(width)} {number(height)}"
+    return element("svg", element("title", name), *parts, viewBox=box, role="img", xmlns="http://www.w3.org/2000/svg")

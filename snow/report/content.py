@@ -29,6 +29,11 @@ class Column:
         return f"{self.group}: {self.label}" if self.group else self.label
 
 
+def columns(kind: str, group: str = "", /, **labels: str) -> list[Column]:
+    """Neighbouring columns of one kind, their headings by key."""
+    return [Column(key, label, kind, group) for key, label in labels.items()]
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of raw values; None is a fact that was not measured, INAPPLICABLE one the row cannot have.
@@ -38,9 +43,9 @@ class Table:
 
     name: str
     title: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    notes: tuple[str, ...] = ()
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Any]]
+    notes: Sequence[str] = ()
     strong: frozenset[int] = frozenset()
     folded: bool = False
 

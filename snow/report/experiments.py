@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from snow import paper
 from snow.report import bits
-from snow.report.content import Column, Section, Table
+from snow.report.content import Column, Section, Table, columns
 from snow.report.format import INAPPLICABLE
 from snow.report.receipts import pick
 from snow.report.run import Run, listed
@@ -48,23 +48,21 @@ def _table(run: Run, name: str, asked: arms.Table) -> Table:
                     *(scores if model == arm else (INAPPLICABLE,) * len(scores)),
                 )
             )
-    columns = (
-        Column("model", "model", "text"),
-        Column("begin_from", "begins from", "text"),
-        Column("train_on", "trains on", "text"),
-        Column("tokens", "tokens trained"),
-        Column("passes", "passes", "general"),
-        Column("flop", "FLOP (6ND)", "power"),
+    heads = [
+        *columns("text", model="model", begin_from="begins from", train_on="trains on"),
+        *columns("count", tokens="tokens trained"),
+        *columns("general", passes="passes"),
+        *columns("power", flop="FLOP (6ND)"),
         *(Column(f"bits:{path[-1]}", text, "decimal", "bits per byte") for text, path in texts),
         *(Column(f"{suite}:{part}:{key}", label, "fraction", f"{suite}, {part}") for suite, part in rates for key, label in RATE),
         *(Column(f"paper:{one}", one, paper.kind(one), f"the paper's Table {asked.paper}") for one in (printed.columns if printed else ())),
-    )
+    ]
     notes = ["From and to bound the 95% interval of pass@1 (Wilson's); where two overlap, the difference is no evidence of one."]
     if printed:
         notes.append(f"The paper's Table {asked.paper} is of {printed.title}, in percent. {paper.SCALE}")
     notes += [told for arm in asked.arms for told in bits.spread(run, arm)]
     strong = frozenset(index for index, row in enumerate(rows) if row[0] in asked.arms) if len(rows) > len(asked.arms) else frozenset()
-    return Table(f"experiment:{name}", asked.title, columns, tuple(rows), tuple(notes), strong=strong)
+    return Table(f"experiment:{name}", asked.title, heads, rows, notes, strong=strong)
 
 
 def _rates(run: Run, asked: arms.Table) -> list[tuple[str, str]]:

@@ -76,14 +76,10 @@ def _digest(value: str) -> str:
     return value[:16]
 
 
-def _text(value: Any) -> str:
-    return str(value)
-
-
 KINDS: Mapping[str, Callable[[Any], str]] = {
-    "text": _text,
-    "code": _text,
-    "name": _text,
+    "text": str,
+    "code": str,
+    "name": str,
     "digest": _digest,
     "count": count,
     "bytes": size,

@@ -8,7 +8,7 @@ from typing import Any
 
 from snow.errors import SnowError
 from snow.report.charts import Bar, bars
-from snow.report.content import Column, Figure, Section, Table
+from snow.report.content import Column, Figure, Section, Table, columns
 from snow.report.format import INAPPLICABLE, cell, count, percent, short, size
 from snow.report.receipts import Facts, Receipts, pick
 from snow.report.run import Run
@@ -78,6 +78,9 @@ def _reasons(facts: Mapping[str, Any]) -> dict[str, int]:
     return {REASONS.get(reason, reason): number for reason, number in dropped.items() if number}
 
 
+AMOUNT = [*columns("count", documents="documents"), *columns("bytes", bytes="bytes"), *columns("count", tokens="tokens")]
+
+
 def section(run: Run) -> Section:
     """Receipts of collect, filter, unique, duplicates, decontaminate, holdout, pack and suite are required."""
     receipts, reached = run.receipts, steps(run)
@@ -111,36 +114,23 @@ def section(run: Run) -> Section:
 
 
 def _funnel(reached: list[Step]) -> Table:
-    columns = (
-        Column("step", "step", "text"),
-        Column("documents", "documents"),
-        Column("bytes", "bytes", "bytes"),
-        Column("tokens", "tokens"),
-        Column("dropped", "dropped here"),
-        Column("kept", "kept of what it saw", "fraction"),
-    )
-    rows = tuple(
+    heads = [*columns("text", step="step"), *AMOUNT, *columns("count", dropped="dropped here")]
+    heads += columns("fraction", kept="kept of what it saw")
+    rows = [
         (step.title, step.documents, step.bytes, step.tokens, step.dropped_total, step.documents / step.seen if step.seen else None)
         for step in reached
-    )
+    ]
     notes = ("Collecting sees files and rows of tables, the other steps documents.",)
-    return Table("funnel", "From sources to tokens", columns, rows, notes)
+    return Table("funnel", "From sources to tokens", heads, rows, notes)
 
 
 def _token_sets(run: Run) -> Table:
-    columns = (
-        Column("set", "token set", "text"),
-        Column("holds", "holds", "text"),
-        Column("documents", "documents"),
-        Column("bytes", "bytes", "bytes"),
-        Column("tokens", "tokens"),
-    )
     held = dict.fromkeys(map(run.tokenizer, run.models))
     holds = {name: f"{_documents(run, one.documents)}, packed as {one.grouping}" for name, one in run.declared.token_sets.items()}
     holds |= {heldout_of(tokenizer): "the held-out repositories" for tokenizer in held}
-    rows = tuple((name, told, *(run.packed(name)[column.key] for column in columns[2:])) for name, told in holds.items())
+    rows = [(name, told, *(run.packed(name)[column.key] for column in AMOUNT)) for name, told in holds.items()]
     notes = ("Tokens include each document's end and, where its grouping has repo_context, its repository and file name.",)
-    return Table("token_sets", "Token sets", columns, rows, notes)
+    return Table("token_sets", "Token sets", [*columns("text", set="token set", holds="holds"), *AMOUNT], rows, notes)
 
 
 def _documents(run: Run, name: str) -> str:
@@ -155,12 +145,8 @@ def _documents(run: Run, name: str) -> str:
 
 
 def _dropped(reached: list[Step], duplicates: Facts) -> Table:
-    columns = (
-        Column("step", "step", "text"),
-        Column("reason", "reason", "text"),
-        Column("documents", "dropped"),
-        Column("share", "of what the step saw", "fraction"),
-    )
+    heads = [*columns("text", step="step", reason="reason"), *columns("count", documents="dropped")]
+    heads += columns("fraction", share="of what the step saw")
     rows = [
         (step.title, reason, number, number / step.seen if step.seen else None)
         for step in reached
@@ -171,24 +157,20 @@ def _dropped(reached: list[Step], duplicates: Facts) -> Table:
         f"Copies form {cell(pick(duplicates, 'clusters'), 'count')} clusters, the largest of "
         f"{cell(pick(duplicates, 'largest_cluster'), 'count')} documents; one document of each stays.",
     )
-    return Table("dropped", "Dropped, by reason", columns, tuple(rows), notes)
+    return Table("dropped", "Dropped, by reason", heads, rows, notes)
 
 
 def _filtered(receipts: Receipts) -> Table:
     """What the filters dropped in each language; the other steps do not record languages by reason."""
     languages = receipts.total("filter")["languages"]
-    columns = (
-        Column("language", "language", "text"),
-        Column("reason", "reason", "text"),
-        Column("documents", "dropped"),
-        Column("share", "of the language", "fraction"),
-    )
+    heads = [*columns("text", language="language", reason="reason"), *columns("count", documents="dropped")]
+    heads += columns("fraction", share="of the language")
     rows = [
         (name, reason, number, number / facts["documents_in"] if facts.get("documents_in") else None)
         for name, facts in sorted(languages.items(), key=lambda item: (-item[1].get("documents_in", 0), item[0]))
         for reason, number in sorted(facts["dropped"].items(), key=lambda item: (-item[1], item[0]))
     ]
-    return Table("dropped_languages", "Dropped by the filters, by language and reason", columns, tuple(rows), folded=True)
+    return Table("dropped_languages", "Dropped by the filters, by language and reason", heads, rows, folded=True)
 
 
 def _languages(run: Run) -> Table:
@@ -196,17 +178,16 @@ def _languages(run: Run) -> Table:
     raw, filtered = (run.receipts.total(stage)["languages"] for stage in ("collect", "filter"))
     holdout = run.receipts.one("holdout")["bytes"]
     packed = {name: run.packed(name)["languages"] for name in run.declared.token_sets}
-    columns = (
-        Column("language", "language", "text"),
-        Column("collected", "documents", group="collected"),
-        Column("collected_bytes", "bytes", "bytes", "collected"),
-        Column("filtered_bytes", "after filters", "bytes"),
-        Column("decontaminated_bytes", "unique and decontaminated", "bytes"),
-        Column("heldout_bytes", "of it held out", "bytes"),
+    after = {"filtered_bytes": "after filters", "decontaminated_bytes": "unique and decontaminated", "heldout_bytes": "of it held out"}
+    heads = [
+        *columns("text", language="language"),
+        *columns("count", "collected", collected="documents"),
+        *columns("bytes", "collected", collected_bytes="bytes"),
+        *columns("bytes", **after),
         *(Column(f"tokens:{name}", name, group="tokens") for name in packed),
-    )
+    ]
     names = sorted({*raw, *(name for part in packed.values() for name in part)}, key=lambda name: (-_amount(raw, name, "bytes"), name))
-    rows = tuple(
+    rows = [
         (
             name,
             _amount(raw, name, "documents"),
@@ -217,8 +198,8 @@ def _languages(run: Run) -> Table:
             *(_amount(part, name, "tokens") for part in packed.values()),
         )
         for name in names
-    )
-    return Table("languages", "By language", columns, rows)
+    ]
+    return Table("languages", "By language", heads, rows)
 
 
 def _amount(facts: Mapping[str, Any], *path: str) -> int:
@@ -228,15 +209,9 @@ def _amount(facts: Mapping[str, Any], *path: str) -> int:
 
 def _sources(receipts: Receipts) -> Table:
     sources = receipts.total("collect")["sources"]
-    columns = (
-        Column("source", "source", "text"),
-        Column("files_seen", "files and rows seen"),
-        Column("documents", "documents"),
-        Column("bytes", "bytes", "bytes"),
-        Column("dropped", "dropped"),
-    )
-    rows = tuple((name, *(pick(facts, column.key) for column in columns[1:])) for name, facts in sources.items())
-    return Table("sources", "Sources", columns, rows)
+    numbers = [*columns("count", files_seen="files and rows seen"), *AMOUNT[:2], *columns("count", dropped="dropped")]
+    rows = [(name, *(pick(facts, column.key) for column in numbers)) for name, facts in sources.items()]
+    return Table("sources", "Sources", [*columns("text", source="source"), *numbers], rows)
 
 
 def _licenses(receipts: Receipts) -> Table:
@@ -247,44 +222,34 @@ def _licenses(receipts: Receipts) -> Table:
         ("left out: not allowed", refused.get("not_allowed", {})),
         ("left out: not recognised", refused.get("unknown", {})),
     )
-    rows = tuple(
+    rows = [
         (kind, name or "(none stated)", number)
         for kind, found in groups
         for name, number in sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    )
-    columns = (
-        Column("outcome", "outcome", "text"),
-        Column("license", "licence, as SPDX or as stated", "text"),
-        Column("documents", "files"),
-    )
-    return Table("licenses", "Licences of the collected files", columns, rows, folded=True)
+    ]
+    heads = [*columns("text", outcome="outcome", license="licence, as SPDX or as stated"), *columns("count", documents="files")]
+    return Table("licenses", "Licences of the collected files", heads, rows, folded=True)
 
 
 def _suites(receipts: Receipts) -> Table:
     """What decontamination looked for and what it found."""
-    columns = (
-        Column("suite", "benchmark", "text"),
-        Column("tasks", "tasks"),
-        Column("findable", "tasks that can be found"),
-        Column("substring", "by substring", group="documents found"),
-        Column("ngram", "by word n-gram", group="documents found"),
-        Column("short", "by short text", group="documents found"),
-        Column("sha256", "SHA-256 of the data", "digest"),
-    )
+    found = columns("count", "documents found", substring="by substring", ngram="by word n-gram", short="by short text")
+    heads = [*columns("text", suite="benchmark"), *columns("count", tasks="tasks", findable="tasks that can be found"), *found]
+    heads += columns("digest", sha256="SHA-256 of the data")
     shards = receipts.instances("decontaminate")
     suites = next(iter(shards.values()))["suites"]  # the suites are the same for every shard, the hits are added up
     hits = receipts.total("decontaminate")["suites"]
     data = receipts.instances("suite")
-    rows = tuple(
+    rows = [
         (
             name,
             facts["tasks"],
             facts["findable_tasks"],
-            *(hits[name]["documents_by_method"].get(method, 0) for method in ("substring", "ngram", "short")),
+            *(hits[name]["documents_by_method"].get(column.key, 0) for column in found),
             pick(data.get(name, {}), "sha256"),
         )
         for name, facts in suites.items()
-    )
+    ]
     params = receipts.params()["decontamination"]
     notes = (
         "A document goes when it contains, of a task's statement or reference solution, the whole regardless of whitespace, if that is "
@@ -292,12 +257,12 @@ def _suites(receipts: Receipts) -> Table:
         f"different ones among them; or, of a text of {params['short_ngram']} to {params['ngram'] - 1} words, all of it. A document can be "
         "found in several ways.",
     )
-    return Table("decontamination", "Decontamination", columns, rows, notes)
+    return Table("decontamination", "Decontamination", heads, rows, notes)
 
 
 def _commits(receipts: Receipts) -> list[Table]:
     commits = {name: commit for facts in receipts.instances("collect").values() for name, commit in (pick(facts, "commits") or {}).items()}
     if not commits:
         return []
-    columns = (Column("repository", "repository", "text"), Column("commit", "commit", "code"))
-    return [Table("commits", "Commits read", columns, tuple(sorted(commits.items())), folded=True)]
+    heads = [*columns("text", repository="repository"), *columns("code", commit="commit")]
+    return [Table("commits", "Commits read", heads, sorted(commits.items()), folded=True)]

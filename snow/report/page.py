@@ -100,13 +100,9 @@ def _block(block: str | Table | Figure) -> Element:
 
 def _figure(figure: Figure) -> Element:
     several = len(figure.charts) > 1
-    charts = [element("div", element("p", _name(chart)), chart) if several else chart for chart in figure.charts]
+    charts = [element("div", element("p", chart.findtext("title")), chart) if several else chart for chart in figure.charts]
     holder = element("div", *charts, class_="grid" if several else "scroll wide")
     return element("figure", element("h3", figure.title), holder, element("figcaption", figure.caption))
-
-
-def _name(chart: Element) -> str:
-    return chart.findtext("title") or ""
 
 
 def _table(table: Table) -> Element:

@@ -7,7 +7,7 @@ from typing import Any
 
 from snow import paper
 from snow.errors import SnowError
-from snow.report.content import Column, Section, Table
+from snow.report.content import Column, Section, Table, columns
 from snow.report.format import count, short
 from snow.report.receipts import pick
 from snow.report.run import Run
@@ -68,25 +68,15 @@ def small(run: Run) -> bool:
 
 
 def _rates(run: Run) -> Table:
-    columns = (
-        Column("suite", "suite", "text"),
-        Column("tests", "tests", "text"),
-        Column("model", "model", "text"),
-        Column("passed", "passed"),
-        Column("samples", "samples"),
-        Column("value", "pass@1", "fraction"),
-        Column("low", "from", "fraction", "95% interval"),
-        Column("high", "to", "fraction", "95% interval"),
-        Column("parsed", "parsed", group="whole samples"),
-        Column("timeout", "timed out", group="whole samples"),
-        Column("error", "broke the checker", group="whole samples"),
-    )
+    rate_of = [*columns("count", passed="passed", samples="samples"), *columns("fraction", value="pass@1")]
+    rate_of += columns("fraction", "95% interval", low="from", high="to")
+    heads = [*columns("text", suite="suite", tests="tests", model="model"), *rate_of]
+    heads += columns("count", "whole samples", parsed="parsed", timeout="timed out", error="broke the checker")
     rows = []
     for suite, model, facts in judged(run):
         for part, rate in facts["pass@1"].items():
-            numbers = (rate["passed"], rate["samples"], rate["value"], rate["low"], rate["high"], pick(facts, "parsed"))
-            rest = (facts["statuses"].get("timeout", 0), facts["statuses"].get("error", 0))
-            rows.append((suite, part, model, *numbers, *rest))
+            whole = (pick(facts, "parsed"), *(facts["statuses"].get(status, 0) for status in ("timeout", "error")))
+            rows.append((suite, part, model, *(rate[column.key] for column in rate_of), *whole))
     harness = [pick(facts, "canonical") for _, _, facts in judged(run)]
     checked, passed = (sum(pick(one or {}, key) or 0 for one in harness) for key in ("checked", "passed"))
     partial = any(facts["samples"] < (pick(facts, "tasks") or 0) for _, _, facts in judged(run))
@@ -97,25 +87,18 @@ def _rates(run: Run) -> Table:
         f"Judged by the suites' own checkers. The suites' reference solutions went through the same way first: {count(passed)} of "
         f"{count(checked)} passed.",
     )
-    return Table("pass", "pass@1", columns, tuple(rows), notes)
+    return Table("pass", "pass@1", heads, rows, notes)
 
 
 def _completions(run: Run) -> Table:
-    columns = (
-        Column("suite", "suite", "text"),
-        Column("model", "model", "text"),
-        Column("completions", "completions"),
-        Column("tokens", "tokens written"),
-        Column("empty", "empty"),
-        Column("truncated_prompts", "prompts cut to fit"),
-        Column("endings", "ended by", "text"),
-    )
+    numbers = columns("count", completions="completions", tokens="tokens written", empty="empty", truncated_prompts="prompts cut to fit")
+    heads = [*columns("text", suite="suite", model="model"), *numbers, *columns("text", endings="ended by")]
     rows = []
     for suite, model, _ in judged(run):
         facts = run.receipts.one("complete", f"{model}/{suite}")
         endings = ", ".join(f"{ending} {count(number)}" for ending, number in (pick(facts, "endings") or {}).items())
-        rows.append((suite, model, *(pick(facts, column.key) for column in columns[2:6]), endings or None))
-    return Table("completions", "Completions", columns, tuple(rows), folded=True)
+        rows.append((suite, model, *(pick(facts, column.key) for column in numbers), endings or None))
+    return Table("completions", "Completions", heads, rows, folded=True)
 
 
 def _solved(run: Run) -> list[Table]:
@@ -126,16 +109,14 @@ def _solved(run: Run) -> list[Table]:
                 by_task.setdefault((suite, str(row["task_id"])), []).append(model)
     if not by_task:
         return []
-    columns = (Column("suite", "suite", "text"), Column("task", "task", "text"), Column("models", "solved by", "text"))
-    return [
-        Table("solved", "Tasks solved", columns, tuple((*task, ", ".join(names)) for task, names in sorted(by_task.items())), folded=True)
-    ]
+    rows = [(*task, ", ".join(names)) for task, names in sorted(by_task.items())]
+    return [Table("solved", "Tasks solved", columns("text", suite="suite", task="task", models="solved by"), rows, folded=True)]
 
 
 def _paper() -> Table:
     table = paper.TABLES["2"]
-    columns = (Column("model", "model", "text"), *(Column(name, name, paper.kind(name)) for name in table.columns))
-    rows = tuple((name, *scores) for name, scores in table.rows.items())
+    heads = [*columns("text", model="model"), *(Column(name, name, paper.kind(name)) for name in table.columns)]
+    rows = [(name, *scores) for name, scores in table.rows.items()]
     own = frozenset(index for index, row in enumerate(rows) if row[0].startswith("Arctic"))
     notes = (paper.SCALE, paper.CONTRADICTIONS)
-    return Table("paper", "For orientation: the paper's Table 2, pass@1 in percent", columns, rows, notes, strong=own)
+    return Table("paper", "For orientation: the paper's Table 2, pass@1 in percent", heads, rows, notes, strong=own)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from snow import __version__
-from snow.report.content import Column, Section, Table
+from snow.report.content import Section, Table, columns
 from snow.report.format import INAPPLICABLE, count
 from snow.report.receipts import Receipts
 from snow.report.run import Run
@@ -37,18 +37,13 @@ def _stages(receipts: Receipts) -> Table:
             packages |= receipt["spec"].get("packages", {})
         versions = ", ".join(f"{name} {version}" for name, version in sorted(packages.items())) or INAPPLICABLE
         rows.append((stage, len(found), codes[0] if len(codes) == 1 else "several", versions))
-    columns = (
-        Column("stage", "stage", "text"),
-        Column("jobs", "jobs"),
-        Column("code", "code digest", "digest"),
-        Column("packages", "packages", "text"),
-    )
-    return Table("stages", "Stages", columns, tuple(rows))
+    heads = [*columns("text", stage="stage"), *columns("count", jobs="jobs"), *columns("digest", code="code digest")]
+    return Table("stages", "Stages", [*heads, *columns("text", packages="packages")], rows)
 
 
 def _params(params: Mapping[str, Any]) -> Table:
-    columns = (Column("key", "key", "name"), Column("value", "value", "code"))
-    return Table("params", "Params of this run", columns, tuple(sorted(_leaves("", params))), folded=True)
+    heads = [*columns("name", key="key"), *columns("code", value="value")]
+    return Table("params", "Params of this run", heads, sorted(_leaves("", params)), folded=True)
 
 
 def _leaves(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -60,6 +55,6 @@ def _leaves(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]
 
 
 def _keys(receipts: Receipts) -> Table:
-    columns = (Column("stage", "stage", "text"), Column("instance", "instance", "text"), Column("key", "key", "digest"))
-    rows = tuple((receipt["stage"], receipt["instance"], receipt["key"]) for receipt in receipts.all())
-    return Table("keys", "Keys of all jobs", columns, rows, folded=True)
+    heads = [*columns("text", stage="stage", instance="instance"), *columns("digest", key="key")]
+    rows = [[receipt[column.key] for column in heads] for receipt in receipts.all()]
+    return Table("keys", "Keys of all jobs", heads, rows, folded=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from snow.report.charts import Bar, bars, histogram
-from snow.report.content import Column, Figure, Section, Table
+from snow.report.content import Column, Figure, Section, Table, columns
 from snow.report.format import INAPPLICABLE, cell, count, decimal
 from snow.report.receipts import Facts, pick
 from snow.report.run import Run, listed
@@ -88,37 +88,28 @@ def _validation_figure(name: str, annotate: Facts) -> Figure:
 
 def _validation(name: str, annotate: Facts) -> Table:
     every, alike = "against all documents", "in the same language"
-    columns = (
-        Column("trial", "positives", "text"),
-        Column("positives", "texts"),
-        Column("negatives", "documents", group=every),
-        Column("auc", "ROC-AUC", "decimal", every),
-        Column("auc_of_shortness", "of shortness", "decimal", every),
-        Column("negatives_same_language", "documents", group=alike),
-        Column("auc_same_language", "ROC-AUC", "decimal", alike),
-        Column("auc_of_shortness_same_language", "of shortness", "decimal", alike),
-        Column("auc_same_length", "ROC-AUC", "decimal", "and as long"),
-    )
-    rows = tuple((trial, *(facts.get(column.key, INAPPLICABLE) for column in columns[1:])) for trial, facts in _trials(annotate))
+    numbers = [
+        *columns("count", positives="texts"),
+        *columns("count", every, negatives="documents"),
+        *columns("decimal", every, auc="ROC-AUC", auc_of_shortness="of shortness"),
+        *columns("count", alike, negatives_same_language="documents"),
+        *columns("decimal", alike, auc_same_language="ROC-AUC", auc_of_shortness_same_language="of shortness"),
+        *columns("decimal", "and as long", auc_same_length="ROC-AUC"),
+    ]
+    rows = [(trial, *(facts.get(column.key, INAPPLICABLE) for column in numbers)) for trial, facts in _trials(annotate)]
     above = pick(annotate, "validation", "unseen_above_half")
     notes = (
         f"Of the unseen corpus documents, {cell(above, 'fraction')} score above 0.5.",
         "The positives and the corpus are decontaminated against the suites.",
     )
-    return Table(f"annotator:{name}", f"Validation of {name}", columns, rows, notes)
+    return Table(f"annotator:{name}", f"Validation of {name}", [*columns("text", trial="positives"), *numbers], rows, notes)
 
 
 def _positives(name: str, annotate: Facts) -> Table:
-    columns = (
-        Column("set", "set", "text"),
-        Column("read", "read"),
-        Column("empty", "empty"),
-        Column("duplicate", "repeated"),
-        Column("contaminated", "with a benchmark's text"),
-        Column("chosen", "used"),
-    )
-    rows = tuple((given, *(pick(counts, column.key) for column in columns[1:])) for given, counts in annotate["positives"].items())
-    return Table(f"positives:{name}", f"Where the positives of {name} come from", columns, rows)
+    left_out = {"empty": "empty", "duplicate": "repeated", "contaminated": "with a benchmark's text"}
+    numbers = columns("count", read="read", **left_out, chosen="used")
+    rows = [(given, *(pick(counts, column.key) for column in numbers)) for given, counts in annotate["positives"].items()]
+    return Table(f"positives:{name}", f"Where the positives of {name} come from", [*columns("text", set="set"), *numbers], rows)
 
 
 def _histograms(run: Run, name: str, selection: str | None) -> list[Figure]:
@@ -134,7 +125,7 @@ def _histograms(run: Run, name: str, selection: str | None) -> list[Figure]:
             1.0,
             name=f"{language}, {count(int(scores.histograms[language].sum()))} documents",
             mark=pick(languages, language, "chosen", "threshold"),
-            text=_score,
+            text="{:.2f}".format,
         )
         for language in shown
     )
@@ -144,24 +135,17 @@ def _histograms(run: Run, name: str, selection: str | None) -> list[Figure]:
     return [Figure(f"Scores of {name} by language", charts, f"Documents by score.{blue}{others}")]
 
 
-def _score(value: float) -> str:
-    return f"{value:.2f}"
-
-
 def _selected(run: Run, name: str, drawn: list[str]) -> Table:
     """A selection by language, beside those drawn at random in its place."""
-    columns = [
-        Column("language", "language", "text"),
-        Column("documents", "documents", group="to select from"),
-        Column("tokens", "tokens", group="to select from"),
-        Column("mean_score", "mean score", "decimal", "to select from"),
-        Column("selected_documents", "documents", group=name),
-        Column("selected_tokens", "tokens", group=name),
-        Column("threshold", "lowest", "decimal", name),
-        Column("selected_score", "mean", "decimal", name),
+    heads = [
+        *columns("text", language="language"),
+        *columns("count", "to select from", documents="documents", tokens="tokens"),
+        *columns("decimal", "to select from", mean_score="mean score"),
+        *columns("count", name, selected_documents="documents", selected_tokens="tokens"),
+        *columns("decimal", name, threshold="lowest", selected_score="mean"),
     ]
     for other in drawn:
-        columns += [
+        heads += [
             Column(f"documents:{other}", "documents", group=other),
             Column(f"tokens:{other}", "tokens", group=other),
             Column(f"mean_score:{other}", "mean", "decimal", other),
@@ -179,7 +163,7 @@ def _selected(run: Run, name: str, drawn: list[str]) -> Table:
     notes = (
         "A language whose share of the budget is less than half of its best document has none selected, and so no lowest selected score.",
     )
-    return Table(f"selection:{name}", f"The selection {name} by language", tuple(columns), tuple(rows), notes)
+    return Table(f"selection:{name}", f"The selection {name} by language", heads, rows, notes)
 
 
 def _fact(language: Mapping[str, Any], part: str, key: str) -> Any:
@@ -188,15 +172,10 @@ def _fact(language: Mapping[str, Any], part: str, key: str) -> Any:
 
 
 def _extremes(name: str, scores: Scores) -> Table:
-    columns = (
-        Column("score", "score", "decimal"),
-        Column("language", "language", "text"),
-        Column("repo", "repository", "text"),
-        Column("path", "path", "code"),
-    )
-    rows = tuple((one.score, one.language, one.repo, one.path) for one in (*scores.highest, *reversed(scores.lowest)))
+    heads = [*columns("decimal", score="score"), *columns("text", language="language", repo="repository"), *columns("code", path="path")]
+    rows = [(one.score, one.language, one.repo, one.path) for one in (*scores.highest, *reversed(scores.lowest))]
     title = f"The {len(scores.highest)} highest and {len(scores.lowest)} lowest scores of {name}"
-    return Table(f"extremes:{name}", title, columns, rows, folded=True)
+    return Table(f"extremes:{name}", title, heads, rows, folded=True)
 
 
 def common(run: Run, models: tuple[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snow.report.charts import Bar, bars
-from snow.report.content import Column, Figure, Section, Table
+from snow.report.content import Figure, Section, Table, columns
 from snow.report.format import cell, count, percent, size
 from snow.report.receipts import Facts, pick
 from snow.report.run import Run
@@ -63,8 +63,8 @@ def _figure(name: str, refined: Facts) -> Figure:
 
 def _answers(name: str, asked: Facts, refined: Facts) -> Table:
     total = refined["generations"]
-    rows = tuple((outcome, number, number / total if total else None) for outcome, number in _outcomes(refined))
-    columns = (Column("outcome", "outcome", "text"), Column("answers", "answers"), Column("share", "share", "fraction"))
+    rows = [(outcome, number, number / total if total else None) for outcome, number in _outcomes(refined)]
+    heads = [*columns("text", outcome="outcome"), *columns("count", answers="answers"), *columns("fraction", share="share")]
     finished = ", ".join(f"{reason} {count(number)}" for reason, number in asked["finished"].items())
     notes = (
         f"How the generator ended its answers: {finished or 'not measured'}. Tokens it wrote: "
@@ -72,16 +72,11 @@ def _answers(name: str, asked: Facts, refined: Facts) -> Table:
         f"Answers without a code block, taken whole: {cell(pick(refined, 'unfenced'), 'count')}. Documents used without a syntax check, "
         f"because they are not Python: {cell(pick(refined, 'unparsed'), 'count')}. No synthetic program was executed.",
     )
-    return Table(f"synthesis:{name}", f"Answers for {name}", columns, rows, notes, strong=frozenset({0}))
+    return Table(f"synthesis:{name}", f"Answers for {name}", heads, rows, notes, strong=frozenset({0}))
 
 
 def _languages(name: str, asked: Facts, kept: Facts) -> Table:
-    columns = (
-        Column("language", "language", "text"),
-        Column("requests", "asked for"),
-        Column("documents", "used"),
-        Column("bytes", "bytes", "bytes"),
-    )
+    heads = [*columns("text", language="language"), *columns("count", requests="asked for", documents="used")]
     names = sorted({*asked, *kept}, key=lambda one: (-(pick(kept, one, "bytes") or 0), -asked.get(one, 0), one))
-    rows = tuple((one, asked.get(one, 0), pick(kept, one, "documents") or 0, pick(kept, one, "bytes") or 0) for one in names)
-    return Table(f"synthesis_languages:{name}", f"Documents of {name} by language", columns, rows)
+    rows = [(one, asked.get(one, 0), pick(kept, one, "documents") or 0, pick(kept, one, "bytes") or 0) for one in names]
+    return Table(f"synthesis_languages:{name}", f"Documents of {name} by language", [*heads, *columns("bytes", bytes="bytes")], rows)

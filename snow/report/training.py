@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from snow.report.charts import Line, lines, thin
-from snow.report.content import Column, Figure, Section, Table
+from snow.report.content import Figure, Section, Table, columns
 from snow.report.format import cell, count, decimal, general, percent, short
 from snow.report.receipts import Facts, pick
 from snow.report.run import Run, listed
@@ -21,48 +23,38 @@ def section(run: Run) -> Section:
 
 
 def _table(run: Run) -> Table:
-    columns = (
-        Column("model", "model", "text"),
-        Column("begin_from", "begins from", "text"),
-        Column("train_on", "trains on", "text"),
-        Column("steps", "steps"),
-        Column("tokens", "tokens trained"),
-        Column("unique_tokens", "unique tokens"),
-        Column("passes", "passes", "general"),
-        Column("flop", "FLOP (6ND)", "power"),
-        Column("train_loss", "training", "decimal", "loss at the end"),
-        Column("heldout_loss", "held-out", "decimal", "loss at the end"),
-        Column("heldout_bits_per_byte", "held-out bits/byte", "decimal", "loss at the end"),
-    )
-    rows = tuple(
-        (name, run.origin(name), run.documents(name), *(pick(run.trained(name), column.key) for column in columns[3:]))
-        for name in run.models
-    )
+    losses = {"train_loss": "training", "heldout_loss": "held-out", "heldout_bits_per_byte": "held-out bits/byte"}
+    numbers = [
+        *columns("count", steps="steps", tokens="tokens trained", unique_tokens="unique tokens"),
+        *columns("general", passes="passes"),
+        *columns("power", flop="FLOP (6ND)"),
+        *columns("decimal", "loss at the end", **losses),
+    ]
+    rows = [
+        (name, run.origin(name), run.documents(name), *(pick(run.trained(name), column.key) for column in numbers)) for name in run.models
+    ]
     last = run.trained(run.last)
     notes = (
         "Losses are nats per token: of the last step's batch, and of the held-out text. Lower is better.",
         f"Held out while training: {_amount(last, 'heldout_tokens')} tokens, {_amount(last, 'heldout_bytes')} bytes, from "
         "repositories no model trains on. The evaluation below measures more of them.",
     )
-    return Table("training", "Models", columns, rows, notes)
+    return Table(
+        "training", "Models", [*columns("text", model="model", begin_from="begins from", train_on="trains on"), *numbers], rows, notes
+    )
 
 
 def _mixtures(run: Run) -> list[Table]:
     """What each token set gave to the models that train on several."""
-    columns = (
-        Column("model", "model", "text"),
-        Column("set", "token set", "text"),
-        Column("share", "share of the tokens", "fraction"),
-        Column("unique_tokens", "unique tokens"),
-        Column("passes", "passes", "general"),
-    )
-    rows = tuple(
-        (name, used, *(pick(run.trained(name), "sets", used, column.key) for column in columns[2:]))
+    numbers = [*columns("fraction", share="share of the tokens"), *columns("count", unique_tokens="unique tokens")]
+    numbers += columns("general", passes="passes")
+    rows = [
+        (name, used, *(pick(run.trained(name), "sets", used, column.key) for column in numbers))
         for name, model in run.models.items()
         if len(model.shares) > 1
         for used in model.shares
-    )
-    return [Table("mixtures", "Mixtures", columns, rows)] if rows else []
+    ]
+    return [Table("mixtures", "Mixtures", [*columns("text", model="model", set="token set"), *numbers], rows)] if rows else []
 
 
 def _amount(facts: Facts, key: str) -> str:
@@ -88,43 +80,21 @@ def _figures(run: Run) -> list[Figure]:
     if not any(run.logs.values()):
         return []
 
-    def curves(key: str, smooth: bool, dots: bool = False) -> list[Line]:
-        drawn = []
+    def chart(title: str, key: str, unit: str, caption: str, dots: bool = False) -> Figure:
+        curves = []
         for place, (name, log) in enumerate(run.logs.items()):
             begin = run.start(name)
             points = [(float(begin + record["tokens"]), float(record[key])) for record in log if record.get(key) is not None]
-            drawn.append(Line(name, thin(points) if smooth else points, place, dots=dots and len(points) <= 60))
-        return drawn
+            curves.append(Line(name, points if dots else thin(points), place, dots=dots and len(points) <= 60))
+        axis: dict[str, Any] = {"zero": True, "height": 240, "y_text": general} if key == "lr" else {"height": 320, "y_text": _rounded}
+        return Figure(title, (lines(curves, name=title, x_label="tokens seen", y_label=unit, x_text=short, **axis),), caption)
 
-    def chart(title: str, key: str, unit: str, caption: str, smooth: bool = True, dots: bool = False, zero: bool = False) -> Figure:
-        svg = lines(
-            curves(key, smooth, dots),
-            name=title,
-            x_label="tokens seen",
-            y_label=unit,
-            x_text=short,
-            y_text=general if key == "lr" else _rounded,
-            zero=zero,
-            height=240 if key == "lr" else 320,
-        )
-        return Figure(title, (svg,), caption)
-
+    jump = "Where a model goes on with other documents, a jump is a change of data as well as of the model."
+    same = "The same held-out text for every model; lower is better. It resembles the whole corpus, not the benchmarks."
     return [
-        chart(
-            "Training loss",
-            "loss",
-            "nats per token",
-            "Where a model goes on with other documents, a jump is a change of data as well as of the model.",
-        ),
-        chart(
-            "Held-out bits per byte",
-            "heldout_bits_per_byte",
-            "bits per byte",
-            "The same held-out text for every model; lower is better. It resembles the whole corpus, not the benchmarks.",
-            smooth=False,
-            dots=True,
-        ),
-        chart("Learning rate", "lr", "learning rate", "Every model has a schedule of its own.", zero=True),
+        chart("Training loss", "loss", "nats per token", jump),
+        chart("Held-out bits per byte", "heldout_bits_per_byte", "bits per byte", same, dots=True),
+        chart("Learning rate", "lr", "learning rate", "Every model has a schedule of its own."),
     ]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from snow import digest
 from snow.errors import SnowError
 from snow.slurm import jobscript, names, queue, site
 
@@ -121,9 +122,7 @@ def _path(name: str) -> Path:
 
 def _write(name: str, record: Record) -> None:
     """A record is on disk before its job is in the queue: a kill between the two leaves a record without a job, never the reverse."""
-    staged = _path(name).with_suffix(".new")
-    staged.write_text(json.dumps(asdict(record)))
-    os.replace(staged, _path(name))
+    digest.replace(_path(name), json.dumps(asdict(record)))
 
 
 def main(arguments: list[str]) -> int:

@@ -23,8 +23,6 @@ GZIP = b"\x1f\x8b"
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     suite: Suite
 
 
@@ -32,10 +30,10 @@ def run(job: Job[Params]) -> dict[str, Any]:
     """Write `suite` from the data the params name. SnowError when its bytes are not the pinned ones or its checker does not fit."""
     settings = job.params.suite
     content = unzipped(fetched(settings.data), settings.data)
-    found = hashlib.sha256(content).hexdigest()
-    if found != settings.sha256:
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != settings.sha256:
         raise SnowError(
-            f"{settings.data}: its SHA-256, unzipped, is {found}, but evaluation.suites.{job.instance}.sha256 expects "
+            f"{settings.data}: its SHA-256, unzipped, is {sha256}, but evaluation.suites.{job.instance}.sha256 expects "
             f"{settings.sha256}; fetch the pinned version again, or pin this one if you mean it"
         )
     output = job.output("suite")
@@ -47,7 +45,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
             f"evaluation.suites.{job.instance}: {settings.data} holds {tasks[0].kind} tasks, which the checker {settings.checker} "
             f"does not judge; name the one that does: {', '.join(name for name, (kind, _) in CHECKERS.items() if kind == tasks[0].kind)}"
         )
-    return {"tasks": len(tasks), "kind": kind, "bytes": len(content), "sha256": found}
+    return {"tasks": len(tasks), "kind": kind, "bytes": len(content), "sha256": sha256}
 
 
 def fetched(data: str) -> bytes:

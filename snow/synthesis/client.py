@@ -42,7 +42,9 @@ def ask(client: openai.OpenAI, question: Question) -> Answer:
         )
         choice = reply.choices[0]
     except openai.APIStatusError as error:
-        advice = "try again later" if error.status_code == 429 or error.status_code >= 500 else "check synthesis.generator and the key"
+        advice = (
+            "try again later" if error.status_code == 429 or error.status_code >= 500 else "check the generator in params.yaml and the key"
+        )
         raise SnowError(f"the generator at {client.base_url} answered {error.status_code}: {_message(error)}; {advice}") from error
     except openai.APIConnectionError as error:  # includes its timeouts
         cause = error.__cause__ or error

@@ -29,7 +29,7 @@ def external() -> Endpoint:
     url = os.environ.get("SNOW_GENERATOR_URL", "").rstrip("/")
     if not url:
         raise SnowError(
-            "synthesis.generator.backend is openai, but SNOW_GENERATOR_URL is not set; start a server, for example with "
+            "the generator's backend is openai, but SNOW_GENERATOR_URL is not set; start a server, for example with "
             "`vllm serve MODEL`, and set SNOW_GENERATOR_URL=http://HOST:8000/v1"
         )
     scheme, _, rest = url.partition("://")

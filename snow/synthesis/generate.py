@@ -70,8 +70,6 @@ class Asked:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     synthetic: Synthetic
     generator: Generator

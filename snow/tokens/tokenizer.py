@@ -63,12 +63,12 @@ def pretrained(reference: str, revision: str | None) -> Tokenizer:
     try:
         backend = getattr(AutoTokenizer.from_pretrained(source, revision=commit), "backend_tokenizer", None)
     except (OSError, ValueError) as error:
-        raise SnowError(f"tokenizer.pretrained {reference}: no tokenizer could be loaded ({' '.join(str(error).split())[:200]})") from None
+        raise SnowError(f"pretrained {reference}: no tokenizer could be loaded ({' '.join(str(error).split())[:200]})") from None
     if backend is None:
-        raise SnowError(f"tokenizer.pretrained {reference} has no fast tokenizer; choose one with tokenizer.json")
+        raise SnowError(f"pretrained {reference} has no fast tokenizer; choose one with tokenizer.json")
     tokenizer = Tokenizer.from_str(backend.to_str())
     if not vocabulary.is_byte_level(tokenizer):
-        raise SnowError(f"tokenizer.pretrained {reference} is not a byte-level BPE; choose one like GPT-2's or StarCoder's")
+        raise SnowError(f"pretrained {reference} is not a byte-level BPE; choose one like GPT-2's or StarCoder's")
     return tokenizer
 
 
@@ -92,8 +92,6 @@ def save(tokenizer: Tokenizer, special_tokens: Sequence[str], folder: Path) -> T
 
 
 class Params(Protocol):
-    """What the stage reads of params.yaml."""
-
     seed: int
     tokenizer: arms.Tokenizer
 

@@ -33,10 +33,10 @@ def size(tokenizer: Tokenizer) -> int:
 
 def token_id(tokenizer: Tokenizer, token: str) -> int:
     """The id of a special token; SnowError when the tokenizer has none of that name."""
-    found = tokenizer.token_to_id(token)
-    if found is None:
-        raise SnowError(f"the tokenizer has no token {token}; add it to tokenizer.special_tokens in params.yaml")
-    return found
+    index = tokenizer.token_to_id(token)
+    if index is None:
+        raise SnowError(f"the tokenizer has no token {token}; add it to its special_tokens in params.yaml")
+    return index
 
 
 def is_byte_level(tokenizer: Tokenizer) -> bool:

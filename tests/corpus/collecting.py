@@ -29,7 +29,7 @@ def collect(
     values |= {"shards": shards, "sources": [{"name": f"source{index}", **source} for index, source in enumerate(sources)], **other}
     params = settings.check(values, "test")
     output = folder / "out" / f"{shard:05d}.parquet"
-    view = settings.view(params, STAGES["collect"].reads(f"{shard:05d}"), "collect")
+    view = settings.view(params, STAGES["collect"].job(params, f"{shard:05d}").params)
     job = Job(f"{shard:05d}", view, {}, {"documents": output}, 1, folder / ".snow" / "work", "key")
     facts = stage.run(job)
     rows = pq.read_table(output).to_pylist()

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from snow import params as settings
-from snow.job import Job
 from snow.stages import STAGES
 from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
-
-ROOT = Path(__file__).parents[2]
+from tests import stage_runs
 
 
 def run(
@@ -26,12 +24,9 @@ def run(
     **sections: dict[str, Any],
 ) -> dict[str, Any]:
     """The facts of one job with the pocket run's params, `sections` changed key by key."""
-    params = settings.load(ROOT / "params.yaml").model_dump(mode="json")
-    for name, values in sections.items():
-        params[name] |= values
-    view = settings.view(settings.check(params, "test"), STAGES[stage].reads(instance), stage)
-    given = {name: tuple(paths) for name, paths in (inputs or {}).items()}
-    job = Job(instance, view, given, outputs or {}, 1, folder / ".snow" / "work", "key")
+    values = settings.read(stage_runs.ROOT / "params.yaml")
+    params = settings.check(values | {name: values[name] | changes for name, changes in sections.items()}, "test")
+    job = stage_runs.job(stage, instance, params, inputs or {}, outputs or {}, folder / ".snow" / "work")
     return importlib.import_module(STAGES[stage].module).run(job)
 
 

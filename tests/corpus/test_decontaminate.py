@@ -1,4 +1,4 @@
-"""Decontamination against the real suites: what is planted is found, ordinary code stays, and the ledger says why."""
+"""Decontamination against the real suites: what is planted is found, ordinary code stays, and the matches say why."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import json
 import random
 import re
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from corpus_stages import ROOT, document, rows, run, standard_library, write
+from corpus_stages import document, rows, run, standard_library, write
 
 from snow import params as settings
 from snow.corpus import benchmarks as suites
 from snow.corpus import matching
 from snow.errors import SnowError
 from snow.suites.tasks import Task, read_suite
+from tests.stage_runs import ROOT
 
 RULES = suites.rules(settings.load(ROOT / "params.yaml").decontamination)
 TRIVIAL = {"HumanEval/23", "HumanEval/28", "HumanEval/41", "HumanEval/53"}  # solutions on the allow-list: return x + y and the like
@@ -159,21 +161,22 @@ def test_find_is_the_definition(tasks: list[Task]) -> None:
     assert total > 150
 
 
-def test_documents_go_whole_and_the_ledger_says_why(suite_files: list[Path], tasks: list[Task], tmp_path: Path) -> None:
+def test_documents_go_whole_and_the_matches_say_why(suite_files: list[Path], tasks: list[Task], tmp_path: Path) -> None:
     (name, host), (other, clean) = standard_library(2)
     task = next(task for task in tasks if task.task_id == "HumanEval/0")
     stolen = f"{host}\n{task.prompt}{task.solution}"
     documents = [document(clean, "attrs", other), document(stolen, "leak", name), document(host, "zope", name)]
-    source, output, ledger = write(tmp_path / "in.parquet", documents), tmp_path / "out.parquet", tmp_path / "ledger.parquet"
-    facts = run("decontaminate", tmp_path, "00000", {"documents": [source], "suites": suite_files}, {"documents": output, "ledger": ledger})
+    source, output, matches = write(tmp_path / "in.parquet", documents), tmp_path / "out.parquet", tmp_path / "matches.parquet"
+    inputs: dict[str, Sequence[Path]] = {"documents": [source], "suites": suite_files}
+    facts = run("decontaminate", tmp_path, "00000", inputs, {"documents": output, "matches": matches})
     assert rows(output) == [documents[0], documents[2]]
-    entries = rows(ledger)
+    entries = rows(matches)
     assert {(entry["repo"], entry["path"], entry["id"]) for entry in entries} == {("leak", name, documents[1]["id"])}
     own = [entry for entry in entries if entry["task_id"] == "HumanEval/0"]
     assert {entry["method"] for entry in own} == {"substring", "ngram"}
     squeezed = "".join(task.texts[0].casefold().split())
     assert hashlib.sha256(squeezed.encode()).hexdigest() in {entry["text_sha256"] for entry in own}
-    assert task.texts[0][:30] not in ledger.read_bytes().decode("latin-1"), "the ledger can be published with the corpus"
+    assert task.texts[0][:30] not in matches.read_bytes().decode("latin-1"), "the matches can be published with the corpus"
     assert (facts["documents_in"], facts["documents"], facts["dropped"]) == (3, 2, 1)
     assert facts["bytes"] == documents[0]["size"] + documents[2]["size"]
     assert facts["bytes_dropped"] == documents[1]["size"]
@@ -181,21 +184,15 @@ def test_documents_go_whole_and_the_ledger_says_why(suite_files: list[Path], tas
     assert (human["tasks"], human["findable_tasks"], mbpp["tasks"], mbpp["findable_tasks"]) == (164, 164, 378, 378)
     assert human["documents_by_method"] == {"substring": 1, "ngram": 1, "short": 0}
     again = tmp_path / "again.parquet"
-    run(
-        "decontaminate",
-        tmp_path,
-        "00000",
-        {"documents": [source], "suites": suite_files},
-        {"documents": again, "ledger": tmp_path / "l.parquet"},
-    )
+    run("decontaminate", tmp_path, "00000", inputs, {"documents": again, "matches": tmp_path / "m.parquet"})
     assert again.read_bytes() == output.read_bytes()
-    assert (tmp_path / "l.parquet").read_bytes() == ledger.read_bytes()
+    assert (tmp_path / "m.parquet").read_bytes() == matches.read_bytes()
 
 
 def test_having_nothing_to_look_for_is_an_error(tmp_path: Path) -> None:
     """A decontamination that can find nothing must not pass for a clean corpus."""
     source = write(tmp_path / "in.parquet", [document("x = 1\n")])
-    outputs = {"documents": tmp_path / "out.parquet", "ledger": tmp_path / "ledger.parquet"}
+    outputs = {"documents": tmp_path / "out.parquet", "matches": tmp_path / "matches.parquet"}
     with pytest.raises(SnowError, match="no benchmark suite to decontaminate against"):
         run("decontaminate", tmp_path, "00000", {"documents": [source]}, outputs)
     row = {

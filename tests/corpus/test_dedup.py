@@ -13,10 +13,11 @@ from pathlib import Path
 import datasketch
 import numpy as np
 import pytest
-from corpus_stages import ROOT, document, rows, run, standard_library, write
+from corpus_stages import document, rows, run, standard_library, write
 
 from snow.corpus import linking, minhash
 from snow.errors import SnowError
+from tests.stage_runs import ROOT
 
 SCHEME = minhash.scheme(0, 5, 256, False)
 TOKEN = re.compile(r"[A-Za-z_0-9]+")
@@ -155,18 +156,18 @@ def test_texts_too_short_for_a_shingle_are_only_compared_exactly(tmp_path: Path)
 
 
 def deduplicate(folder: Path, shards: list[list[dict]], **dedup: object) -> tuple[set[tuple[str, str]], dict]:
-    """(repo, path) of what survives, and the facts of cluster; through the three stages, accounts checked."""
+    """(repo, path) of what survives, and the facts of duplicates; through the three stages, accounts checked."""
     names = [f"{shard:05d}" for shard in range(len(shards))]
     signatures = [folder / "signatures" / f"{name}.parquet" for name in names]
     for name, documents, output in zip(names, shards, signatures, strict=True):
-        source = write(folder / "clean" / f"{name}.parquet", documents)
-        run("sign", folder, name, {"documents": [source]}, {"signatures": output}, dedup=dedup)
-    clusters = folder / "clusters"
-    facts = run("cluster", folder, "all", {"signatures": signatures}, {"clusters": clusters}, dedup=dedup)
+        source = write(folder / "filtered" / f"{name}.parquet", documents)
+        run("minhash", folder, name, {"documents": [source]}, {"signatures": output}, dedup=dedup)
+    table = folder / "duplicates"
+    facts = run("duplicates", folder, "all", {"signatures": signatures}, {"duplicates": table}, dedup=dedup)
     kept, dropped = set(), {"exact": 0, "near": 0}
     for name, documents in zip(names, shards, strict=True):
-        source, output = folder / "clean" / f"{name}.parquet", folder / "unique" / f"{name}.parquet"
-        own = run("unique", folder, name, {"documents": [source], "clusters": [clusters / f"{name}.parquet"]}, {"documents": output})
+        source, output = folder / "filtered" / f"{name}.parquet", folder / "unique" / f"{name}.parquet"
+        own = run("unique", folder, name, {"documents": [source], "duplicates": [table / f"{name}.parquet"]}, {"documents": output})
         left = rows(output)
         assert own["documents_in"] == len(documents) == len(left) + sum(own["dropped"].values())
         assert own["bytes"] == sum(row["size"] for row in left)
@@ -213,7 +214,7 @@ def test_every_cluster_has_one_survivor_and_says_why_the_others_go(tmp_path: Pat
     documents = corpus()
     deduplicate(tmp_path, split(documents, 2))
     shards = split(documents, 2)
-    table = [row for shard in range(2) for row in rows(tmp_path / "clusters" / f"{shard:05d}.parquet")]
+    table = [row for shard in range(2) for row in rows(tmp_path / "duplicates" / f"{shard:05d}.parquet")]
     assert table == sorted(table, key=lambda row: (row["shard"], row["row"]))
     by_cluster = {name: [row for row in table if row["cluster"] == name] for name in {row["cluster"] for row in table}}
     for name, members in by_cluster.items():
@@ -228,7 +229,7 @@ def test_every_cluster_has_one_survivor_and_says_why_the_others_go(tmp_path: Pat
 def test_outputs_are_the_same_bytes_again(tmp_path: Path) -> None:
     for attempt in ("first", "second"):
         deduplicate(tmp_path / attempt, split(corpus(), 2))
-    for name in ("signatures/00000.parquet", "signatures/00001.parquet", "clusters/00001.parquet", "unique/00000.parquet"):
+    for name in ("signatures/00000.parquet", "signatures/00001.parquet", "duplicates/00001.parquet", "unique/00000.parquet"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
@@ -255,19 +256,19 @@ def test_a_bucket_of_boilerplate_ends_and_is_reported() -> None:
 def test_mismatched_inputs_are_refused(tmp_path: Path) -> None:
     documents = corpus()
     deduplicate(tmp_path, split(documents, 2))
-    clusters, output = tmp_path / "clusters" / "00001.parquet", tmp_path / "again.parquet"
+    table, output = tmp_path / "duplicates" / "00001.parquet", tmp_path / "again.parquet"
     shuffled = write(tmp_path / "shuffled.parquet", reversed(split(documents, 2)[1]))
-    with pytest.raises(SnowError, match="run sign and cluster again"):
-        run("unique", tmp_path, "00001", {"documents": [shuffled], "clusters": [clusters]}, {"documents": output})
-    with pytest.raises(SnowError, match="takes its number"):
-        run("unique", tmp_path, "all", {"documents": [shuffled], "clusters": [clusters]}, {"documents": output})
+    with pytest.raises(SnowError, match="run minhash and duplicates again"):
+        run("unique", tmp_path, "00001", {"documents": [shuffled], "duplicates": [table]}, {"documents": output})
+    with pytest.raises(SnowError, match=r"unique has no instance 'all' with these params; it has 00000, 00001, 00002, 00003$"):
+        run("unique", tmp_path, "all", {"documents": [shuffled], "duplicates": [table]}, {"documents": output})
     empty, nothing = write(tmp_path / "empty.parquet", []), tmp_path / "nothing.parquet"
-    run("sign", tmp_path, "00000", {"documents": [empty]}, {"signatures": nothing})
+    run("minhash", tmp_path, "00000", {"documents": [empty]}, {"signatures": nothing})
     with pytest.raises(SnowError, match="no documents to deduplicate"):
-        run("cluster", tmp_path, "all", {"signatures": [nothing]}, {"clusters": output})
+        run("duplicates", tmp_path, "all", {"signatures": [nothing]}, {"duplicates": output})
     signed = tmp_path / "signatures" / "00000.parquet"
     with pytest.raises(SnowError, match=r"signed with dedup\.permutations 200"):
-        run("cluster", tmp_path, "all", {"signatures": [signed]}, {"clusters": output}, dedup={"permutations": 200})
+        run("duplicates", tmp_path, "all", {"signatures": [signed]}, {"duplicates": output}, dedup={"permutations": 200})
 
 
 def test_machine_code_is_kept_where_the_run_is_and_nowhere_else(tmp_path: Path) -> None:

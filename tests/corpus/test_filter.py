@@ -29,8 +29,8 @@ def judge(folder: Path, documents: list[dict[str, Any]], comments: bool = False,
 
 def decide(folder: Path, **filters: Any) -> tuple[list[list[str]], dict[str, Any]]:
     inputs: dict[str, Sequence[Path]] = {"documents": [folder / "raw.parquet"], "signals": [folder / "signals.parquet"]}
-    outputs = {"documents": folder / "clean.parquet", "decisions": folder / "decisions.parquet"}
-    facts = run("clean", folder, "00000", inputs, outputs, filters=filters)
+    outputs = {"documents": folder / "filtered.parquet", "decisions": folder / "decisions.parquet"}
+    facts = run("filter", folder, "00000", inputs, outputs, filters=filters)
     return [row["rules"] for row in rows(folder / "decisions.parquet")], facts
 
 
@@ -63,7 +63,7 @@ def test_a_rule_drops_exactly_what_lies_beyond_its_threshold(rule: str, tmp_path
     found, facts = judge(tmp_path, [written(passing), written(failing)])
     assert found == [[], [rule]]
     assert [row["reason"] for row in rows(tmp_path / "decisions.parquet")] == [None, rule]
-    assert [row["content"] for row in rows(tmp_path / "clean.parquet")] == [passing]
+    assert [row["content"] for row in rows(tmp_path / "filtered.parquet")] == [passing]
     assert facts["dropped"] == {rule: 1}
 
 
@@ -127,7 +127,7 @@ def test_a_language_replaces_or_lifts_thresholds(tmp_path: Path) -> None:
 
 
 def test_every_threshold_of_params_has_its_rule() -> None:
-    names = [rule.name for rule in clean.RULES]
+    names = [rule.name for rule in stage.RULES]
     assert sorted(names) == sorted(set(Filters.model_fields) - {"languages"})
     assert set(LanguageRule.model_fields) <= set(names)
 
@@ -148,7 +148,7 @@ def test_the_receipt_accounts_for_every_document_and_byte(tmp_path: Path) -> Non
     documents = [document(text, path=name) for name, text in standard_library(30)]
     documents += [written("x", "C"), written("<?xml version='1.0'?>" + " " * 2000, "HTML"), written("print 1\n" * 20, "Python")]
     found, facts = judge(tmp_path, documents)
-    kept, decisions = rows(tmp_path / "clean.parquet"), rows(tmp_path / "decisions.parquet")
+    kept, decisions = rows(tmp_path / "filtered.parquet"), rows(tmp_path / "decisions.parquet")
     assert [row["id"] for row in decisions] == [row["id"] for row in documents]
     assert kept == [row for row, decision in zip(documents, decisions, strict=True) if decision["kept"]]
     assert facts["documents_in"] == len(documents) == facts["documents"] + sum(facts["dropped"].values())
@@ -174,19 +174,19 @@ def test_the_receipt_accounts_for_every_document_and_byte(tmp_path: Path) -> Non
 )
 def test_signals_of_other_documents_are_refused(change: Any, message: str, tmp_path: Path) -> None:
     judge(tmp_path, [written(LINE * count) for count in (3, 4, 5)])
-    with TableWriter(tmp_path / "other.parquet", clean_signals(tmp_path).schema) as writer:
+    with TableWriter(tmp_path / "other.parquet", measured_signals(tmp_path).schema) as writer:
         writer.write_all(change(rows(tmp_path / "signals.parquet")))
     (tmp_path / "other.parquet").replace(tmp_path / "signals.parquet")
     with pytest.raises(SnowError, match=message):
         decide(tmp_path)
 
 
-def clean_signals(folder: Path) -> pa.Table:
+def measured_signals(folder: Path) -> pa.Table:
     return pq.read_table(folder / "signals.parquet")
 
 
 def test_a_signals_table_without_a_needed_column_is_refused(tmp_path: Path) -> None:
     judge(tmp_path, [written(LINE * 3)])
-    pq.write_table(clean_signals(tmp_path).drop_columns(["xml"]), tmp_path / "signals.parquet")
+    pq.write_table(measured_signals(tmp_path).drop_columns(["xml"]), tmp_path / "signals.parquet")
     with pytest.raises(SnowError, match=r"signals.parquet has no column xml, which filters.drop_xml needs"):
         decide(tmp_path)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from snow import pinned
 from snow.corpus import git, units
 from snow.corpus.fingerprint import fingerprint
 from snow.errors import SnowError
-from snow.params import View
 from snow.schema import Source
 
 SHARDS = 8
@@ -23,8 +23,8 @@ EVERY = [f"{number:05}" for number in range(SHARDS)]
 
 def told(*sources: dict[str, Any], instances: list[str] = EVERY) -> dict[str, Any]:
     """The fingerprints of the shards over some sources."""
-    view = View({"sources": [Source(name="s", **source) for source in sources], "shards": SHARDS}, "collect")
-    return fingerprint(view, instances, "base")
+    params = SimpleNamespace(sources=[Source(name="s", **source) for source in sources], shards=SHARDS)
+    return fingerprint(dict.fromkeys(instances, params), "base")
 
 
 def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

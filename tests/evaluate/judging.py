@@ -1,15 +1,11 @@
-"""Judges and evaluation params small enough for a test."""
+"""Judges small enough for a test."""
 
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from snow.suites.checkers import of_kind
 from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Limits, Sandbox
+from snow.suites.checkers import of_kind
 from snow.suites.tasks import read_suite
-from tests.tokens.token_jobs import ROOT
 
 
 def judge_of(suite: Path, sandbox: Sandbox, work: Path, seconds: float = 3.0, memory: int = 2 << 30) -> Judge:
@@ -17,8 +13,3 @@ def judge_of(suite: Path, sandbox: Sandbox, work: Path, seconds: float = 3.0, me
     name, checker = of_kind(read_suite(suite)[0].kind)
     limits = Limits(checker.wall_seconds(seconds), memory, processes=16, file=8 << 20)
     return Judge(name, checker, sandbox, suite, seconds, limits, work)
-
-
-def evaluation(section: str, **changes: Any) -> dict[str, Any]:
-    """The pocket run's params of one evaluation section with some of them changed, for `run(..., evaluation=...)`."""
-    return {section: yaml.safe_load((ROOT / "params.yaml").read_text())["evaluation"][section] | changes}

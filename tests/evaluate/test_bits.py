@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from snow.errors import SnowError
 from snow.evaluate.spans import Text, strides
 from snow.suites.tasks import read_suite
-from tests.evaluate.judging import evaluation
 from tests.evaluate.models import memorise
-from tests.tokens.token_jobs import document, run, write_documents, write_heldout
+from tests.stage_runs import run
+from tests.tokens.token_jobs import document, write_documents, write_heldout
 
 CONTENTS = {
     "known": "def known(values):\n    total = 0\n    for value in values:\n        total += value\n    return total\n" * 3,
@@ -46,9 +46,9 @@ def packed(request: pytest.FixtureRequest, model: Path, tmp_path_factory: pytest
     heldout = write_heldout(folder / "heldout.json", ["one", "two"])
     found: dict[str, list[Path]] = {"tokens": [], "index": []}
     for number, rows in enumerate(shards):
-        inputs = {"documents": write_documents(folder / f"{number}.parquet", rows), "heldout": heldout, "tokenizer": model}
+        inputs = {"documents": write_documents(folder / f"{number}.parquet", rows), "only": heldout, "tokenizer": model}
         outputs = {"tokens": folder / f"{number}.bin", "index": folder / f"{number}.index.parquet"}
-        run("pack", folder, f"heldout/{number:05}", inputs, outputs, packing={"repo_context": request.param})
+        run("pack", f"heldout-bpe/{number:05}", folder, inputs, outputs, {"groupings.language_repo.repo_context": request.param})
         for name, path in outputs.items():
             found[name].append(path)
     return found
@@ -57,7 +57,7 @@ def packed(request: pytest.FixtureRequest, model: Path, tmp_path_factory: pytest
 def measured(folder: Path, model: Path, suite: Path, packed: dict[str, list[Path]], **changes: Any) -> dict[str, Any]:
     """What the stage writes."""
     inputs, output = {"model": model, "suites": [suite], **packed}, folder / "bits.json"
-    run("bits", folder, "phase1", inputs, {"bits": output}, evaluation=evaluation("bits", **changes))
+    run("bits", "phase1", folder, inputs, {"bits": output}, {"evaluation.bits": changes})
     return json.loads(output.read_text())
 
 

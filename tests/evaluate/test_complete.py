@@ -15,9 +15,9 @@ from snow.evaluate.complete import STOPS, prompt_of
 from snow.evaluate.decoding import TAIL, Completion, complete, cut
 from snow.evaluate.sandbox import Sandbox
 from snow.suites.tasks import Task
-from tests.evaluate.judging import evaluation, judge_of
+from tests.evaluate.judging import judge_of
 from tests.evaluate.models import memorise
-from tests.tokens.token_jobs import run
+from tests.stage_runs import run
 
 # Tasks the model has learned, and what follows their solutions in its memory.
 KNOWN = {0: "\n\ndef check(candidate):\n    assert candidate\n", 2: "", 3: '\nif __name__ == "__main__":\n    pass\n', 7: "\nprint(1)\n"}
@@ -40,8 +40,8 @@ def suite(humaneval: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def completed(folder: Path, model: Path, suite: Path, **changes: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows and the facts of the stage."""
     output = folder / "completions.jsonl"
-    settings = evaluation("completion", **changes)
-    facts = run("complete", folder, "phase1/humaneval", {"model": model, "suite": suite}, {"completions": output}, evaluation=settings)
+    inputs = {"model": model, "suite": suite}
+    facts = run("complete", "phase1/humaneval", folder, inputs, {"completions": output}, {"evaluation.completion": changes})
     return [json.loads(line) for line in output.read_text().splitlines()], facts
 
 

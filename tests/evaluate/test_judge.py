@@ -12,8 +12,8 @@ from snow.errors import SnowError
 from snow.evaluate.judge import Judge, wilson
 from snow.evaluate.sandbox import Sandbox
 from snow.suites.tasks import Task, read_suite
-from tests.evaluate.judging import evaluation, judge_of
-from tests.tokens.token_jobs import run
+from tests.evaluate.judging import judge_of
+from tests.stage_runs import run
 
 
 def canonical(tasks: Sequence[Task]) -> list[tuple[str, str]]:
@@ -28,7 +28,7 @@ def write(path: Path, samples: Sequence[tuple[str, str]]) -> Path:
 def judged(folder: Path, suite: Path, completions: Path, **changes: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows and the facts of the stage."""
     inputs, output = {"completions": completions, "suite": suite}, folder / "verdicts.jsonl"
-    facts = run("judge", folder, "phase1/humaneval", inputs, {"verdicts": output}, evaluation=evaluation("judging", **changes))
+    facts = run("judge", "phase1/humaneval", folder, inputs, {"verdicts": output}, {"evaluation.judging": changes})
     return [json.loads(line) for line in output.read_text().splitlines()], facts
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import oracle, store
+import yaml
+
+from . import oracle, said, store
 from .store import unsound
 
 if TYPE_CHECKING:
@@ -17,18 +19,6 @@ if TYPE_CHECKING:
 
 CURRENT = "Nothing to be done"
 OPEN = ("outdated", "missing")
-UPSTREAM = {
-    "corpus-raw": (),
-    "corpus-shaped": ("corpus-raw",),
-    "corpus-merged": ("corpus-shaped",),
-    "suites": (),
-    "corpus-screened": ("corpus-shaped", "corpus-merged", "suites"),
-    "models-a": ("corpus-screened",),
-    "models-b": ("corpus-screened", "models-a"),
-    "eval-a": ("models-a", "suites"),
-    "eval-b": ("models-b", "suites"),
-    "report": ("eval-a", "eval-b"),
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ class Seen:
 
 def look(world: World) -> Seen:
     """Ask all three, in one order or the other."""
-    questions = [lambda: _status(world), lambda: _why(world), lambda: _planned(world)]
+    questions = [lambda: _status(world), lambda: _why(world), lambda: planned(world)]
     order = [0, 1, 2] if len(world.steps) % 2 else [2, 1, 0]
     answers: dict[int, Any] = {number: questions[number]() for number in order}
     return Seen(answers[1], answers[2], answers[0])
@@ -63,8 +53,9 @@ def _why(world: World) -> dict[str, Any]:
     return {f"{told['stage']} {told['instance']}": told for told in json.loads(done.output[done.output.index("[") :])}
 
 
-def _planned(world: World) -> set[str]:
-    done = world.run("snakemake", "-n", "all")
+def planned(world: World, *words: str) -> set[str]:
+    """The jobs that Snakemake would start."""
+    done = world.run("snakemake", "-n", *words, "--", "all")
     assert CURRENT in done.output or "Job stats" in done.output, done.output
     outputs = " ".join(re.findall(r"(?m)^    output: (.*)$", done.output))
     return {f"{stage} {instance}" for stage, instance in re.findall(r"receipts/(\w+)/(\S+?)\.json", outputs)}
@@ -74,9 +65,9 @@ def _status(world: World) -> dict[str, Any]:
     damaged = any(unsound(world.truth, root) for root in world.stores())
     done = world.run("dvc", "status", "--json", ok=None if damaged else True)
     if done.status:  # DVC cannot read a damaged listing, which a run repairs; it calls nothing unchanged then
-        return {artifact: {} for artifact in UPSTREAM}
+        return {job.artifact: {} for job in world.expected().values()}
     told = json.loads(done.output[done.output.index("{") :])
-    return {name.replace("@", "-"): _flat(reasons) for name, reasons in told.items()}
+    return {name: _flat(reasons) for name, reasons in told.items()}
 
 
 def _flat(reasons: Iterable[Any]) -> dict[str, Any]:
@@ -172,7 +163,8 @@ def after_run(world: World) -> None:
     assert seen.idle, f"after a whole run, `snow why` says {[v for v in seen.verdicts.values() if v['state'] != 'current']}"
     strays = world.files().keys() - {file for job in world.expected().values() for file in _files(job)}
     assert not strays, f"a whole run left {sorted(strays)}"
-    world.seen, world.synced, world.commented = seen, True, False
+    assert world.pipeline_is_true(), "after a whole run, dvc.yaml is not what `snow check --fix` would write"
+    world.seen, world.synced, world.commented = seen, world.params(), False
 
 
 def _files(job: oracle.Expected) -> list[str]:
@@ -200,8 +192,8 @@ def after_step(world: World) -> None:
     alone = [seen.verdicts[name] for name in sorted(unfinished ^ seen.planned)]
     assert not alone, f"`snakemake -n all` alone names {sorted(seen.planned - unfinished)}, or `snow why` alone: {alone}"
     _dvc_claims(world, seen)
-    if world.synced:
-        _dvc_agrees(world, seen, jobs)
+    if world.synced is not None:
+        _dvc_agrees(world, seen, jobs, world.synced)
 
 
 def _dvc_claims(world: World, seen: Seen) -> None:
@@ -210,37 +202,52 @@ def _dvc_claims(world: World, seen: Seen) -> None:
     if world.truth.damaged:
         return
     raw = {name: path.read_bytes() for name, path in world.files().items() if name.startswith("corpus/raw/")}
-    for job in world.expected(given=raw).values():
-        if not _changed_before(job.artifact, seen.status):
+    jobs = world.expected(given=raw)
+    upstream: dict[str, set[str]] = {}
+    for job in jobs.values():
+        upstream.setdefault(job.artifact, set()).update(one.artifact for one in with_upstream(jobs, [job]).values())
+    known = world.pipeline() - _reordered(world)
+    for job in jobs.values():
+        if not any(name in seen.status or name not in known for name in upstream[job.artifact]):
             wrong = differences(world, job)
             assert not wrong, f"`dvc status` calls {job.artifact} and what it is made from unchanged, but: {wrong}"
 
 
-def _changed_before(artifact: str, status: Mapping[str, Any]) -> bool:
-    return artifact in status or any(_changed_before(name, status) for name in UPSTREAM[artifact])
+def _reordered(world: World) -> set[str]:
+    """The report, where the same arms are declared in another order than dvc.lock has them in: a mapping's order is nothing to DVC."""
+    lock = world.clone / "dvc.lock"
+    stages = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
+    params, locked = world.params(), stages.get("report", {}).get("params", {}).get("params.yaml", {})
+    return {"report"} if any([*locked.get(name, {})] != [*params[name]] for name in said.SECTIONS) else set()
 
 
-def _dvc_agrees(world: World, seen: Seen, jobs: Mapping[str, oracle.Expected]) -> None:
+def _dvc_agrees(world: World, seen: Seen, jobs: Mapping[str, oracle.Expected], synced: Mapping[str, Any]) -> None:
     """Since the last run only edits were made, so the same artifacts are changed for a reason of their own to DVC and `snow why`.
 
-    Not told by DVC: sources, and the set of files a job reads. Not told by `snow why`: comments, params that say how and not
-    what, and files of jobs that are no more.
+    Not told by DVC: sources, the set of files a job reads, and artifacts that are in params.yaml and not yet in dvc.yaml. Not told by
+    `snow why`: comments, params that say how and not what or the same in other words, and files of jobs that are no more.
     """
+    before = {name: job.params for name, job in world.expected(synced).items()}
+    same = {job.artifact for name, job in jobs.items()} - {job.artifact for name, job in jobs.items() if before.get(name) != job.params}
     mine: dict[str, list[Any]] = {}
     for name, job in jobs.items():
         kinds = [cause["kind"] for cause in seen.verdicts[name]["causes"]]
         if seen.state(name) == "outdated" and any(kind in ("param", "code", "output") for kind in kinds):
             mine.setdefault(job.artifact, []).append(seen.verdicts[name])
+    known = world.pipeline() - _reordered(world)
     for artifact, verdicts in mine.items():
-        assert artifact in seen.status, f"`dvc status` calls {artifact} unchanged, `snow why` says {verdicts}"
+        told = artifact in seen.status or artifact not in known
+        assert told, f"`dvc status` calls {artifact} unchanged, `snow why` says {verdicts}"
     opened = {job.artifact for name, job in jobs.items() if seen.state(name) in OPEN}
+    gone = {job.artifact for job in world.expected(synced).values()} - {job.artifact for job in jobs.values()}
     for artifact, reasons in seen.status.items():
-        own = _own_reasons(reasons, world.commented)
-        assert not own or artifact in opened, f"`dvc status` calls {artifact} changed for {own}, `snow why` calls no job of it so"
+        own = _own_reasons(reasons, world.commented, artifact in same)
+        told = not own or artifact in opened or artifact in gone
+        assert told, f"`dvc status` calls {artifact} changed for {own}, `snow why` calls no job of it so"
 
 
-def _own_reasons(reasons: Mapping[str, Any], commented: bool) -> list[Any]:
+def _own_reasons(reasons: Mapping[str, Any], commented: bool, same_params: bool) -> list[Any]:
     deps = reasons.get("changed deps", {})
-    params = {key: how for key, how in deps.get("params.yaml", {}).items() if key not in ("judge", "suites")}
+    params = {} if same_params else deps.get("params.yaml", {})
     code = [name for name in deps if name.startswith("snow/") and not commented]
     return [*reasons.get("changed outs", {}).items(), *params.items(), *code]

@@ -1,8 +1,9 @@
 """A process that has the third-party parts of `snakemake`, `dvc` and `snow` imported and forks once per command.
 
 Started by the tests with the `base` environment's Python, which never imports `snow` here: each child puts the clone's own first
-on its path and calls the program's `main` with the command's real words, streams, folder and environment. It joins the process
-group of the client that asked (`client.cpp`), so killing the group kills it, and what it does at its end is what a Python does.
+on its path and calls the program's `main` with the command's real words, streams, folder and environment (or, for `exec LINE`,
+executes a line of Python). It joins the process group of the client that asked (`client.cpp`), so killing the group kills it, and
+what it does at its end is what a Python does.
 
     python forkserver.py SOCKET BIN    # BIN: the folder with the clients, which is where the children believe their Python is
 """
@@ -146,8 +147,12 @@ def _become(connection: socket.socket, bin_folder: str) -> NoReturn:
 def _run(name: str) -> int:
     """The program's `main`, to its exit status."""
     try:
-        module = {"snakemake": "snakemake.cli", "dvc": "dvc.cli", "snow": "snow.cli"}[name]
-        status = importlib.import_module(module).main()
+        if name == "exec":
+            exec(sys.argv[1], {})  # a line of the test's own
+            status = 0
+        else:
+            module = {"snakemake": "snakemake.cli", "dvc": "dvc.cli", "snow": "snow.cli"}[name]
+            status = importlib.import_module(module).main()
     except SystemExit as end:
         status = end.code
     except BaseException:

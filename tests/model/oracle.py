@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import said
+
 Content = bytes | dict[str, bytes]
-MODELS = ("a", "b")
-STAGES = ("gather", "shape", "merge", "suite", "screen", "train", "judge", "report")
+STAGES = ("gather", "shape", "merge", "suite", "screen", "pack", "train", "judge", "report")
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,22 @@ def shards_of(params: Mapping[str, Any]) -> list[str]:
 
 
 def params_of(stage: str, instance: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The params that enter a job's key."""
+    """What of the params, said in full, enters a job's key."""
     first = instance.split("/")[0]
+    models = {name: said.complete("models", model) for name, model in params["models"].items()}
     return {
         "gather": lambda: {"shards": params["shards"], "sources": params["sources"]},
         "shape": lambda: {"shape": params["shape"]},
         "merge": dict,
         "suite": lambda: {f"suites.{first}": params["suites"][first]},
         "screen": lambda: {"screen": params["screen"]},
-        "train": lambda: {f"train.{first}": params["train"][first]},
+        "pack": lambda: {f"token_sets.{first}": params["token_sets"][first]},
+        "train": lambda: {f"models.{first}": models[first]},
         "judge": lambda: {"judge": {"strict": params["judge"]["strict"]}},
-        "report": lambda: {"report": params["report"]},
+        "report": lambda: (
+            {"report": params["report"], "token_sets": params["token_sets"], "models": models}
+            | {f"order.{section}": [*params[section]] for section in said.SECTIONS}
+        ),
     }[stage]()
 
 
@@ -134,14 +140,20 @@ def body(
         kept = [line for line in _lines(inputs["documents"][0]) if line in merged and not any(word in line for word in banned)]
         shown = [line.lower() if params["screen"]["lower"] else line for line in kept]
         return {"documents": "".join(f"{start}{line}\n" for line in shown).encode()}, {"mark": list(mark), "lines": len(kept)}
+    if stage == "pack":
+        taken = _lines(inputs["documents"][0])[:: params[f"token_sets.{instance.split('/')[0]}"]["every"]]
+        return {"tokens": _text([start + line for line in taken], end)}, {"mark": list(mark), "lines": len(taken)}
     if stage == "train":
-        steps = params[f"train.{instance}"]["steps"]
-        state = start + "".join(folder["weights.txt"].decode() for folder in inputs.get("model", ()) if isinstance(folder, dict))
-        documents = "".join(content.decode() for content in inputs["documents"] if isinstance(content, bytes))
-        for _ in range(steps):
-            state = hashlib.sha256((state + documents).encode()).hexdigest()
-        weights = {"weights.txt": f"{state}\n".encode(), "log.txt": f"{steps} steps\n".encode()}
-        return {"model": weights}, {"mark": list(mark), "steps": steps}
+        model = params[f"models.{instance}"]
+        state = f"{start}{model['seed']}"
+        state += "".join(folder["weights.txt"].decode() for folder in inputs.get("model", ()) if isinstance(folder, dict))
+        tokens = ""
+        for name, share in sorted(said.shares(model).items()):
+            tokens += f"{share}\n" + "".join(content.decode() for content in inputs[f"tokens:{name}"] if isinstance(content, bytes))
+        for _ in range(model["steps"]):
+            state = hashlib.sha256((state + tokens).encode()).hexdigest()
+        weights = {"weights.txt": f"{state}\n".encode(), "log.txt": f"{model['steps']} steps\n".encode()}
+        return {"model": weights}, {"mark": list(mark), "steps": model["steps"]}
     if stage == "judge":
         model = inputs["model"][0]
         assert isinstance(model, dict)
@@ -153,7 +165,8 @@ def body(
         (f"{folder}/{name}", data) for folder, content in zip(order, inputs["receipts"], strict=True) for name, data in content.items()
     ]
     told = [json.loads(data) for _, data in sorted(files, key=lambda pair: Path(pair[0]))]
-    page = [f"{start}{params['report']['title']}", *(f"{one['stage']} {one['instance']} {one['key'][:12]} {one['facts']}" for one in told)]
+    page = [f"{start}{params['report']['title']} of {', '.join(params['order.models'])} on {', '.join(params['order.token_sets'])}"]
+    page += [f"{one['stage']} {one['instance']} {one['key'][:12]} {one['facts']}" for one in told]
     page += [content.decode() for name in ("logs", "verdicts") for content in inputs[name] if isinstance(content, bytes)]
     return {"report": {"index.txt": "\n".join(page).encode()}}, {"mark": list(mark), "jobs": len(told)}
 
@@ -165,8 +178,10 @@ def jobs(
     receipts: Mapping[str, bytes],
     given: Mapping[str, bytes] | None = None,
 ) -> dict[str, Expected]:
-    """Every job, in topological order. The report is judged by the `receipts` that lie there; `given` are raw shards to be believed."""
-    shards, suites = shards_of(params), list(params["suites"])
+    """Every job, in topological order, of params as they are written. The report is judged by the `receipts` that lie there; `given`
+    are raw shards to be believed."""
+    params = said.meant(params)
+    shards, suites, models = shards_of(params), list(params["suites"]), params["models"]
     found: dict[str, Expected] = {}
     contents: dict[str, Content] = {}
 
@@ -197,18 +212,23 @@ def jobs(
             "suites": over("suites/{}.txt", suites),
         }
         add("screen", shard, "corpus-screened", read, {"documents": f"corpus/screened/{shard}.txt"})
-    for model in MODELS:
-        begin = params["train"][model]["begin_from"]
-        read = {"documents": over("corpus/screened/{}.txt", shards), "model": () if begin == "scratch" else (f"models/{begin}",)}
+    for name in params["token_sets"]:
+        for shard in shards:
+            read = {"documents": (f"corpus/screened/{shard}.txt",)}
+            add("pack", f"{name}/{shard}", f"tokens-{name}", read, {"tokens": f"tokens/{name}/{shard}.txt"})
+    for model in said.in_order(models):
+        read = {f"tokens:{name}": over(f"tokens/{name}/{{}}.txt", shards) for name in said.shares(models[model])}
+        if models[model]["begin_from"] != "scratch":
+            read["model"] = (f"models/{models[model]['begin_from']}",)
         add("train", model, f"models-{model}", read, {"model": f"models/{model}"})
         for suite in suites:
             read = {"model": (f"models/{model}",), "suite": (f"suites/{suite}.txt",)}
             add("judge", f"{model}/{suite}", f"eval-{model}", read, {"verdicts": f"eval/{model}/{suite}/verdicts.txt"})
-    order = ("receipts/gather", "receipts/shape", "receipts/screen", "receipts/merge", "receipts/suite", "receipts/train", "receipts/judge")
+    order = tuple(f"receipts/{stage}" for stage in STAGES if stage != "report")
     read = {
         "receipts": order,
-        "logs": over("models/{}/log.txt", MODELS),
-        "verdicts": tuple(f"eval/{model}/{suite}/verdicts.txt" for model in MODELS for suite in suites),
+        "logs": over("models/{}/log.txt", list(models)),
+        "verdicts": tuple(f"eval/{model}/{suite}/verdicts.txt" for model in models for suite in suites),
     }
     add("report", "all", "report", read, {"report": "report"}, order=order)
     return found

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from ..conftest import ROOT
 
@@ -18,6 +22,7 @@ MACHINERY = (
     ".dvc",
     "profiles",
     "envs/base.txt",
+    "rules/common.smk",
     "rules/targets.smk",
     "snow/caching",
     "snow/slurm",
@@ -29,6 +34,11 @@ SOURCES = {
     "twin": "one and the same line",
     "long": "a line that goes on and on until it is cut somewhere",
 }
+
+
+def written(params: Mapping[str, Any]) -> str:
+    """Params as text, always the same for the same."""
+    return yaml.safe_dump(dict(params), sort_keys=False)
 
 
 def git(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -48,6 +58,7 @@ def create(world: Path) -> Path:
         else:
             shutil.copyfile(ROOT / name, target)
     shutil.copytree(HERE / "project", clone, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    (clone / "params.yaml").write_text(written(yaml.safe_load((clone / "params.yaml").read_text())))
     (world / "sources").mkdir()
     for name, text in SOURCES.items():
         (world / "sources" / f"{name}.txt").write_text(text + "\n")

@@ -18,11 +18,24 @@ EDITS: dict[str, tuple[Any, ...]] = {
     "shape.width": (8, 12, 20, 30, 99),
     "shards": (1, 2, 3),
     "screen.lower": (True, False),
-    "train.a.steps": (1, 2),
-    "train.b.begin_from": ("a", "scratch"),
+    "models.a.steps": (1, 2),  # which others are like, or count by
+    "models.a.seed": (1, None),
+    "models.b.begin_from": ("a", "scratch"),
+    "models.b.train_on": ("some", {"all": 0.5, "some": 0.5}),
+    "models.b.steps": ({"of": "models.a.steps", "times": 2}, {"of": "models.a.steps", "times": 3}, 2, None),
+    "models.b.seeds": ([0, 1], [1, 2], None),
+    "token_sets.some.every": (2, 3),
     "judge.strict": (True, False),
     "judge.processes": (1, 2),
     "report.title": ("toy", "play"),
+}
+ARMS: dict[str, tuple[tuple[Any, Any], ...]] = {  # a model, and a token set of its own
+    "c": (
+        ({"like": "b", "train_on": "c"}, {"like": "some", "every": 3}),
+        ({"like": "b", "train_on": {"all": 0.5, "c": 0.5}}, {"every": {"of": "token_sets.some.every", "times": 2}}),
+        (None, None),
+    ),
+    "d": (({"like": "a", "begin_from": "c"}, None), ({"like": "b", "steps": {"of": "models.b.steps", "times": 2}}, None), (None, None)),
 }
 SUITES = {"three": (["zzz"], ["fox"], ["line", "lazy"], None), "two": (["gamma"], ["letters"], None)}
 SOURCES = {
@@ -43,8 +56,29 @@ def _front(chosen: Random) -> str:
     return chosen.choice(["snakemake", "snakemake", "dvc"])
 
 
+def _edit(chosen: Random) -> list[Any]:
+    """A dotted key and its value; an arm now and then."""
+    if chosen.random() < 0.2:
+        name, (model, _) = _of(ARMS, chosen)
+        return [f"models.{name}", model and {**model, "train_on": "some"}]
+    return [*_of(EDITS, chosen)]
+
+
+def overlays(chosen: Random) -> list[list[Any]]:
+    """What one or more overlays say, one dotted key and its value each."""
+    name, (model, tokens) = _of(ARMS, chosen)
+    arms = [[f"{section}.{name}", entry] for section, entry in (("models", model), ("token_sets", tokens)) if entry]
+    edits = [[*_of(EDITS, chosen)], *arms]
+    return chosen.choice([edits[:1], arms or edits, edits])
+
+
 def _overlay(chosen: Random) -> Step:
-    return ["overlay", *chosen.choice([("config", "shards", chosen.choice([1, 3])), ("file", *_of(EDITS, chosen))])]
+    return ["overlay", *chosen.choice([["config", ["shards", chosen.choice([1, 3])]], *[["file", *overlays(chosen)] for _ in "ab"]])]
+
+
+def _arm(chosen: Random) -> Step:
+    name, (model, tokens) = _of(ARMS, chosen)
+    return ["arm", name, model, tokens]
 
 
 TABLE: dict[Callable[[Random], Step], float] = {
@@ -54,12 +88,14 @@ TABLE: dict[Callable[[Random], Step], float] = {
     lambda chosen: ["target", chosen.randrange(1000)]: 1,
     lambda chosen: ["repro_target", chosen.randrange(1000)]: 1,
     _overlay: 1.5,
+    lambda chosen: ["ask", *overlays(chosen)]: 1,
     lambda _: ["refused"]: 0.3,
     lambda chosen: ["run_edit", _front(chosen), chosen.choice(DELAYS), *_of(EDITS, chosen)]: 1.5,
     lambda chosen: ["run_source", _front(chosen), chosen.choice(DELAYS), *_of(SOURCES, chosen)]: 0.7,
     lambda chosen: ["kill", _front(chosen), chosen.choice(DELAYS)]: 2,
     # edits
     lambda chosen: ["param", *_of(EDITS, chosen)]: 5,
+    _arm: 3,
     lambda chosen: ["suite", *_of(SUITES, chosen)]: 2,
     lambda chosen: ["source", *_of(SOURCES, chosen)]: 2,
     lambda chosen: ["mark", chosen.choice([*STAGES, "END"]), chosen.choice(["", "> ", "!!"])]: 2,
@@ -68,7 +104,7 @@ TABLE: dict[Callable[[Random], Step], float] = {
     # git, other clones, the remote
     lambda _: ["commit"]: 1,
     lambda chosen: ["checkout", chosen.choice([1, 1, 2]), chosen.choice([True, False])]: 1.5,
-    lambda chosen: ["merge", *_of(EDITS, chosen), chosen.choice([True, False]), chosen.choice(["ours", "theirs"])]: 1.5,
+    lambda chosen: ["merge", *_edit(chosen), chosen.choice([True, False]), chosen.choice(["ours", "theirs"])]: 1.5,
     lambda chosen: ["clone", chosen.choice([True, False]), chosen.choice(["none", "pull", "run-cache", "missing"])]: 2,
     lambda _: ["switch"]: 1,
     lambda chosen: ["push", chosen.choice([True, False])]: 1.5,

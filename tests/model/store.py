@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from . import oracle
+from . import oracle, said
 
-OUTS = ("corpus", "suites", "models", "eval", "report", "receipts")
+OUTS = ("corpus", "suites", "tokens", "models", "eval", "report", "receipts")
 
 
 @dataclass
@@ -183,7 +183,8 @@ def _stage_problems(truth: Truth, stage: dict[str, Any]) -> list[str]:
         found += receipt_problems(truth, told)
         found += [f"{path} says {out} is {was}, the lock {outs.get(out)}" for out, was in made.items() if outs.get(out) != was]
         for key, value in told["spec"]["params"].items():
-            locked = _locked_param(params, key, value)
+            locked = _locked_param(params, key)
+            locked = {name: locked.get(name) for name in value} if isinstance(value, dict) and isinstance(locked, dict) else locked
             found += [] if locked == value else [f"{path} was made with {key} = {value}, the lock says {locked}"]
         if deps is not None:
             known = outs | deps
@@ -194,11 +195,26 @@ def _stage_problems(truth: Truth, stage: dict[str, Any]) -> list[str]:
     return found + [f"{out} is made by no job whose receipt is with it" for out in strays]
 
 
-def _locked_param(params: Mapping[str, Any], key: str, like: Any) -> Any:
-    """A param as dvc.lock has it: under its own key or inside the section that is listed whole; of a section, the keys of `like`."""
-    section, _, inside = key.partition(".")
-    value = params[key] if key in params else params.get(section, {}).get(inside) if inside else params.get(section)
-    return {name: value.get(name) for name in like} if isinstance(value, dict) and isinstance(like, dict) else value
+def _locked_param(params: Mapping[str, Any], key: str) -> Any:
+    """A param as dvc.lock has it, from the keys listed there: all that decide it must be among them."""
+    raw: dict[str, Any] = {}
+    for name, value in params.items():
+        raw = said.over(raw, said.changed({}, name, value))
+    for section in said.SECTIONS:  # an entry that gives another nothing need not be there
+        for entry in [*raw.get(section, {}).values()]:
+            if "like" in entry:
+                raw[section].setdefault(entry["like"], {})
+    try:
+        meant = said.meant(raw)
+    except said.Impossible as error:
+        return f"only a part of what decides it: {error} leads nowhere"
+    if key.startswith("order."):
+        return [*meant.get(key.removeprefix("order."), ())]
+    section, *inside = key.split(".", 1)
+    for entries in (meant.get(name, {}) for name in said.SECTIONS if name == section):
+        meant[section] = {name: said.complete(section, entry) for name, entry in entries.items()}
+    value: Any = meant.get(section)
+    return value.get(inside[0]) if inside and isinstance(value, dict) else value
 
 
 def _listed(truth: Truth, items: Iterable[Mapping[str, Any]]) -> dict[str, str] | None:

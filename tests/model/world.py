@@ -13,18 +13,34 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from . import checks, oracle, project
+from . import checks, oracle, project, said
 from .commands import Commands, Done, Running
+from .project import written
+from .said import changed
 from .store import OUTS, Truth, restorable, sound_receipt, unsound
 
 STAMP = ".snakemake_timestamp"
-EDITS = {"param", "suite", "source", "mark", "comment", "refactor", "touch", "times", "delete", "inplace"}  # leave dvc.lock as it is
+FIX = "run `snow check --fix`"
+EDITS = {
+    "param",
+    "ask",
+    "arm",
+    "suite",
+    "source",
+    "mark",
+    "comment",
+    "refactor",
+    "touch",
+    "times",
+    "delete",
+    "inplace",
+}  # leave dvc.lock as it is
 
 
 class World:
@@ -37,7 +53,7 @@ class World:
         self.truth = Truth()
         self.steps: list[list[Any]] = []
         self.clones = 1
-        self.synced = False  # both tools were idle after a run, and since then only `EDITS` were done
+        self.synced: dict[str, Any] | None = None  # params when both tools were idle after a run; since then only `EDITS` were done
         self.commented = False  # ... among them a comment, which DVC alone notices
         self.seen: checks.Seen | None = None  # what the tools said at the end of this step, where they were asked already
         self.seconds: dict[str, list[float]] = {}
@@ -49,7 +65,7 @@ class World:
         began = time.monotonic()
         try:
             if step[0] not in EDITS:
-                self.synced = False
+                self.synced = None
             getattr(self, f"do_{step[0]}")(*step[1:])
             self.seconds.setdefault(step[0], []).append(time.monotonic() - began)
             began = time.monotonic()
@@ -78,8 +94,17 @@ class World:
     def write_params(self, params: Mapping[str, Any]) -> None:
         """Replace params.yaml as an editor does."""
         staged = self.clone / "params.yaml.new"
-        staged.write_text(yaml.safe_dump(dict(params), sort_keys=False))
+        staged.write_text(written(params))
         os.replace(staged, self.clone / "params.yaml")
+
+    def pipeline(self) -> set[str]:
+        """The stages that dvc.yaml has."""
+        return set(yaml.load((self.clone / "dvc.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"])
+
+    def pipeline_is_true(self) -> bool:
+        """Whether dvc.yaml says what it must, by the machinery's own word."""
+        line = "from snow.caching import pipeline; print(pipeline.agrees(pipeline.text()))"
+        return self.run("exec", line).output.strip() == "True"
 
     def sources(self) -> dict[str, str]:
         """The outside files by name."""
@@ -144,8 +169,16 @@ class World:
     # The steps.
 
     def do_param(self, key: str, value: Any) -> None:
-        """Edit one dotted key of params.yaml; null removes it."""
-        self.write_params(changed(self.params(), key, value))
+        """Edit one dotted key of params.yaml; null removes it. What no run would accept is not done."""
+        wanted = changed(self.params(), key, value)
+        if said.possible(wanted):
+            self.write_params(wanted)
+
+    def do_arm(self, name: str, model: dict[str, Any] | None, tokens: dict[str, Any] | None) -> None:
+        """Add or (null) remove a model, and a token set of the same name with it."""
+        wanted = changed(changed(self.params(), f"models.{name}", model), f"token_sets.{name}", tokens)
+        if said.possible(wanted):
+            self.write_params(wanted)
 
     def do_suite(self, name: str, words: list[str] | None) -> None:
         """Add, change or (null) remove a suite; the last stays."""
@@ -186,27 +219,64 @@ class World:
         checks.after_run(self)
 
     def do_repro(self) -> None:
-        """`dvc repro`, to the end."""
+        """`dvc repro`, to the end. One that meets artifacts which dvc.yaml lacks is refused and says what helps, which does."""
+        if not self.pipeline_is_true():
+            done = self.executing(self.start("dvc", "repro"), None)
+            assert done is not None
+            said_so = FIX in done.output or "are missing from 'params.yaml'" in done.output  # the latter DVC itself, of an arm taken out
+            assert done.status == 0 or said_so, f"`dvc repro` beside an older dvc.yaml:\n{done.output[-3000:]}"
+            self.run("snow", "check", "--fix")
         blind = checks.source_changed(self)
         self.executing(self.start("dvc", "repro"))
         if not blind:
             checks.after_run(self)
 
-    def do_overlay(self, how: str, key: str, value: Any) -> None:
-        """A run with other params than params.yaml's, in a file or on the command line."""
-        overlay = changed({}, key, value)
-        if how == "file":
-            (self.clone / ".snow").mkdir(exist_ok=True)
-            (self.clone / ".snow/overlay.yaml").write_text(yaml.safe_dump(overlay))
-            words = ["--configfile", ".snow/overlay.yaml"]
-        else:
-            words = ["--config", *(f"{name}={json.dumps(told)}" for name, told in overlay.items())]
-        self.executing(self.start("snakemake", *words, "--", "all"))
-        checks.bytes_are(self, self.expected(changed(self.params(), key, value)))
+    def begin(self, front: str) -> Running:
+        """A whole run by one of the two front doors; before DVC's, dvc.yaml follows params.yaml."""
+        if front == "dvc" and not self.pipeline_is_true():
+            self.run("snow", "check", "--fix")
+        return self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro")))
+
+    def _overlaid(self, edits: Sequence[Sequence[Any]]) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]] | None:
+        """The params under overlays, the overlays, and the files they are in; None where no run would accept them."""
+        overlays = [changed({}, key, value) for key, value in edits]
+        params = self.params()
+        for overlay in overlays:
+            params = said.over(params, overlay)
+        if not said.possible(params):
+            return None
+        (self.clone / ".snow").mkdir(exist_ok=True)
+        files = [f".snow/overlay{number}.yaml" for number in range(len(overlays))]
+        for file, overlay in zip(files, overlays, strict=True):
+            (self.clone / file).write_text(yaml.safe_dump(overlay, sort_keys=False))
+        return params, overlays, files
+
+    def do_overlay(self, how: str, *edits: Sequence[Any]) -> None:
+        """A run with other params than params.yaml's, in files, one over the other, or on the command line."""
+        made = self._overlaid(edits)
+        if made is None:
+            return
+        params, overlays, files = made
+        words = ["--config", *(f"{name}={json.dumps(told)}" for overlay in overlays for name, told in overlay.items())]
+        self.executing(self.start("snakemake", *(["--configfile", *files] if how == "file" else words), "--", "all"))
+        checks.bytes_are(self, self.expected(params))
+
+    def do_ask(self, *edits: Sequence[Any]) -> None:
+        """What the tools say of overlays, as such and written into params.yaml."""
+        made = self._overlaid(edits)
+        if made is None:
+            return
+        before, planned = self.params(), checks.planned(self, "--configfile", *made[2])
+        self.write_params(made[0])
+        self.seen = checks.look(self)
+        assert planned == self.seen.planned, f"`snakemake -n` under an overlay names {planned}, with it in params.yaml {self.seen.planned}"
+        checks.after_step(self)
+        self.write_params(before)
+        self.seen = None
 
     def do_run_edit(self, front: str, delay: float, key: str, value: Any) -> None:
         """A param edited while a run is under way; DVC's may be refused for that."""
-        running, before = self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro"))), self.params()
+        running, before = self.begin(front), self.params()
         time.sleep(delay)
         self.do_param(key, value)
         self.executing(running, True if front == "snakemake" else None)
@@ -215,14 +285,14 @@ class World:
 
     def do_run_source(self, front: str, delay: float, name: str, text: str | None) -> None:
         """A source edited while a run is under way; what was read half before and half after may be refused, not recorded."""
-        running = self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro")))
+        running = self.begin(front)
         time.sleep(delay)
         self.do_source(name, text)
         self.executing(running, None)
 
     def do_kill(self, front: str, delay: float) -> None:
         """A run killed with everything it started."""
-        self.executing(self.start(*(("snakemake", "all") if front == "snakemake" else ("dvc", "repro"))), kill_after=delay)
+        self.executing(self.begin(front), kill_after=delay)
 
     def do_target(self, number: int) -> None:
         """`snakemake TARGET`: an artifact, or one file; it and what it needs are right afterwards."""
@@ -236,7 +306,9 @@ class World:
         """`dvc repro STAGE`."""
         blind, jobs = checks.source_changed(self), self.expected()
         artifact = self.choose(number, sorted({job.artifact for job in jobs.values()}))
-        self.executing(self.start("dvc", "repro", artifact.replace("eval-", "eval@")))
+        if not self.pipeline_is_true():
+            self.run("snow", "check", "--fix")
+        self.executing(self.start("dvc", "repro", artifact))
         if not blind:
             checks.bytes_are(self, checks.with_upstream(self.expected(), [job for job in jobs.values() if job.artifact == artifact]))
 
@@ -275,6 +347,18 @@ class World:
         done = project.git(self.clone, "merge", "-q", "--no-edit", "-X", strategy, "side")
         if done.returncode:  # both sides deleted or added a file
             project.git(self.clone, "merge", "--abort")
+        elif not self._params_are_sound():  # each side's arms need what the other took away
+            project.git(self.clone, "reset", "-q", "--hard", here)
+        else:
+            seen = self.run("snakemake", "-n", "all", ok=None)
+            if seen.status:  # two dvc.yaml do not always make one
+                assert "dvc.yaml" in seen.output, seen.output
+                self.run("snow", "check", "--fix")
+
+    def _params_are_sound(self) -> bool:
+        """Whether params.yaml is possible, and no key is in it twice."""
+        text = (self.clone / "params.yaml").read_text()
+        return said.possible(yaml.safe_load(text)) and written(yaml.safe_load(text)) == text
 
     def do_clone(self, shared: bool, how: str) -> None:
         """Go on in a fresh clone, with the shared cache or its own; `how` it is filled: none, pull, run-cache, missing (one object)."""
@@ -372,11 +456,3 @@ class World:
 def receipt_of(name: str) -> str:
     """The receipt of `stage instance`."""
     return f"receipts/{name.replace(' ', '/', 1)}.json"
-
-
-def changed(values: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """The values with one dotted key set, or with null removed."""
-    head, _, rest = key.partition(".")
-    if rest:
-        return {**values, head: changed(values.get(head, {}), rest, value)}
-    return {**values, head: value} if value is not None else {name: told for name, told in values.items() if name != head}

@@ -1,4 +1,4 @@
-"""A tiny phase of pretraining on packed standard library code, in this process or as the command a user would type."""
+"""A tiny model trained on packed standard library code, in this process or as the command a user would type."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from typing import Any
 
 import yaml
 
-from tests.tokens.token_jobs import ROOT, SPECIAL, corpus, run, write_documents, write_heldout
+from tests.stage_runs import changed, run
+from tests.tokens.token_jobs import SPECIAL, corpus, write_documents, write_heldout
 
-MODEL = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2}
-PHASE = {
+ARCHITECTURE = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2}
+MODEL = {
     "begin_from": "scratch",
+    "train_on": "corpus",
     "tokens": 24 * 8 * 64,
     "repetitions": 1,
     "sequence_length": 64,
@@ -33,7 +35,7 @@ PHASE = {
 
 @dataclass(frozen=True)
 class Data:
-    """Packed tokens of two shards and of the held-out part, and their tokenizer."""
+    """Packed tokens of two shards and of their held-out repositories, and their tokenizer."""
 
     folder: Path
 
@@ -41,12 +43,12 @@ class Data:
     def inputs(self) -> dict[str, list[Path]]:
         """What `snow pretrain` takes, by name."""
         named = {
-            name: [self.folder / part / f"{shard}{suffix}" for shard in range(2)]
-            for name, part, suffix in (
-                ("tokens", "phase1", ".bin"),
-                ("index", "phase1", ".index.parquet"),
-                ("heldout", "heldout", ".bin"),
-                ("heldout_index", "heldout", ".index.parquet"),
+            name: [self.folder / token_set / f"{shard:05}{suffix}" for shard in range(2)]
+            for name, token_set, suffix in (
+                ("tokens:corpus", "corpus", ".bin"),
+                ("index:corpus", "corpus", ".index.parquet"),
+                ("heldout", "heldout-bpe", ".bin"),
+                ("heldout_index", "heldout-bpe", ".index.parquet"),
             )
         }
         return named | {"tokenizer": [self.folder / "tokenizer"]}
@@ -57,35 +59,31 @@ def make_data(folder: Path) -> Data:
     documents = corpus()
     heldout = write_heldout(folder / "heldout.json", ["email"])
     shards = [write_documents(folder / f"{shard}.parquet", documents[shard::2]) for shard in range(2)]
-    small = {"vocab_size": 600, "sample_bytes": 400_000, "special_tokens": list(SPECIAL)}
-    run("tokenizer", folder, "all", {"documents": shards, "heldout": heldout}, {"tokenizer": folder / "tokenizer"}, tokenizer=small)
-    for part in ("phase1", "heldout"):
+    small = {"tokenizers.bpe": {"vocab_size": 600, "sample_bytes": 400_000, "special_tokens": list(SPECIAL)}}
+    run("tokenizer", "bpe", folder, {"documents": shards, "heldout": heldout}, {"tokenizer": folder / "tokenizer"}, small)
+    for token_set, repositories in (("corpus", "left_out"), ("heldout-bpe", "only")):
         for shard, path in enumerate(shards):
-            inputs = {"documents": path, "heldout": heldout, "tokenizer": folder / "tokenizer"}
-            outputs = {"tokens": folder / part / f"{shard}.bin", "index": folder / part / f"{shard}.index.parquet"}
-            run("pack", folder, f"{part}/{shard}", inputs, outputs)
+            inputs = {"documents": path, repositories: heldout, "tokenizer": folder / "tokenizer"}
+            place = folder / token_set
+            outputs = {"tokens": place / f"{shard:05}.bin", "index": place / f"{shard:05}.index.parquet"}
+            run("pack", f"{token_set}/{shard:05}", folder, inputs, outputs)
     return Data(folder)
 
 
-def phase(**changes: Any) -> dict[str, Any]:
-    """The tiny phase's params with some of them changed."""
-    return PHASE | changes
+def changes_of(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """What makes a model of params.yaml the tiny one, some of its params changed."""
+    return {"architecture": ARCHITECTURE, f"models.{name}": MODEL | changes}
 
 
 def train(data: Data, folder: Path, name: str = "phase1", given: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """The facts of one phase run in this process; its model is `folder/model`."""
-    pocket = yaml.safe_load((ROOT / "params.yaml").read_text())["pretrain"]
-    section = {name: pocket[name] | phase(**changes)}
-    return run("pretrain", folder, name, data.inputs | (given or {}), {"model": folder / "model"}, model=MODEL, pretrain=section)
+    """The facts of one model trained in this process into `folder/model`."""
+    return run("pretrain", name, folder, data.inputs | (given or {}), {"model": folder / "model"}, changes_of(name, changes))
 
 
 def command(data: Data, folder: Path, workers: int = 1, **changes: Any) -> list[str]:
     """The command line of phase 1, to be run in `folder`; its model is `folder/model`."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["model"] |= MODEL
-    params["pretrain"]["phase1"] |= phase(**changes)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml.safe_dump(changed(changes_of("phase1", changes))))
     python = (
         [sys.executable]
         if workers == 1

@@ -1,4 +1,4 @@
-"""What a phase of pretraining promises: the same bits again, through kills and restarts, and a model everyone can load."""
+"""What pretraining promises: the same bits again, through kills and restarts, and a model everyone can load."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_it_learns_in_two_dozen_steps(finished: Finished) -> None:
     assert 3 < finished.facts["byte_unigram_entropy"] < 6
 
 
-def test_next_phase_begins_from_the_weights_alone(data: Data, finished: Finished, tmp_path: Path) -> None:
+def test_a_model_begins_from_the_weights_of_another_alone(data: Data, finished: Finished, tmp_path: Path) -> None:
     linear = {"kind": "linear", "warmup_steps": 3, "max_lr": 4.0e-3, "min_lr": 0.0}
     given = {"model": [finished.model]}
     facts = train(data, tmp_path, "phase2", given, begin_from="phase1", schedule=linear, repetitions=4)
@@ -103,7 +103,7 @@ def test_next_phase_begins_from_the_weights_alone(data: Data, finished: Finished
 
 def test_horizon_is_cut_to_the_repetitions_and_says_so(data: Data, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     short = Data(data.folder)
-    tokens = {"tokens": data.inputs["heldout"][:1], "index": data.inputs["heldout_index"][:1]}
+    tokens = {"tokens:corpus": data.inputs["heldout"][:1], "index:corpus": data.inputs["heldout_index"][:1]}
     many = train(short, tmp_path, given=tokens, tokens=10**9, repetitions=1, batch_size=512, micro_batch_size=64, validate_steps=10**6)
     assert many["horizon_cut"]
     assert many["passes"] <= 1
@@ -112,17 +112,38 @@ def test_horizon_is_cut_to_the_repetitions_and_says_so(data: Data, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("changes", "given", "sentence"),
+    ("name", "given", "sentence"),
     [
-        ({"begin_from": "phase1"}, {}, "give its folder with --input model"),
-        ({}, {"model": ["nowhere"]}, "remove one of the two"),
-        ({}, {"tokens": [], "index": []}, "hold no tokens"),
-        ({}, {"index": []}, "one index per token file"),
+        ("phase2", {}, r"models\.phase2 begins from phase1; give its folder with --input model"),
+        ("phase1", {"model": ["nowhere"]}, r"models\.phase1\.begin_from is scratch.*remove one of the two"),
+        ("phase1", {"tokens:corpus": [], "index:corpus": []}, "the inputs named tokens:corpus hold no tokens"),
+        ("phase1", {"index:corpus": []}, "one index per token file"),
     ],
 )
-def test_impossible_requests_are_refused_in_a_sentence(data: Data, tmp_path: Path, changes: dict, given: dict, sentence: str) -> None:
+def test_impossible_requests_are_refused_in_a_sentence(data: Data, tmp_path: Path, name: str, given: dict, sentence: str) -> None:
     with pytest.raises(SnowError, match=sentence):
-        train(data, tmp_path, given=given, **changes)
+        train(data, tmp_path, name, given, begin_from="phase1" if name == "phase2" else "scratch")
+
+
+def test_a_mixture_trains_on_its_sets_in_their_shares(data: Data, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = {
+        f"{kind}:{name}": [data.inputs[f"{kind}:corpus"][shard]]
+        for kind in ("tokens", "index")
+        for shard, name in enumerate(("corpus", "best"))
+    }
+    facts = train(data, tmp_path, given=given, train_on={"corpus": 0.75, "best": 0.25})
+    streams = {name: open_stream(given[f"tokens:{name}"], given[f"index:{name}"]) for name in ("corpus", "best")}
+    sequences = facts["steps"] * 8
+    told = facts["sets"]
+    assert {name: (each["share"], each["unique_tokens"]) for name, each in told.items()} == {
+        "corpus": (0.75, len(streams["corpus"])),
+        "best": (0.25, len(streams["best"])),
+    }
+    seen = {name: told[name]["passes"] * window_count(stream, 64) for name, stream in streams.items()}
+    assert sum(seen.values()) == pytest.approx(sequences, rel=1e-3)
+    assert seen["best"] == pytest.approx(sequences / 4, abs=0.1 * sequences)
+    assert facts["unique_tokens"] == sum(map(len, streams.values()))
+    assert "tokens of corpus, " in capsys.readouterr().err
 
 
 def test_model_of_another_shape_is_refused(data: Data, finished: Finished, tmp_path: Path) -> None:

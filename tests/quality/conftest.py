@@ -34,5 +34,5 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     inputs = jobs.write_inputs(folder)
     sets = [jobs.positives(folder, jobs.solutions())]
     settings = {"positives": sets, "negatives": 80, "validation_negatives": 25, "window_tokens": jobs.WINDOW, "validation_fraction": 0.2}
-    facts = jobs.run("annotate", folder, inputs, {"annotator": folder / "quality"}, annotator=settings)
+    facts = jobs.annotate(folder / "quality", inputs, settings)
     return Trained(inputs, settings, folder / "quality", facts)

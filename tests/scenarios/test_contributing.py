@@ -120,9 +120,7 @@ def test_a_source_kinds_documents_are_in_the_corpus(clone: Clone) -> None:
     assert sorted(name.split()[0] for name in jobs) == ["collect", "collect", "filter", "measure", "report"]
     assert clone.nothing_to_do()
     left = [
-        path
-        for path in ("models/mixed", "quality/tops", "suites/strings.jsonl", "eval/phase1/strings")
-        if (clone.path / path).exists()
+        path for path in ("models/mixed", "quality/tops", "suites/strings.jsonl", "eval/phase1/strings") if (clone.path / path).exists()
     ]
     assert left == [], "nothing of an overlay is left"
 

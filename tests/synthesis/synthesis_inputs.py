@@ -1,21 +1,20 @@
-"""What the synthesis tests start from: real files as two corpus shards with a selection, and params for a generator."""
+"""What the synthesis tests start from: real files as two corpus shards with a selection, and jobs on them."""
 
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
-from snow import params as settings
-from snow import stages, tables
+from snow import tables
 from snow.job import Job
+from tests import stage_runs
+from tests.stage_runs import Inputs, params
 
-ROOT = Path(__file__).parents[2]
 SHARDS = 2
 
 
@@ -51,24 +50,10 @@ def corpus(folder: Path) -> tuple[list[Path], Path]:
                 {name: row[name] for name in ("id", "language", "repo")} | {"shard": shard, "score": 1.0, "tokens": row["size"] // 4}
             )
     selected.sort(key=lambda row: (row["shard"], row["id"]))
-    pq.write_table(pa.Table.from_pylist(selected), folder / "selected.parquet")
-    return paths, folder / "selected.parquet"
+    pq.write_table(pa.Table.from_pylist(selected), folder / "selection.parquet")
+    return paths, folder / "selection.parquet"
 
 
-def params(**changes: Any) -> settings.Params:
-    """The repository's params with dotted changes, for example `params(**{"synthesis.requests": 4})`."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for key, value in changes.items():
-        section: Any = values
-        *parents, last = key.split(".")
-        for parent in parents:
-            section = section[parent]
-        section[last] = value
-    return settings.check(values, "params.yaml")
-
-
-def job(stage: str, given: settings.Params, inputs: dict[str, tuple[Path, ...]], outputs: dict[str, Path], instance: str = "all") -> Job:
-    """A job as the runner makes it, with its state under the current folder's .snow."""
-    kind = stages.stage(stage)
-    view = settings.view(given, kind.reads(instance), stage)
-    return Job(instance, view, inputs, outputs, 1, Path(".snow/work"), "test-key")
+def job(stage: str, instance: str, changes: Mapping[str, Any], inputs: Inputs, outputs: Mapping[str, Path]) -> Job[Any]:
+    """A job as the runner makes it, params.yaml changed by dotted key, its state under the current folder's .snow."""
+    return stage_runs.job(stage, instance, params(changes), inputs, outputs, Path(".snow/work"))

@@ -15,11 +15,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from synthesis_inputs import ROOT, corpus, job, params
+from synthesis_inputs import corpus, job
 
 from snow import packaged
 from snow.errors import SnowError
 from snow.synthesis import endpoint, generate
+from tests.stage_runs import ROOT
 
 
 def options(weights: Path, **changes: Any) -> dict[str, Any]:
@@ -40,10 +41,11 @@ def status(url: str) -> int | None:
 
 def test_three_files_from_the_packaged_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    documents, selected = corpus(tmp_path)
-    given = params(**{"synthesis.requests": 3, "synthesis.concurrency": 3, "synthesis.generator.max_tokens": 24})
+    documents, selection = corpus(tmp_path)
+    changes = {"synthetic.inspired.requests": 3, "synthetic.inspired.concurrency": 3, "generators.smollm2.max_tokens": 24}
     output = tmp_path / "raw.parquet"
-    facts = generate.run(job("generate", given, {"documents": tuple(documents), "selected": (selected,)}, {"generations": output}, "00000"))
+    inputs = {"documents": documents, "selection": selection}
+    facts = generate.run(job("generate", "inspired/00000", changes, inputs, {"generations": output}))
     rows = pq.read_table(output).to_pylist()
     assert all(row["text"].strip() for row in rows)
     assert all(1 <= row["completion_tokens"] <= 24 for row in rows)

@@ -16,12 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from chat_server import ChatServer, completion, error, serving
-from synthesis_inputs import ROOT, corpus, job, params
+from synthesis_inputs import corpus, job
 
 from snow.errors import SnowError
 from snow.synthesis import generate
+from tests.stage_runs import ROOT, changed, params
 
-OPENAI = {"synthesis.generator.backend": "openai", "synthesis.generator.model": "Org/Model", "synthesis.generator.revision": "r1"}
+OPENAI = {"generators.smollm2.backend": "openai", "generators.smollm2.model": "Org/Model", "generators.smollm2.revision": "r1"}
 Run = Callable[..., tuple[list[dict[str, Any]], dict[str, Any]]]
 
 
@@ -36,21 +37,20 @@ def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the stage in a folder of the test's own; returns the table's rows and the facts."""
     monkeypatch.chdir(tmp_path)
-    documents, selected = corpus(tmp_path)
+    documents, selection = corpus(tmp_path)
 
     def call(shard: int = 0, **changes: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         output = tmp_path / f"raw-{shard}.parquet"
-        given = params(**OPENAI, **changes)
-        inputs = {"documents": tuple(documents), "selected": (selected,)}
-        facts = generate.run(job("generate", given, inputs, {"generations": output}, f"{shard:05}"))
+        inputs = {"documents": documents, "selection": selection}
+        facts = generate.run(job("generate", f"inspired/{shard:05}", OPENAI | changes, inputs, {"generations": output}))
         return pq.read_table(output).to_pylist(), facts
 
     return call
 
 
 def test_each_request_shows_lines_of_a_selected_document_in_its_language(chat: ChatServer, run: Run, tmp_path: Path) -> None:
-    rows, facts = run(**{"synthesis.requests": 12})
-    selected = {row["id"]: row for row in pq.read_table(tmp_path / "selected.parquet").to_pylist()}
+    rows, facts = run(**{"synthetic.inspired.requests": 12})
+    selected = {row["id"]: row for row in pq.read_table(tmp_path / "selection.parquet").to_pylist()}
     contents = {
         row["id"]: row["content"] for shard in ("00000", "00001") for row in pq.read_table(tmp_path / f"{shard}.parquet").to_pylist()
     }
@@ -69,42 +69,42 @@ def test_each_request_shows_lines_of_a_selected_document_in_its_language(chat: C
 
 
 def test_the_cost_is_said_before_anything_is_asked(chat: ChatServer, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    run(**{"synthesis.requests": 3})
+    run(**{"synthetic.inspired.requests": 3})
     assert "3 requests to Org/Model, 0 answered before; the others cost at most 960 tokens" in capsys.readouterr().err
 
 
 def test_nothing_is_asked_twice_whatever_else_changes(chat: ChatServer, run: Run, tmp_path: Path) -> None:
-    run(**{"synthesis.requests": 6})
+    run(**{"synthetic.inspired.requests": 6})
     first = (tmp_path / "raw-0.parquet").read_bytes()
     assert len(chat.asked) == 6
     chat.reply = lambda body: completion("a different answer")
-    run(**{"synthesis.requests": 6})
-    run(**{"synthesis.requests": 6, "synthesis.concurrency": 1})
+    run(**{"synthetic.inspired.requests": 6})
+    run(**{"synthetic.inspired.requests": 6, "synthetic.inspired.concurrency": 1})
     assert len(chat.asked) == 6
     assert (tmp_path / "raw-0.parquet").read_bytes() == first
-    more, _ = run(**{"synthesis.requests": 9})
+    more, _ = run(**{"synthetic.inspired.requests": 9})
     assert len(chat.asked) == 9
     assert [row["text"] for row in more[6:]] == ["a different answer"] * 3
 
 
 def test_shards_share_the_requests_and_the_answers(chat: ChatServer, run: Run) -> None:
-    whole, _ = run(**{"synthesis.requests": 7})
-    halves = [run(shard, **{"synthesis.requests": 7, "synthesis.shards": 2})[0] for shard in (0, 1)]
+    whole, _ = run(**{"synthetic.inspired.requests": 7})
+    halves = [run(shard, **{"synthetic.inspired.requests": 7, "synthetic.inspired.shards": 2})[0] for shard in (0, 1)]
     assert sorted(halves[0] + halves[1], key=lambda row: row["request"]) == whole
     assert [row["request"] for row in halves[1]] == [1, 3, 5]
     assert len(chat.asked) == 7
 
 
 def test_another_sampling_is_another_question(chat: ChatServer, run: Run) -> None:
-    run(**{"synthesis.requests": 2})
-    run(**{"synthesis.requests": 2, "synthesis.generator.temperature": 0.5})
+    run(**{"synthetic.inspired.requests": 2})
+    run(**{"synthetic.inspired.requests": 2, "generators.smollm2.temperature": 0.5})
     assert len(chat.asked) == 4
 
 
 def test_refusals_and_empty_answers_are_kept_and_counted(chat: ChatServer, run: Run) -> None:
     replies = [completion("", "stop"), completion(None, refusal="No."), completion("x", "length"), completion(None, "content_filter")]
     chat.reply = lambda body: replies.pop()
-    rows, facts = run(**{"synthesis.requests": 4, "synthesis.concurrency": 1})
+    rows, facts = run(**{"synthetic.inspired.requests": 4, "synthetic.inspired.concurrency": 1})
     assert len(rows) == 4
     assert facts["finished"] == {"content_filter": 1, "length": 1, "refusal": 1, "stop": 1}
     assert facts["empty"] == 2
@@ -118,19 +118,19 @@ def test_after_a_failure_the_answers_received_are_kept(chat: ChatServer, run: Ru
 
     chat.reply = reply
     with pytest.raises(SnowError, match="answered 400: too long"):
-        run(**{"synthesis.requests": 40, "synthesis.concurrency": 2})
+        run(**{"synthetic.inspired.requests": 40, "synthetic.inspired.concurrency": 2})
     assert len(chat.asked) <= 7, "went on asking after the failure"
     chat.reply = lambda body: completion("fine")
     before = len(chat.asked)
-    run(**{"synthesis.requests": 40})
+    run(**{"synthetic.inspired.requests": 40})
     assert len(chat.asked) - before == 35
 
 
 def test_a_killed_run_asks_only_the_rest(chat: ChatServer, run: Run, tmp_path: Path) -> None:
-    changes = {"synthesis.requests": 30, "synthesis.concurrency": 2}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params(**OPENAI, **changes).model_dump(mode="json")))
-    command = [sys.executable, "-m", "snow", "generate", "00000", "--input", "documents", "00000.parquet", "00001.parquet"]
-    command += ["--input", "selected", "selected.parquet", "--output", "generations", "raw-0.parquet"]
+    changes = {"synthetic.inspired.requests": 30, "synthetic.inspired.concurrency": 2}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed(OPENAI | changes)))
+    command = [sys.executable, "-m", "snow", "generate", "inspired/00000", "--input", "documents", "00000.parquet", "00001.parquet"]
+    command += ["--input", "selection", "selection.parquet", "--output", "generations", "raw-0.parquet"]
     chat.delay = 0.1
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SNOW_PARAMS": "params.yaml"}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
@@ -155,12 +155,12 @@ def test_a_killed_run_asks_only_the_rest(chat: ChatServer, run: Run, tmp_path: P
 def test_a_selection_of_another_corpus_is_named(chat: ChatServer, run: Run, tmp_path: Path) -> None:
     first = tmp_path / "00000.parquet"
     pq.write_table(pq.read_table(first).slice(0, 0), first)
-    with pytest.raises(SnowError, match=r"00000\.parquet has no document [0-9a-f]{32}, which selected\.parquet names"):
-        run(**{"synthesis.requests": 4})
+    with pytest.raises(SnowError, match=r"00000\.parquet has no document [0-9a-f]{32}, which the selection names"):
+        run(**{"synthetic.inspired.requests": 4})
 
 
 def test_an_empty_selection_is_named(chat: ChatServer, run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "selected.parquet"
+    path = tmp_path / "selection.parquet"
     pq.write_table(pq.read_table(path).slice(0, 0), path)
     with pytest.raises(SnowError, match="no selected documents"):
         run()
@@ -177,7 +177,7 @@ def test_without_an_address_the_openai_backend_says_what_to_set(run: Run, monkey
 
 def test_the_address_may_leave_out_the_version(chat: ChatServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNOW_GENERATOR_URL", chat.url.removesuffix("v1"))
-    run(**{"synthesis.requests": 1})
+    run(**{"synthetic.inspired.requests": 1})
     assert len(chat.asked) == 1
 
 
@@ -188,11 +188,11 @@ def test_local_weights_are_named_by_their_content(tmp_path: Path, monkeypatch: p
         (tmp_path / folder / "tiny.gguf").write_bytes(content)
 
     def model(place: str, **changes: Any) -> Any:
-        return generate.identify(params(**{"synthesis.generator.model": place}, **changes).synthesis.generator)[0]
+        return generate.identify(params({"generators.smollm2.model": place, **changes}).generators["smollm2"])[0]
 
     assert model("a/tiny.gguf").name == "tiny"
     assert model("a/tiny.gguf") == model("b/tiny.gguf") != model("c/tiny.gguf")
-    assert model("a/tiny.gguf", **{"synthesis.generator.revision": "v1"}) == model("a/tiny.gguf"), "a revision is a hub name's"
+    assert model("a/tiny.gguf", **{"generators.smollm2.revision": "v1"}) == model("a/tiny.gguf"), "a revision is a hub name's"
     (tmp_path / "a" / "tiny.bin").write_bytes(b"")
     with pytest.raises(SnowError, match=r"needs a \.gguf file"):
         model("a/tiny.bin")

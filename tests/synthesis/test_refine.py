@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from synthesis_inputs import job, params
+from synthesis_inputs import job
 
 from snow import tables
 from snow.errors import SnowError
@@ -79,7 +79,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite: Path) -> Refine:
             paths.append(tmp_path / f"raw-{file}.parquet")
             pq.write_table(pa.Table.from_pylist(rows[file::files], schema=GENERATIONS), paths[-1])
         outputs = {"documents": tmp_path / "documents.parquet", "decisions": tmp_path / "decisions.parquet"}
-        facts = refine.run(job("refine", params(**changes), {"generations": tuple(paths), "suites": (suite,)}, outputs))
+        facts = refine.run(job("refine", "inspired", changes, {"generations": paths, "suites": [suite]}, outputs))
         decisions = pq.read_table(outputs["decisions"]).to_pylist()
         assert [row["request"] for row in decisions] == list(range(len(rows)))
         assert all(row["kept"] == (row["reason"] is None) for row in decisions)
@@ -122,7 +122,7 @@ def test_each_reason_is_found_and_counted(run: Refine, suite: Path) -> None:
         None: fenced(python_file("kurtosis")),
         "duplicate": fenced(python_file("kurtosis") + "\n# The same again.\n"),
     }
-    documents, reasons, facts = run(*answers.values(), **{"refine.require_stop": True})
+    documents, reasons, facts = run(*answers.values(), **{"synthetic.inspired.refine.require_stop": True})
     assert list(reasons.values()) == list(answers)
     assert len(documents) == 1
     assert facts["dropped"] == {reason: int(reason != "language_share") for reason in refine.REASONS}
@@ -131,15 +131,16 @@ def test_each_reason_is_found_and_counted(run: Refine, suite: Path) -> None:
 def test_the_first_reason_counts(run: Refine, suite: Path) -> None:
     task = read_suite(suite)[2]
     contaminated = fenced(task.prompt + task.solution + python_file("width"))
-    _, reasons, _ = run(contaminated, contaminated, (contaminated, {"finish_reason": "length"}), **{"refine.require_stop": True})
+    cut = (contaminated, {"finish_reason": "length"})
+    _, reasons, _ = run(contaminated, contaminated, cut, **{"synthetic.inspired.refine.require_stop": True})
     assert reasons == {0: "contaminated", 1: "duplicate", 2: "truncated"}
 
 
 def test_a_cut_answer_is_kept_without_its_last_line_where_that_is_allowed(run: Refine) -> None:
     cut = (f"```c\n{C_FILE}void half_a_fun", {"language": "C", "finish_reason": "length"})
-    documents, _, _ = run(cut, **{"refine.require_stop": False})
+    documents, _, _ = run(cut, **{"synthetic.inspired.refine.require_stop": False})
     assert [document["content"] for document in documents] == [C_FILE]
-    _, reasons, _ = run(cut, **{"refine.require_stop": True})
+    _, reasons, _ = run(cut, **{"synthetic.inspired.refine.require_stop": True})
     assert reasons == {0: "truncated"}
 
 
@@ -186,4 +187,4 @@ def test_nothing_left_is_an_empty_table_and_not_a_crash(run: Refine) -> None:
 
 def test_without_a_suite_there_is_nothing_to_compare_with() -> None:
     with pytest.raises(SnowError, match="no benchmark suite"):
-        refine.run(job("refine", params(), {"generations": ()}, {}))
+        refine.run(job("refine", "inspired", {}, {"generations": []}, {}))

@@ -7,10 +7,11 @@ import re
 from collections import Counter
 
 import pytest
-from synthesis_inputs import documents, params
+from synthesis_inputs import documents
 
 from snow.errors import SnowError
 from snow.synthesis import seeds
+from tests.stage_runs import params
 
 TOKENS = {"Python": 9000, "C": 600, "Shell": 300, "Go": 100}
 
@@ -68,11 +69,11 @@ def test_placeholders_in_the_seed_are_left_alone() -> None:
 
 @pytest.mark.parametrize("name", ["language", "seed"])
 def test_a_prompt_without_its_placeholder_is_refused(name: str) -> None:
-    prompt = params().synthesis.prompt.replace(f"{{{name}}}", "")
-    with pytest.raises(SnowError, match=re.escape(f"synthesis: prompt has no {{{name}}}")):
-        params(**{"synthesis.prompt": prompt})
+    prompt = params({}).prompts["problem"].replace(f"{{{name}}}", "")
+    with pytest.raises(SnowError, match=re.escape(f"prompts.problem has no {{{name}}}")):
+        params({"prompts.problem": prompt})
 
 
 def test_a_context_too_small_for_any_seed_is_refused() -> None:
-    with pytest.raises(SnowError, match=r"context_tokens 600 leaves -?[0-9]+ bytes for the seed"):
-        params(**{"synthesis.generator.context_tokens": 600})
+    with pytest.raises(SnowError, match=r"synthetic\.inspired: generators\.smollm2\.context_tokens 600 leaves -?[0-9]+ bytes for the seed"):
+        params({"generators.smollm2.context_tokens": 600})

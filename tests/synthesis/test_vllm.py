@@ -7,9 +7,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from synthesis_inputs import ROOT, corpus, documents, job, params
+from synthesis_inputs import corpus, documents, job
 
 from snow.synthesis import endpoint, generate
+from tests.stage_runs import ROOT
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
@@ -50,20 +51,20 @@ def test_files_from_a_vllm_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     tiny_llama(tmp_path / "tiny")
-    paths, selected = corpus(tmp_path)
-    changes = {"synthesis.requests": 6, "synthesis.generator.backend": "vllm", "synthesis.generator.model": "tiny"}
+    paths, selection = corpus(tmp_path)
+    changes = {"synthetic.inspired.requests": 6, "generators.smollm2.backend": "vllm", "generators.smollm2.model": "tiny"}
     output = tmp_path / "raw.parquet"
 
     def run(**more: int) -> list[dict[str, Any]]:
-        given = params(**changes, **more)
-        generate.run(job("generate", given, {"documents": tuple(paths), "selected": (selected,)}, {"generations": output}, "00000"))
+        inputs = {"documents": paths, "selection": selection}
+        generate.run(job("generate", "inspired/00000", {**changes, **more}, inputs, {"generations": output}))
         return pq.read_table(output).to_pylist()
 
-    rows = run(**{"synthesis.generator.max_tokens": 16})
+    rows = run(**{"generators.smollm2.max_tokens": 16})
     assert [row["request"] for row in rows] == list(range(6))
     assert {row["model"] for row in rows} == {"tiny"}
     assert all(row["finish_reason"] in ("stop", "length") for row in rows)
     assert all(1 <= row["completion_tokens"] <= 16 for row in rows)
     assert len({row["text"] for row in rows}) > 1, "seeds and sampling make the answers differ"
     monkeypatch.delattr(endpoint, "started")  # the second run only reads answers
-    assert run(**{"synthesis.generator.max_tokens": 16}) == rows
+    assert run(**{"generators.smollm2.max_tokens": 16}) == rows

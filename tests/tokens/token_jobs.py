@@ -1,41 +1,17 @@
-"""A small real corpus, standard library packages as repositories, and the token stages run on it as their jobs would."""
+"""A small real corpus: standard library packages as repositories."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from snow import params as settings
-from snow.job import Job
-from snow.stages import STAGES
 from snow.tables import DOCUMENTS, TableWriter, document_id
 
-ROOT = Path(__file__).parents[2]
 SPECIAL = ("<|endoftext|>", "<repo_name>", "<file_sep>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>")
 REPOSITORIES = ("json", "email", "logging", "unittest", "asyncio", "xml")
-
-
-def run(
-    stage: str,
-    folder: Path,
-    instance: str,
-    inputs: Mapping[str, Path | Sequence[Path]],
-    outputs: Mapping[str, Path],
-    **sections: dict[str, Any],
-) -> dict[str, Any]:
-    """The facts of one job with the pocket run's params, `sections` changed key by key."""
-    params = settings.load(ROOT / "params.yaml").model_dump(mode="json")
-    for name, values in sections.items():
-        params[name] |= values
-    view = settings.view(settings.check(params, "test"), STAGES[stage].reads(instance), stage)
-    given = {name: (paths,) if isinstance(paths, Path) else tuple(paths) for name, paths in inputs.items()}
-    for path in outputs.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return importlib.import_module(STAGES[stage].module).run(Job(instance, view, given, outputs, 1, folder / "work", "key"))
 
 
 def document(repo: str, path: str, language: str, content: str) -> dict[str, Any]:
@@ -65,6 +41,6 @@ def write_documents(path: Path, documents: Sequence[dict[str, Any]]) -> Path:
 
 
 def write_heldout(path: Path, repositories: Sequence[str]) -> Path:
-    """What `snow split` writes."""
+    """What `snow holdout` writes."""
     path.write_text(json.dumps({"repositories": list(repositories)}))
     return path

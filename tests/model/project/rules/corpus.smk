@@ -15,13 +15,14 @@ rule gather:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        files=files,
     shell:
-        "snow gather {wildcards.shard} --output documents {output.documents} --output receipt {output.receipt} > {log} 2>&1"
+        "snow gather {wildcards.shard} {params.files} > {log} 2>&1"
 
 
 rule shape:
     input:
-        spec=".snow/spec/shape.json",
         documents="corpus/raw/{shard}.txt",
     output:
         documents="corpus/shaped/{shard}.txt",
@@ -35,14 +36,15 @@ rule shape:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        files=files,
     shell:
-        "snow shape {wildcards.shard} --input documents {input.documents} --output documents {output.documents} --output decisions {output.decisions} --output receipt {output.receipt} > {log} 2>&1"
+        "snow shape {wildcards.shard} {params.files} > {log} 2>&1"
 
 
 rule merge:
     input:
-        spec=".snow/spec/merge.json",
-        documents=shards_of("corpus/shaped/{shard}.txt"),
+        documents=given("merge", "documents"),
     output:
         merged=directory("corpus/merged"),
         receipt="receipts/merge/all.json",
@@ -54,16 +56,17 @@ rule merge:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        files=files,
     shell:
-        "snow merge --input documents {input.documents} --output merged {output.merged} --output receipt {output.receipt} > {log} 2>&1"
+        "snow merge {params.files} > {log} 2>&1"
 
 
 rule screen:
     input:
-        spec=".snow/spec/screen.json",
         documents="corpus/shaped/{shard}.txt",
         merged="corpus/merged",
-        suites=expand("suites/{suite}.txt", suite=SUITES),
+        suites=given("screen", "suites"),
     output:
         documents="corpus/screened/{shard}.txt",
         receipt="receipts/screen/{shard}.json",

@@ -15,13 +15,14 @@ rule suite:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        files=files,
     shell:
-        "snow suite {wildcards.suite} --output suite {output.suite} --output receipt {output.receipt} > {log} 2>&1"
+        "snow suite {wildcards.suite} {params.files} > {log} 2>&1"
 
 
 rule judge:
     input:
-        spec=".snow/spec/judge.json",
         model="models/{model}",
         suite="suites/{suite}.txt",
     output:
@@ -35,5 +36,7 @@ rule judge:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        files=files,
     shell:
-        "snow judge {wildcards.model}/{wildcards.suite} --input model {input.model} --input suite {input.suite} --output verdicts {output.verdicts} --output receipt {output.receipt} > {log} 2>&1"
+        "snow judge {wildcards.model}/{wildcards.suite} {params.files} > {log} 2>&1"

@@ -1,11 +1,29 @@
-# Models.
+# Screened documents to models.
+
+
+rule pack:
+    input:
+        documents="corpus/screened/{shard}.txt",
+    output:
+        tokens="tokens/{set}/{shard}.txt",
+        receipt="receipts/pack/{set}/{shard}.json",
+    log:
+        "logs/pack/{set}/{shard}.log",
+    benchmark:
+        "logs/pack/{set}/{shard}.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        files=files,
+    shell:
+        "snow pack {wildcards.set}/{wildcards.shard} {params.files} > {log} 2>&1"
 
 
 rule train:
     input:
-        spec=".snow/spec/train-{model}.json",
-        documents=shards_of("corpus/screened/{shard}.txt"),
-        model=previous_model,
+        unpack(all_given("train")),
     output:
         model=directory("models/{model}"),
         receipt="receipts/train/{model}.json",
@@ -17,5 +35,7 @@ rule train:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        files=files,
     shell:
-        "snow train {wildcards.model} --input documents {input.documents} --input model {input.model} --output model {output.model} --output receipt {output.receipt} > {log} 2>&1"
+        "snow train {wildcards.model} {params.files} > {log} 2>&1"

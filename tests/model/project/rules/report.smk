@@ -3,10 +3,9 @@
 
 rule report:
     input:
-        spec=".snow/spec/report.json",
         receipts=all_receipts,
-        models=expand("models/{model}", model=MODELS),
-        verdicts=expand("eval/{model}/{suite}/verdicts.txt", model=MODELS, suite=SUITES),
+        models=expand("models/{model}", model=PARAMS.models),
+        verdicts=given("report", "verdicts"),
     output:
         report=directory("report"),
         receipt="receipts/report/all.json",
@@ -20,6 +19,6 @@ rule report:
         runtime=growing(10),
     params:
         receipts=GRAPH.by_name["report all"].inputs["receipts"],
-        logs=expand("models/{model}/log.txt", model=MODELS),
+        logs=GRAPH.by_name["report all"].inputs["logs"],
     shell:
         "snow report --input receipts {params.receipts} --input logs {params.logs} --input verdicts {input.verdicts} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"

@@ -1,41 +1,67 @@
-"""The toy recipe's stages, in the form of the real table."""
+"""Every stage of the recipe in one table: where its code lives, where it runs, what may change its result, and its jobs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from snow import jobs
 from snow.errors import SnowError
+from snow.graph import Graph, Job
+
+if TYPE_CHECKING:
+    from snow.params import Params
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One kind of job; the fields mean what they mean in the real recipe."""
+    """One kind of job.
+
+    `module` defines `run(job) -> dict` (the receipt's facts). `env` names the locked environment of `envs/` that executes it. `jobs`
+    gives its jobs for a set of params, with the params keys of each; reading any other key raises. `packages` are the distributions
+    whose version can change the output's bytes. `distributed` says that its body is run by many workers at once where a cluster or a
+    machine with GPUs gives them. `unkeyed` are params, by the names the module has for them, that say where or how and never what, so
+    they stay out of the job's key. `fingerprint` names the module whose `fingerprint(params, instances, env)` describes what jobs read
+    outside the repository and the packages named here: the files, packages and hub names that their params name, by content.
+    """
 
     name: str
     module: str
-    params: tuple[str, ...] = ()
-    unkeyed: tuple[str, ...] = ()
-    fingerprint: str | None = None
+    env: str
+    jobs: Callable[[Params], Iterator[Job]]
     packages: tuple[str, ...] = ()
-    env: str = "base"
+    fingerprint: str | None = None
+    unkeyed: tuple[str, ...] = ()
     distributed: bool = False
 
-    def reads(self, instance: str) -> tuple[str, ...]:
-        """The params keys one job of this stage reads."""
-        return tuple(key.format(instance=instance.split("/")[0]) for key in self.params)
+    def job(self, params: Params, instance: str) -> Job:
+        """Its job of that instance; SnowError when the params ask for none."""
+        known = {job.instance: job for job in self.jobs(params)}
+        if instance not in known:
+            shown = ", ".join([*known][:6]) + (", ..." if len(known) > 6 else "")
+            raise SnowError(f"{self.name} has no instance {instance!r} with these params; it has {shown or 'none'}")
+        return known[instance]
+
+    def unkeyed_of(self, job: Job) -> list[str]:
+        """The dotted keys of a job's params that stay out of its key."""
+        return [f"{job.params[name]}.{rest}" for name, _, rest in (one.partition(".") for one in self.unkeyed)]
 
 
 _STAGES = (
-    Stage("gather", "snow.toy.gather", ("shards", "sources"), fingerprint="snow.toy.fingerprint"),
-    Stage("shape", "snow.toy.shape", ("shape",)),
-    Stage("merge", "snow.toy.merge"),
-    Stage("suite", "snow.toy.suite", ("suites.{instance}",)),
-    Stage("screen", "snow.toy.screen", ("screen",)),
-    Stage("train", "snow.toy.train", ("train.{instance}",)),
-    Stage("judge", "snow.toy.judge", ("judge",), unkeyed=("judge.processes",)),
-    Stage("report", "snow.toy.report", ("report",)),
+    Stage("gather", "snow.toy.gather", "base", jobs.gather, fingerprint="snow.toy.fingerprint"),
+    Stage("shape", "snow.toy.shape", "base", jobs.shape),
+    Stage("merge", "snow.toy.merge", "base", jobs.merge),
+    Stage("suite", "snow.toy.suite", "base", jobs.suite),
+    Stage("screen", "snow.toy.screen", "base", jobs.screen),
+    Stage("pack", "snow.toy.pack", "base", jobs.pack),
+    Stage("train", "snow.toy.train", "base", jobs.train),
+    Stage("judge", "snow.toy.judge", "base", jobs.judge, unkeyed=("judge.processes",)),
 )
-STAGES = {stage.name: stage for stage in _STAGES}
+_REPORT = Stage(
+    "report", "snow.toy.report", "base", lambda params: iter([jobs.report(params, [job for one in _STAGES for job in one.jobs(params)])])
+)
+STAGES = {stage.name: stage for stage in (*_STAGES, _REPORT)}
 
 
 def stage(name: str) -> Stage:
@@ -43,3 +69,9 @@ def stage(name: str) -> Stage:
     if name not in STAGES:
         raise SnowError(f"there is no stage {name!r}; the stages are {', '.join(STAGES)}")
     return STAGES[name]
+
+
+def graph(params: Params) -> Graph:
+    """Every job of the recipe with these params."""
+    found = [job for one in _STAGES for job in one.jobs(params)]
+    return Graph([*found, jobs.report(params, found)])

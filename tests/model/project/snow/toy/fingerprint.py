@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snow.toy.gather import files_of
 
 from snow.caching import hashes
 
-if TYPE_CHECKING:
-    from snow.params import View
 
-
-def fingerprint(params: View, instances: Collection[str], _: str) -> dict[str, Any]:
+def fingerprint(params: Mapping[str, Any], _: str) -> dict[str, Any]:
     """`{instance: [[name, md5], ...]}`."""
-    files = {instance: files_of(Path(params.sources), int(instance), params.shards) for instance in instances}
+    files = {instance: files_of(Path(told.sources), int(instance), told.shards) for instance, told in params.items()}
     known = hashes.contents(path for paths in files.values() for path in paths)
     return {instance: [[path.name, found.md5] for path in paths if (found := known[path])] for instance, paths in files.items()}

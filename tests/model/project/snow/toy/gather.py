@@ -18,7 +18,7 @@ def files_of(folder: Path, shard: int, shards: int) -> list[Path]:
     return [path for path in sorted(folder.glob("*.txt")) if sum(path.name.encode()) % shards == shard]
 
 
-def run(job: Job) -> dict[str, Any]:
+def run(job: Job[Any]) -> dict[str, Any]:
     """One line per document."""
     files = files_of(Path(job.params.sources), int(job.instance), job.params.shards)
     texts = [f"{MARK}{path.stem} {path.read_text().strip()}" for path in files]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MARK = ""
 
 
-def run(job: Job) -> dict[str, Any]:
+def run(job: Job[Any]) -> dict[str, Any]:
     """One verdict per word, from the weights' first digit."""
     digit = int((job.input("model") / "weights.txt").read_text()[0], 16)
     words = lines.read(job.input("suite"))

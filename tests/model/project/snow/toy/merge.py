@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MARK = ""
 
 
-def run(job: Job) -> dict[str, Any]:
+def run(job: Job[Any]) -> dict[str, Any]:
     """The first of equal lines stays, in the order of the shards. Ends are written as they were read."""
     seen: set[str] = set()
     folder = job.output("merged")

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 MARK = ""
 
 
-def run(job: Job) -> dict[str, Any]:
-    """Every job with its key and facts; then logs and verdicts as they are."""
+def run(job: Job[Any]) -> dict[str, Any]:
+    """The models and what they train on; every job with its key and facts; then logs and verdicts as they are."""
     receipts = sorted(file for folder in job.inputs["receipts"] for file in folder.rglob("*.json"))
     told = [json.loads(file.read_bytes()) for file in receipts]
-    page = [f"{MARK}{job.params.report.title}", *(f"{one['stage']} {one['instance']} {one['key'][:12]} {one['facts']}" for one in told)]
+    page = [f"{MARK}{job.params.report.title} of {', '.join(job.params.models)} on {', '.join(job.params.token_sets)}"]
+    page += [f"{one['stage']} {one['instance']} {one['key'][:12]} {one['facts']}" for one in told]
     page += [path.read_text() for name in ("logs", "verdicts") for path in job.inputs[name]]
     folder = job.output("report")
     folder.mkdir()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MARK = ""
 
 
-def run(job: Job) -> dict[str, Any]:
+def run(job: Job[Any]) -> dict[str, Any]:
     """Lines of the shard that the merged shard has and that name no word."""
     words = {word.rstrip(".!") for path in job.inputs["suites"] for word in lines.read(path)}
     merged = set(lines.read(job.input("merged")))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MARK = ""
 
 
-def run(job: Job) -> dict[str, Any]:
+def run(job: Job[Any]) -> dict[str, Any]:
     """Lines stay in order."""
     given, width = lines.read(job.input("documents")), job.params.shape.width
     lines.write(job.output("decisions"), ["cut" if len(line) > width else "whole" for line in given])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MARK = ""
 
 
-def run(job: Job) -> dict[str, Any]:
+def run(job: Job[Any]) -> dict[str, Any]:
     """One word to a line."""
-    words = [MARK + word for word in job.params.suites._values[job.instance].words]
+    words = [MARK + word for word in job.params.suite.words]
     return {"mark": [MARK, lines.END], "lines": lines.write(job.output("suite"), words)}

