@@ -21,9 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from snow import packaged
-from snow.evaluate.judge import Judge, Sample
+from snow.evaluate.judge import Judge, Sample, checker_of
 from snow.evaluate.sandbox import Limits, open_sandbox
-from snow.suites.checkers import of_kind
 from snow.suites.fetch import unzipped
 from snow.suites.tasks import read_suite
 
@@ -63,7 +62,7 @@ def contest(name: str, data: Path, tasks: int, folder: Path, theirs: Callable[[P
 def ours(entry: Contest, workers: int) -> Verdicts:
     """The judge stage's work, without its check of the harness."""
     suite = entry.folder / "suite.jsonl"
-    name, checker = of_kind(read_suite(suite)[0].kind)
+    name, checker = checker_of(read_suite(suite))
     limits = Limits(checker.wall_seconds(SECONDS), 4 << 30, 16, 8 << 20)
     with tempfile.TemporaryDirectory() as work:
         judge = Judge(name, checker, open_sandbox(False), suite, SECONDS, limits, Path(work))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import sys
 from pathlib import Path
@@ -23,9 +24,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"snow {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="STAGE")
     for name in STAGES:
-        command = commands.add_parser(name, help=f"run one job of {STAGES[name].module}")
+        command = _add(commands, name, f"run one job of {STAGES[name].module}")
         command.add_argument("instance", nargs="?", default="all", help="shard, name, or name/shard")
-        command.add_argument("--params", type=Path, default=Path(os.environ.get("SNOW_PARAMS", "params.yaml")), metavar="FILE")
         command.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--output", nargs=2, action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--threads", type=int, default=1)
@@ -33,14 +33,15 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text)
+    command.add_argument("--params", type=Path, default=Path(os.environ.get("SNOW_PARAMS", "params.yaml")), metavar="FILE")
+    return command
+
+
 def _add_commands(commands: Any) -> None:
     """What asks about or tends the whole run; STAGE is the name of one of the commands above."""
-
-    def add(name: str, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text)
-        command.add_argument("--params", type=Path, default=Path(os.environ.get("SNOW_PARAMS", "params.yaml")), metavar="FILE")
-        return command
-
+    add = functools.partial(_add, commands)
     why = add("why", "which jobs a run would execute, and the exact cause of each; exit status 1 when there are any")
     why.add_argument("artifact", nargs="?", metavar="ARTIFACT", help="as `snakemake` and `dvc repro` name it; all if left out")
     why.add_argument("--json", action="store_true")

@@ -41,8 +41,13 @@ def replace(path: Path, content: str | bytes) -> None:
 def fsync_tree(path: Path) -> None:
     """Flush a file, or a folder and everything in it, to disk."""
     for entry in [path, *path.rglob("*")] if path.is_dir() else [path]:
-        descriptor = os.open(entry, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        fsync(entry)
+
+
+def fsync(path: Path) -> None:
+    """Flush one file, or the names in one folder, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

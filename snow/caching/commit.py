@@ -14,7 +14,7 @@ from pathlib import Path
 
 from snow import digest, source_code
 from snow import params as settings
-from snow.caching import hashes, ledger, pipeline, reconcile, why
+from snow.caching import hashes, ledger, locked, pipeline, reconcile, why
 from snow.caching.ledger import Ledger
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
@@ -73,6 +73,8 @@ def _commit(seen: Ledger) -> tuple[list[str], list[str]]:
         (ready if artifact in seen.graph.artifacts and artifact not in unfinished else left).append(stage.name)
     known = {Path(path): content for path, content in seen.present.items() if content is not None}
     dvc_repo.commit(ready, known)
+    if store is not None:
+        locked.mend_listings(store)  # what it names only now, DVC takes for stored when an object of that name is there
     return ready, left
 
 

@@ -35,7 +35,9 @@ def run(revision: str | None, all_commits: bool, remove: bool, forget: Collectio
     unseen = [clone for clone in unseen if str(clone.path) not in forget]
     if remove and unseen:
         raise SnowError(f"{_unseen(unseen)}; run `snow gc` where it can be seen, or say `--forget {unseen[0].path}` if it is gone")
-    with _all_idle([Path.cwd(), *others]) if remove else contextlib.nullcontext():
+    with contextlib.ExitStack() as held:
+        for clone in [Path.cwd(), *others] if remove else ():
+            held.enter_context(idle(clone))
         said = _dvc_gc(revision, all_commits, remove, others)
         print(said.strip())
         dead = dead_records(store, set() if remove else _named(store, said))
@@ -82,14 +84,6 @@ def _forget(unseen: Sequence[Clone], others: Sequence[Path], paths: Collection[s
 def _unseen(unseen: Sequence[Clone]) -> str:
     first, more = unseen[0], f" and {len(unseen) - 1} more" if len(unseen) > 1 else ""
     return f"the clone at {first.path} (seen on {first.host}){more} uses this cache and cannot be seen from here, nor what it needs"
-
-
-@contextlib.contextmanager
-def _all_idle(paths: Sequence[Path]) -> Iterator[None]:
-    with contextlib.ExitStack() as held:
-        for path in paths:
-            held.enter_context(idle(path))
-        yield
 
 
 @contextlib.contextmanager

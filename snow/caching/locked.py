@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from snow.caching import hashes, ledger, records
+from snow.caching import hashes, ledger, preflight, records
 from snow.caching.store import Store
 
 LOCK = Path("dvc.lock")
@@ -38,13 +38,23 @@ def mend_listings(store: Store) -> None:
     without looking at its hash, and none of its commands works beside a damaged one."""
     for stage in (_load().get("stages") or {}).values() if LOCK.exists() else ():
         for out in stage.get("outs", ()):
-            path, md5 = Path(out["path"]), out["md5"]
-            if not md5.endswith(".dir") or store.size(md5) is None or store.sound(md5) or not path.is_dir():
-                continue
-            known = hashes.content(path)
-            if known.md5 == md5:
-                with contextlib.suppress(OSError):  # a full cache; DVC then says what it lacks
-                    store.add(path, known)
+            if out["md5"].endswith(".dir"):
+                _mend_listing(store, Path(out["path"]), out["md5"])
+
+
+def mend_listings_to_come(store: Store) -> None:
+    """The same for the folders that lie there, before DVC records some of them: it takes an object of that name for stored."""
+    for folder in preflight.output_folders():
+        _mend_listing(store, folder, hashes.content(folder).md5)
+
+
+def _mend_listing(store: Store, path: Path, md5: str) -> None:
+    if store.size(md5) is None or store.sound(md5) or not path.is_dir():
+        return
+    known = hashes.content(path)
+    if known.md5 == md5:
+        with contextlib.suppress(OSError):  # a full cache; DVC then says what it lacks
+            store.add(path, known)
 
 
 def adopt(store: Store, recorded: Mapping[str, str]) -> None:

@@ -8,7 +8,6 @@ full: whether their inputs come out different is not known before.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
@@ -62,14 +61,14 @@ def _line(params: Params, seen: Ledger, stage: str, mine: list[Verdict]) -> Line
     size = sum(why.output_bytes(seen, verdict) for verdict in mine)
     waiting = sum(verdict.state == "waiting" for verdict in mine)
     flop = _flop(params, [verdict.instance for verdict in mine]) if stage == "pretrain" else 0.0
-    if all(seconds is not None for seconds in own):
-        return Line(stage, len(mine), waiting, sum(s for s in own if s is not None), None, tokens, size, "the last run of these jobs")
-    if flop > SCALE_FLOP:
-        return Line(stage, len(mine), waiting, None, flop / FLOP_PER_GPU_SECOND / 3600, tokens, size, "6ND at 40% of an H100")
-    if known:
-        mean = sum(known.values()) / len(known)
-        return Line(stage, len(mine), waiting, mean * len(mine), None, tokens, size, f"the mean of {len(known)} other jobs")
-    return Line(stage, len(mine), waiting, None, None, tokens, size, "no earlier run")
+    seconds, gpu_hours, basis = None, None, "no earlier run"
+    if None not in own:
+        seconds, basis = sum(filter(None, own)), "the last run of these jobs"
+    elif flop > SCALE_FLOP:
+        gpu_hours, basis = flop / FLOP_PER_GPU_SECOND / 3600, "6ND at 40% of an H100"
+    elif known:
+        seconds, basis = sum(known.values()) / len(known) * len(mine), f"the mean of {len(known)} other jobs"
+    return Line(stage, len(mine), waiting, seconds, gpu_hours, tokens, size, basis)
 
 
 def _tokens(params: Params, stage: str, instances: Iterable[str]) -> int:
@@ -119,8 +118,7 @@ def run(params: Params, as_json: bool) -> int:
     found = lines(params, seen)
     alarms = warnings(seen)
     if as_json:
-        json.dump({"stages": [asdict(line) for line in found], "warnings": alarms}, sys.stdout, indent=1)
-        print()
+        print(json.dumps({"stages": [asdict(line) for line in found], "warnings": alarms}, indent=1))
         return 1 if found else 0
     if not found:
         print("nothing to do")

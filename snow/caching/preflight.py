@@ -186,5 +186,11 @@ def output_patterns(pipeline: Mapping[str, Any]) -> Iterator[str]:
                 yield re.sub(r"\$\{.*?\}", "*", str(path))
 
 
+def output_folders() -> list[Path]:
+    """The folders that are outputs of dvc.yaml and lie there; none without one."""
+    patterns = output_patterns(read(PIPELINE)) if PIPELINE.exists() else ()
+    return sorted({path for pattern in patterns for path in Path().glob(pattern) if path.is_dir() and not path.is_symlink()})
+
+
 def _above(path: str) -> Iterable[str]:
     return (parent.as_posix() for parent in Path(path).parents if parent != Path())

@@ -21,8 +21,9 @@ BUSY = "another snakemake is running in this directory; wait for it to end, or s
 HELD = "SNOW_HELD"  # set to its process by a run that has the lock, for what it starts on its own behalf
 
 
-def hold_lock(purpose: str = LOOK, root: Path = Path()) -> IO[str] | None:
-    """The lock of a working directory, held until it is closed or the process ends, however it ends; None while a run holds it.
+def hold_lock(purpose: str = LOOK, root: Path = Path(), patience: float = 0) -> IO[str] | None:
+    """The lock of a working directory, held until it is closed or the process ends, however it ends; None while a run holds it and
+    does not end within `patience` seconds.
 
     Whoever only looks on holds it for moments, so it is waited for. It replaces Snakemake's own lock file, which outlives a killed
     process.
@@ -30,14 +31,14 @@ def hold_lock(purpose: str = LOOK, root: Path = Path()) -> IO[str] | None:
     path = root / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = open(path, "a+")  # noqa: SIM115 - held for the life of the process
-    seen_running = 0
+    seen_running, deadline = 0, time.monotonic() + patience
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             # A purpose read twice was not left by somebody before the present holder, who writes his first of all.
             seen_running = seen_running + 1 if path.read_text() == RUN else 0
-            if seen_running == 2:
+            if seen_running >= 2 and time.monotonic() >= deadline:
                 handle.close()
                 return None
             time.sleep(0.1)
@@ -48,12 +49,12 @@ def hold_lock(purpose: str = LOOK, root: Path = Path()) -> IO[str] | None:
         return handle
 
 
-def require_lock() -> IO[str] | None:
+def require_lock(patience: float = 0) -> IO[str] | None:
     """The lock for a run, None where the process that started this one has it for us, or a SnowError when another run works in this
     directory."""
     if os.environ.get(HELD) == str(os.getppid()):
         return None
-    handle = hold_lock(RUN)
+    handle = hold_lock(RUN, patience=patience)
     if handle is None:
         raise SnowError(BUSY)
     return handle

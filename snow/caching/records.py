@@ -7,7 +7,6 @@ against DVC's. It is written whole and renamed, so readers on any host see it co
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import os
@@ -58,9 +57,7 @@ def _without_sizes(value: Any) -> Any:
 
 def key_of(record: Mapping[str, Any]) -> str:
     """DVC's run-cache key: the entry with its outputs reduced to their paths."""
-    reduced = copy.deepcopy(dict(record))
-    reduced["outs"] = [out["path"] for out in reduced["outs"]]
-    return _hash(reduced)
+    return _hash({**record, "outs": [out["path"] for out in record["outs"]]})
 
 
 def folder(store: Store, record: Mapping[str, Any]) -> Path:

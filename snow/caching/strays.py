@@ -16,7 +16,6 @@ from snow.caching import hashes, ledger, preflight
 from snow.caching.store import open_store
 from snow.graph import Graph
 
-PIPELINE = Path("dvc.yaml")
 KEPT = Path(".snow/strays")
 NOT_OURS = {*hashes.UNTRACKED, ".gitignore"}  # what Snakemake writes into a folder that is an output, and DVC beside one
 
@@ -45,9 +44,7 @@ def remove(graph: Graph) -> None:
 
 def _folders() -> list[Path]:
     """The folders that dvc.yaml names as outputs, and that of all receipts."""
-    patterns = preflight.output_patterns(preflight.read(PIPELINE)) if PIPELINE.exists() else ()
-    found = {path for pattern in patterns for path in Path().glob(pattern) if path.is_dir() and not path.is_symlink()}
-    return [ledger.RECEIPTS, *sorted(path for path in found if ledger.RECEIPTS not in path.parents)]
+    return [ledger.RECEIPTS, *(path for path in preflight.output_folders() if ledger.RECEIPTS not in path.parents)]
 
 
 def _files(folder: Path) -> Iterator[Path]:

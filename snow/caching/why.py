@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
@@ -46,8 +45,7 @@ def run(params: Params, artifact: str | None, as_json: bool) -> int:
     found = [verdict for verdict in verdicts(seen) if (verdict.stage, verdict.instance) in jobs]
     open_jobs = [verdict for verdict in found if verdict.state != "current"]
     if as_json:
-        json.dump([asdict(verdict) for verdict in found], sys.stdout, indent=1)
-        print()
+        print(json.dumps([asdict(verdict) for verdict in found], indent=1))
     else:
         _print(found, open_jobs)
     return 1 if open_jobs else 0

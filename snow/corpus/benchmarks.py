@@ -24,14 +24,7 @@ class Benchmarks:
     findable: dict[str, int]
 
 
-def rules(settings: Decontamination) -> matching.Rules:
-    """The section `decontamination` of the params as matching rules."""
-    return matching.Rules(
-        settings.ngram, settings.distinct_words, settings.short_ngram, settings.substring_min_chars, tuple(settings.allow)
-    )
-
-
-def read(paths: Sequence[Path], how: matching.Rules) -> Benchmarks:
+def read(paths: Sequence[Path], rules: Decontamination) -> Benchmarks:
     """Index the statements (docstring, instruction) and reference solutions of every task of every suite.
 
     A suite is named by its file. A suite of which no text can be found is a SnowError, and so is having no suite at all:
@@ -47,7 +40,7 @@ def read(paths: Sequence[Path], how: matching.Rules) -> Benchmarks:
         for suite, tasks in suites.items()
         for task in tasks
     }
-    index = matching.build((text for group in texts.values() for text in group), how)
+    index = matching.build((text for group in texts.values() for text in group), rules)
     # Counted by looking, so that a fault in the index is noticed before it passes a corpus as clean.
     suites_of_findable = [
         suite

@@ -41,7 +41,7 @@ class Params(Protocol):
 
 def run(job: Job[Params]) -> dict[str, Any]:
     """documents, suites -> documents, matches (one row per document, task and method); streamed."""
-    known = benchmarks.read(job.inputs.get("suites", ()), benchmarks.rules(job.params.decontamination))
+    known = benchmarks.read(job.inputs.get("suites", ()), job.params.decontamination)
     dropped = bytes_out = bytes_dropped = 0
     hits: Counter[tuple[str, str]] = Counter()
     with (

@@ -47,10 +47,6 @@ class Rule:
     language: str | None = None
 
 
-def _unparsable(parses: bool, drop: bool) -> bool:
-    return drop and not parses
-
-
 RULES = (  # a document's reason is the first of these that fires; sizes before contents, cheap explanations before involved ones
     Rule("min_bytes", "bytes", operator.lt),
     Rule("max_bytes", "bytes", operator.gt),
@@ -67,7 +63,7 @@ RULES = (  # a document's reason is the first of these that fires; sizes before 
     Rule("min_html_fraction", "html_fraction", operator.lt, "HTML"),
     Rule("min_comments", "comments", operator.le),  # bigcode-dataset keeps what lies strictly between the two
     Rule("max_comments", "comments", operator.ge),
-    Rule("drop_unparsable_python", "parses", _unparsable, "Python"),
+    Rule("drop_unparsable_python", "parses", lambda parses, drop: drop and not parses, "Python"),
 )
 Limits = tuple[tuple[Rule, Any], ...]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from snow.errors import SnowError
-from snow.tables import read_batches
+from snow.tables import read_tuples
 from snow.tokens.seeded import draw
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ EVALUATED = "Python"  # the language of the benchmarks: at least one repository 
 Sizes = Mapping[str, Mapping[str, int]]  # repository -> language -> bytes
 
 
-def measure(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
+def measure(rows: Iterable[tuple[Any, ...]]) -> dict[str, dict[str, int]]:
     """Bytes per repository and language from (repository, language, bytes); memory grows with repositories, not documents."""
     sizes: dict[str, dict[str, int]] = {}
     for repo, language, size in rows:
@@ -96,12 +96,7 @@ class Params(Protocol):
 def run(job: Job[Params]) -> dict[str, Any]:
     """documents=[shards] -> heldout=JSON `{"repositories": [...]}`: the choice alone, so that a corpus whose growth leaves the
     choice as it was makes nothing run again; bytes by language are in the receipt."""
-    sizes = measure(
-        (repo, language, size)
-        for path in job.inputs["documents"]
-        for batch in read_batches(path, ["repo", "language", "size"])
-        for repo, language, size in zip(*(batch.column(name).to_pylist() for name in ("repo", "language", "size")), strict=True)
-    )
+    sizes = measure(row for path in job.inputs["documents"] for row in read_tuples(path, ["repo", "language", "size"]))
     chosen = choose(sizes, job.params.fraction, job.params.max_bytes, job.params.seed)
     per_language = summary(sizes, chosen)
     job.output("heldout").write_text(json.dumps({"repositories": chosen}, indent=1) + "\n")

@@ -11,12 +11,15 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from snow.corpus.compiled import compiled
+
+if TYPE_CHECKING:
+    from snow.schema import Decontamination
 
 Symbols = npt.NDArray[np.uint64]
 Method = Literal["substring", "ngram", "short"]
@@ -29,17 +32,6 @@ CLASSES = np.array([SPACE if c <= 32 or c == 127 else WORD if c > 127 or chr(c).
 CLASSES[ord("_")] = WORD
 NON_ASCII_MARK = re.compile(r"[^\w\x00-\x7f]+")
 WORDS, TOKENS = re.compile(r"\w+"), re.compile(r"\w+|[^\w\s]")
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How texts are compared, see params.yaml `decontamination`; `allow` holds texts that prove nothing."""
-
-    ngram: int
-    distinct_words: int
-    short_ngram: int
-    substring_min_chars: int
-    allow: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,7 +91,7 @@ def telling(words: Sequence[str], distinct: int) -> bool:
     return len({word for word in words if len(word) > 1 and not word.isdecimal()}) >= distinct
 
 
-def build(texts: Iterable[Text], rules: Rules) -> Index:
+def build(texts: Iterable[Text], rules: Decontamination) -> Index:
     """An index of `texts`. A text yields needles by every rule that applies to it:
 
     substring: the text without whitespace, when that is at least `substring_min_chars` characters (BigCode, in StarCoder2's form);

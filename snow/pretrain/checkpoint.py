@@ -47,7 +47,7 @@ def save(engine: Any, worker: Worker, work: Path, step: int) -> None:
         (partial / "position.json").write_text(json.dumps({"step": step, "workers": worker.size}))
         digest.fsync_tree(partial)
         os.replace(partial, final)
-        _fsync(work)
+        digest.fsync(work)
         for old in sorted(work.glob("step-*"))[:-KEEP]:
             shutil.rmtree(old)
     wait_for_all()
@@ -108,11 +108,3 @@ class Log:
 
 def _workers(checkpoint: Path) -> int:
     return int(json.loads((checkpoint / "position.json").read_text())["workers"])
-
-
-def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -23,15 +23,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 def config(model: Architecture, vocab_size: int, end: int) -> LlamaConfig:
     """transformers' configuration of the params' Llama; `end` is the id that closes a document, there is no begin."""
     return LlamaConfig(
+        **model.model_dump(exclude={"rope_theta"}),  # under transformers' names
         vocab_size=vocab_size,
-        hidden_size=model.hidden_size,
-        intermediate_size=model.intermediate_size,
-        num_hidden_layers=model.num_hidden_layers,
-        num_attention_heads=model.num_attention_heads,
-        num_key_value_heads=model.num_key_value_heads,
-        max_position_embeddings=model.max_position_embeddings,
         rope_parameters={"rope_type": "default", "rope_theta": model.rope_theta},
-        tie_word_embeddings=model.tie_word_embeddings,
         bos_token_id=None,
         eos_token_id=end,
         pad_token_id=end,

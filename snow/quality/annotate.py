@@ -90,7 +90,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     encoder = encoders.load(settings.encoder, settings.revision, job.threads)
     if size > encoder.max_tokens:
         raise SnowError(f"{key}.window_tokens is {size}, but {settings.encoder} takes at most {encoder.max_tokens}")
-    known = benchmarks.read(suites, benchmarks.rules(job.params.decontamination))
+    known = benchmarks.read(suites, job.params.decontamination)
     good, counts = choose_positives(settings, seed, known.index)
     good_names, good_validation = split(list(good), settings.validation_fraction)
     bad, unseen = draw_negatives(paths, read_heldout(job.input("heldout")), settings, seed)

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from snow.tables import read_rows
+from snow.tables import read_tuples
 from snow.tokens.seeded import draw
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A document that was drawn: its place in the draw, and the file and row that hold it."""
+    """A document that was drawn, and the file and row that hold it."""
 
-    rank: int
     id: str
     file: int
     row: int
@@ -28,20 +27,15 @@ def sample(ids: Iterable[tuple[str, str, int, int]], count: int, seed: int, with
 
     Memory is `count` entries.
     """
-    chosen: list[tuple[int, str, int, int]] = []  # a heap whose first entry was drawn last
-    for name, repo, file, row in ids:
-        if repo not in without:
-            heapq.heappush(chosen, (-draw(seed, "negatives", name), name, file, row))
-            if len(chosen) > count:
-                heapq.heappop(chosen)
-    return [Drawn(rank, name, file, row) for rank, (_, name, file, row) in enumerate(sorted(chosen, reverse=True))]
+    drawn = (Drawn(name, file, row) for name, repo, file, row in ids if repo not in without)
+    return heapq.nsmallest(count, drawn, key=lambda one: draw(seed, "negatives", one.id))
 
 
 def identities(paths: Sequence[Path]) -> Iterator[tuple[str, str, int, int]]:
     """(id, repository, file, row) of every document, reading only those two columns."""
     for file, path in enumerate(paths):
-        for row, values in enumerate(read_rows(path, ["id", "repo"])):
-            yield values["id"], values["repo"], file, row
+        for row, (name, repo) in enumerate(read_tuples(path, ["id", "repo"])):
+            yield name, repo, file, row
 
 
 def fetch(paths: Sequence[Path], drawn: Iterable[Drawn]) -> Iterator[tuple[Drawn, str, str]]:

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from snow import hub, packaged
 from snow.errors import SnowError
@@ -31,23 +31,23 @@ def choose(texts: Iterable[str], limit: int, seed: int, contaminated: Callable[[
     """
     counts = Counter(read=0, empty=0, duplicate=0, contaminated=0)
     seen: set[str] = set()
-    chosen: list[tuple[int, str, str]] = []  # a heap whose first entry was drawn last
-    for text in texts:
-        counts["read"] += 1
-        name = document_id(text)
-        if not text.strip():
-            counts["empty"] += 1
-        elif name in seen:
-            counts["duplicate"] += 1
-        elif contaminated(text):
-            counts["contaminated"] += 1
-        else:
-            heapq.heappush(chosen, (-draw(seed, "positives", name), name, text))
-            if len(chosen) > limit:
-                heapq.heappop(chosen)
-        seen.add(name)
-    counts["chosen"] = len(chosen)
-    return {name: text for _, name, text in sorted(chosen, reverse=True)}, dict(counts)
+
+    def usable() -> Iterator[tuple[int, str, str]]:
+        for text in texts:
+            counts["read"] += 1
+            name = document_id(text)
+            if not text.strip():
+                counts["empty"] += 1
+            elif name in seen:
+                counts["duplicate"] += 1
+            elif contaminated(text):
+                counts["contaminated"] += 1
+            else:
+                yield draw(seed, "positives", name), name, text
+            seen.add(name)
+
+    chosen = heapq.nsmallest(limit, usable())
+    return {name: text for _, name, text in chosen}, {**counts, "chosen": len(chosen)}
 
 
 def read(source: Positives) -> Iterator[str]:
@@ -85,23 +85,11 @@ def _file_rows(path: Path) -> Iterator[Any]:
         with path.open("rb") as raw:
             zipped = raw.read(2) == GZIP_MAGIC
         with gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8") as stream:
-            yield from _array(stream) if _begins_array(stream) else _lines(stream)
+            array = stream.read(4096).lstrip().startswith("[")
+            stream.seek(0)
+            yield from json.load(stream) if array else (json.loads(line) for line in stream if line.strip())
     except (OSError, EOFError, ValueError) as error:
         raise SnowError(f"{path} is not readable JSON or JSON Lines ({error}); correct the set of positives that names it") from error
-
-
-def _begins_array(stream: IO[str]) -> bool:
-    start = stream.read(4096).lstrip()
-    stream.seek(0)
-    return start.startswith("[")
-
-
-def _array(stream: IO[str]) -> Iterator[Any]:
-    yield from json.load(stream)
-
-
-def _lines(stream: IO[str]) -> Iterator[Any]:
-    yield from (json.loads(line) for line in stream if line.strip())
 
 
 def _hub_rows(source: Positives) -> Iterator[Any]:

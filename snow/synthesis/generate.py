@@ -10,7 +10,7 @@ import contextlib
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,7 +79,7 @@ class Params(Protocol):
 def run(job: Job[Params]) -> dict[str, Any]:
     """One shard of a set's requests, `request % shards == instance`'s number: ask what is not answered yet, write the table."""
     options, generator, seed = job.params.synthetic, job.params.generator, job.params.seed
-    model, weights = identify(generator)
+    model, place, revision = identify(generator)
     draws = plan(_selected(job.input("selection")), options, seed, int(job.instance.rpartition("/")[2]))
     requests = compose(draws, job.inputs["documents"], model, job.params)
     folder = job.work_root.parent / "answers" / digest.sha256(digest.canonical([model.name, model.revision]))[:16]
@@ -92,38 +92,29 @@ def run(job: Job[Params]) -> dict[str, Any]:
         )
         if open_requests:
             bar = tqdm(total=len(open_requests), mininterval=5, unit="answer")
-            with _endpoint(model, weights, job) as where, bar:
+            with _endpoint(model, place, revision, job) as where, bar:
                 asker = client.connect(where)
                 client.ask_all(lambda question: client.ask(asker, question), open_requests, store, options.concurrency, bar.update)
         return _write(job.output("generations"), requests, store)
 
 
-@dataclass(frozen=True)
-class Weights:
-    """What a server of ours loads: a local path, or a hub name at a revision."""
-
-    place: str
-    revision: str | None
-
-
-def identify(generator: Generator) -> tuple[Model, Weights]:
-    """Who answers. Local weights are named by their file and their content, those of the hub by their commit."""
+def identify(generator: Generator) -> tuple[Model, str, str | None]:
+    """Who answers, and what a server of ours loads: a local path, or a hub name at a revision. Local weights are named by their file
+    and their content, those of the hub by their commit."""
     reference = generator.model
     if generator.backend == "openai":
-        return Model(reference, generator.revision), Weights(reference, generator.revision)
+        return Model(reference, generator.revision), reference, generator.revision
     if generator.backend == "vllm" and not packaged.is_local(reference):
         name, commit = hub.source("model", reference, generator.revision)
-        return Model(name, commit), Weights(name, commit)
+        return Model(name, commit), name, commit
     path = packaged.locate(reference)
     if generator.backend == "llamacpp" and path.suffix != ".gguf":
         raise SnowError(f"the generator's model {reference} is {path.name}, but the backend llamacpp needs a .gguf file")
-    return Model(path.stem if path.is_file() else path.name, f"md5:{hashes.visible(path)}"), Weights(str(path), None)
+    return Model(path.stem if path.is_file() else path.name, f"md5:{hashes.visible(path)}"), str(path), None
 
 
 def plan(selected: Mapping[str, pa.Table], options: Synthetic, seed: int, shard: int) -> list[Draw]:
     """This shard's requests: language and document of each. `selected` maps a language to its rows (id, shard, tokens), in order."""
-    if not 0 <= shard < options.shards:
-        raise SnowError(f"generate has no shard {shard}: shards is {options.shards}")
     tokens = {language: pc.sum(rows["tokens"]).as_py() for language, rows in selected.items()}
     shares = seeds.language_shares(tokens, options.refine.python_share)
     if not shares:
@@ -184,16 +175,16 @@ def _contents(path: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def _endpoint(model: Model, weights: Weights, job: Job[Params]) -> Iterator[endpoint.Endpoint]:
+def _endpoint(model: Model, weights: str, revision: str | None, job: Job[Params]) -> Iterator[endpoint.Endpoint]:
     generator = job.params.generator
     if generator.backend == "openai":
         yield endpoint.external()
         return
     serving = {
         "backend": generator.backend,
-        "weights": weights.place,
+        "weights": weights,
         "name": model.name,
-        "revision": weights.revision,
+        "revision": revision,
         "context_tokens": generator.context_tokens,
         "concurrency": job.params.synthetic.concurrency,
         "threads": job.threads,
@@ -214,22 +205,10 @@ def _write(path: Path, requests: Sequence[Asked], store: AnswerStore) -> dict[st
             languages[request.language] += 1
             empty += not answer.text.strip()
             tokens += answer.completion_tokens or 0
-            model = request.question.model
-            table.write(
-                {
-                    "request": request.number,
-                    "key": request.key,
-                    "language": request.language,
-                    "document": request.document,
-                    "seed": request.seed,
-                    "prompt": request.question.prompt,
-                    "model": model.name,
-                    "revision": model.revision,
-                    "finish_reason": answer.finish_reason,
-                    "text": answer.text,
-                    "completion_tokens": answer.completion_tokens,
-                }
-            )
+            asked, model = request.question, request.question.model
+            drawn = {"request": request.number, "language": request.language, "document": request.document, "seed": request.seed}
+            sent = {"key": request.key, "prompt": asked.prompt, "model": model.name, "revision": model.revision}
+            table.write(drawn | sent | asdict(answer))
     return {
         "requests": len(requests),
         "finished": dict(sorted(finished.items())),

@@ -80,7 +80,7 @@ class Params(Protocol):
 def run(job: Job[Params]) -> dict[str, Any]:
     """generations, suites -> documents, decisions (one row per generation), both in order of request."""
     settings, paths = job.params.refine, job.inputs["generations"]
-    known = benchmarks.read(job.inputs.get("suites", ()), benchmarks.rules(job.params.decontamination))
+    known = benchmarks.read(job.inputs.get("suites", ()), job.params.decontamination)
     scheme = minhash.scheme(job.params.seed, job.params.ngram, job.params.permutations, job.params.lowercase)
     store = job.work / "signatures"
     with store.open("wb") as signatures:

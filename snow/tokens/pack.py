@@ -17,8 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from snow.corpus.heldout import read_heldout
-from snow.errors import SnowError
-from snow.tables import TableWriter, read_batches
+from snow.tables import TableWriter, read_tuples
 from snow.tokens import segments, vocabulary
 from snow.tokens.seeded import draw
 
@@ -109,7 +108,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
     write = segments.writer(tokenizer, layout)
 
     def chosen() -> Iterator[list[segments.Segment]]:
-        for identifier, repo, path, language, content in _documents(job.input("documents")):
+        names = ["id", "repo", "path", "language", "content"]
+        for identifier, repo, path, language, content in read_tuples(job.input("documents"), names, rows=256):
             reason = set_of.reason(repo, identifier)
             if reason is not None:
                 dropped[reason] += 1
@@ -137,22 +137,10 @@ def run(job: Job[Params]) -> dict[str, Any]:
     return _facts(ordered, dropped)
 
 
-def _documents(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
-    names = ["id", "repo", "path", "language", "content"]
-    for batch in read_batches(path, names, rows=256):
-        yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
-
-
 def _selected(path: Path, instance: str) -> frozenset[str]:
     """The selected ids of the instance's shard."""
-    shard = instance.rpartition("/")[2]
-    if not shard.isdigit():
-        raise SnowError(f"pack needs an instance like NAME/00000 to know its rows of {path}, not {instance!r}")
-    identifiers: set[str] = set()
-    for batch in read_batches(path, ["id", "shard"]):
-        pairs = zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
-        identifiers.update(identifier for identifier, of in pairs if of == int(shard))
-    return frozenset(identifiers)
+    shard = int(instance.rpartition("/")[2])
+    return frozenset(identifier for identifier, of in read_tuples(path, ["id", "shard"]) if of == shard)
 
 
 def _copy(spool: Path, dtype: np.dtype, rows: list[Row], out: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,7 +21,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from snow import hub
 from snow.corpus.heldout import read_heldout
 from snow.errors import SnowError
-from snow.tables import read_batches
+from snow.tables import read_batches, read_tuples
 from snow.tokens import vocabulary
 from snow.tokens.gguf import byte_level, read_gguf
 from snow.tokens.seeded import SPAN, draw
@@ -30,11 +31,9 @@ if TYPE_CHECKING:
     from snow import arms
     from snow.job import Job
 
-Document = tuple[str, str, str]  # id, repository, content
 
-
-def sample(documents: Iterable[Document], heldout: frozenset[str], share: float, seed: int) -> Iterator[str]:
-    """Contents of a `share` of the documents, each drawn by its id, so languages keep their proportions; held-out ones never."""
+def sample(documents: Iterable[tuple[Any, ...]], heldout: frozenset[str], share: float, seed: int) -> Iterator[str]:
+    """Contents of a `share` of (id, repository, content): drawn by id, so languages keep their proportions; held-out ones never."""
     for identifier, repo, content in documents:
         if repo not in heldout and draw(seed, "tokenizer", identifier) < share * SPAN:
             yield content
@@ -111,29 +110,18 @@ def run(job: Job[Params]) -> dict[str, Any]:
         corpus = sum(pc.sum(batch.column(0)).as_py() or 0 for path in shards for batch in read_batches(path, ["size"]))
         share = min(1.0, settings.sample_bytes / max(corpus, 1))
         print(f"tokenizer: training on {min(corpus, settings.sample_bytes) / 1e6:.1f} MB of {corpus / 1e6:.1f} MB", file=sys.stderr)
-        counted = _Counted(sample(_documents(shards), heldout, share, job.params.seed))
-        tokenizer = train(counted, settings.vocab_size, settings.special_tokens)
-        if not counted.documents:
+        documents = (row for path in shards for row in read_tuples(path, ["id", "repo", "content"]))
+        counts = Counter(sample_documents=0, sample_bytes=0)
+        texts = _counted(sample(documents, heldout, share, job.params.seed), counts)
+        tokenizer = train(texts, settings.vocab_size, settings.special_tokens)
+        if not counts["sample_documents"]:
             raise SnowError("the corpus has no document to train a tokenizer on; raise sample_bytes or add sources")
-        facts |= {"sample_documents": counted.documents, "sample_bytes": counted.bytes}
+        facts |= counts
     tokenizer = save(tokenizer, settings.special_tokens, job.output("tokenizer"))
     return facts | {"vocab_size": vocabulary.size(tokenizer)}
 
 
-def _documents(shards: Iterable[Path]) -> Iterator[Document]:
-    for path in shards:
-        for batch in read_batches(path, ["id", "repo", "content"]):
-            yield from zip(*(batch.column(name).to_pylist() for name in ("id", "repo", "content")), strict=True)
-
-
-class _Counted:
-    """An iterable of texts that knows how much has passed."""
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._texts, self.documents, self.bytes = texts, 0, 0
-
-    def __iter__(self) -> Iterator[str]:
-        for text in self._texts:
-            self.documents += 1
-            self.bytes += len(text.encode())
-            yield text
+def _counted(texts: Iterable[str], counts: Counter[str]) -> Iterator[str]:
+    for text in texts:
+        counts.update(sample_documents=1, sample_bytes=len(text.encode()))
+        yield text

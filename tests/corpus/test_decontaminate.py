@@ -15,13 +15,14 @@ import pytest
 from corpus_stages import document, rows, run, standard_library, write
 
 from snow import params as settings
+from snow import schema
 from snow.corpus import benchmarks as suites
 from snow.corpus import matching
 from snow.errors import SnowError
 from snow.suites.tasks import Task, read_suite
 from tests.stage_runs import ROOT
 
-RULES = suites.rules(settings.load(ROOT / "params.yaml").decontamination)
+RULES = settings.load(ROOT / "params.yaml").decontamination
 TRIVIAL = {"HumanEval/23", "HumanEval/28", "HumanEval/41", "HumanEval/53"}  # solutions on the allow-list: return x + y and the like
 
 
@@ -110,7 +111,7 @@ def test_what_proves_nothing_is_no_match(index: matching.Index, innocent: str) -
     assert matching.find(index, innocent) == []
 
 
-def by_definition(texts: list[matching.Text], rules: matching.Rules, document: str) -> dict[tuple[str, str, str], int]:
+def by_definition(texts: list[matching.Text], rules: schema.Decontamination, document: str) -> dict[tuple[str, str, str], int]:
     """The three rules spelled out with Python's own strings: how many different needles of each task and method are there."""
 
     def squeeze(text: str) -> str:
@@ -150,7 +151,7 @@ def test_find_is_the_definition(tasks: list[Task]) -> None:
     texts = [matching.Text("suite", task.task_id, text) for task in chosen for text in (*task.texts, task.solution)]
     hosts = [text[:4000] for _, text in standard_library(40)]
     pasted = [plant(draw.choice([task.prompt, task.solution, task.test]), host, draw) for task, host in zip(chosen, hosts, strict=True)]
-    loose = matching.Rules(ngram=4, distinct_words=2, short_ngram=2, substring_min_chars=15, allow=())
+    loose = schema.Decontamination(ngram=4, distinct_words=2, short_ngram=2, substring_min_chars=15, allow=())
     total = 0
     for rules in (RULES, loose):
         index = matching.build(texts, rules)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Timer
 from typing import Any
 
 import pytest
 
+from snow.caching import reconcile
+
+from . import oracle
 from .ground import Ground, replay
 
 KEPT: dict[str, Sequence[Sequence[Any]]] = {
@@ -84,3 +88,26 @@ KEPT: dict[str, Sequence[Sequence[Any]]] = {
 @pytest.mark.parametrize("steps", KEPT.values(), ids=KEPT.keys())
 def test_kept(ground: Ground, steps: Sequence[Sequence[Any]]) -> None:
     replay(ground, steps)
+
+
+@pytest.mark.parametrize("front", [("snakemake", "all"), ("dvc", "repro")])
+def test_no_front_door_leaves_a_damaged_listing(ground: Ground, front: tuple[str, ...]) -> None:
+    """That of the last stage, which dvc.lock names only after the run."""
+    world = ground.world()
+    md5 = oracle.md5({"all.json": (world.clone / "receipts/report/all.json").read_bytes()})
+    listing = world.cache() / "files/md5" / md5[:2] / md5[2:]
+    sound = listing.read_bytes()
+    world.play(["checkout", 1, True])  # before the first run: there is no dvc.lock
+    world.scribble(listing, 47)
+    world.run(*front)
+    assert listing.read_bytes() == sound
+
+
+def test_a_run_that_dvc_will_refuse_stops_no_stage(ground: Ground) -> None:
+    """It has the directory's lock before it asks DVC."""
+    world = ground.world()
+    world.do_param("report.title", "play")
+    beside = reconcile.hold_lock(reconcile.RUN, world.clone)
+    assert beside is not None
+    Timer(6, beside.close).start()
+    world.run("dvc", "repro")

@@ -407,15 +407,15 @@ class World:
         """Write into an artifact file without changing its size; through a link, into the cache too."""
         victim = self.choose(number, sorted(self.files().values()))
         if victim:
-            self._scribble(victim, 31 * number)
+            self.scribble(victim, 31 * number)
 
     def do_damage(self, number: int) -> None:
         """Write into a cached object; through a hard link, into the workspace too."""
         victim = self.choose(number, sorted((self.cache() / "files/md5").glob("??/*")))
         if victim:
-            self._scribble(victim, 31 * number)
+            self.scribble(victim, 31 * number)
 
-    def _scribble(self, path: Path, position: int) -> None:
+    def scribble(self, path: Path, position: int) -> None:
         data = bytearray(path.read_bytes())
         if data:
             data[position % len(data)] ^= 1

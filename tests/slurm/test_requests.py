@@ -82,11 +82,11 @@ def test_a_group_side_by_side_stays_on_one_node(project: Project) -> None:
 def test_jobs_of_a_shard_go_into_the_queue_as_one(project: Project) -> None:
     chain = "".join(
         f'rule {rule}:\n    input: {given!r}\n    output: "{rule}/{{n}}"\n    shell: "touch {{output}}"\n'
-        for rule, given in (("measure", []), ("filter", "measure/{n}"), ("minhash", "clean/{n}"))
+        for rule, given in (("measure", []), ("filter", "measure/{n}"), ("minhash", "filter/{n}"))
     )
-    project.write(f"{SNAKEFILE}\n{chain}").run("sign/0", "sign/1")
+    project.write(f"{SNAKEFILE}\n{chain}").run("minhash/0", "minhash/1")
     submitted = [path.parent.name for path in (project.path / "logs/slurm").rglob("*.log")]
-    assert submitted == ["clean+measure+sign"] * 2
+    assert submitted == ["filter+measure+minhash"] * 2
 
 
 def test_the_last_thing_seen_of_a_failed_run_is_the_shard_and_its_log(project: Project) -> None:

@@ -24,8 +24,3 @@ CHECKERS: dict[str, tuple[str, ModuleType]] = {
     "evalplus-humaneval": ("humaneval+", evalplus),
     "evalplus-mbpp": ("mbpp+", evalplus),
 }
-
-
-def of_kind(kind: str) -> tuple[str, ModuleType]:
-    """The name and module of the checker that judges suites of this kind; KeyError when there is none."""
-    return next((name, module) for name, (judged, module) in CHECKERS.items() if judged == kind)
