@@ -200,7 +200,7 @@ def test_the_next_run_mends_the_cache_from_what_is_in_place(which: str, how: Dam
     RECEIPT.write_bytes(ledger.dump(told))
     asked = records.entry("filter", "00000", "k" * 64, {}, {**dict.fromkeys(outputs), RECEIPT: None})
     entries = list(ledger.read().values())
-    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.receipt)))
+    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.path)))
     assert records.load(store, asked) is not None
     damage(objects(store)[which][2], how)
     assert records.load(store, asked) is None
