@@ -205,6 +205,6 @@ def test_the_next_run_mends_the_cache_from_what_is_in_place(which: str, how: Dam
     damage(objects(store)[which][2], how)
     assert records.load(store, asked) is None
     assert len(gc.dead_records(store, set())) == 1
-    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.receipt)))
+    records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.path)))
     assert records.load(store, asked) is not None
     assert gc.dead_records(store, set()) == []
