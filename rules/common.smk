@@ -1,4 +1,4 @@
-# Shared by all rule files: the checked params, the graph they make, and functions that look things up there.
+# For every file of rules; what is checked, the graph of it, and functions that look things up there.
 import sys
 from pathlib import Path
 
@@ -20,26 +20,18 @@ from snow.errors import SnowError
 
 # Files that depend on what params.yaml declares are asked of the graph, by functions that Snakemake calls only for the jobs it
 # considers.
-def job_of(stage, wildcards):
-    """The job that a rule's wildcards stand for."""
-    name = f"{stage} {'/'.join(wildcards) or 'all'}"
-    if name not in GRAPH.by_name:
-        raise WorkflowError(f"{name} is no job of the recipe with these params")
-    return GRAPH.by_name[name]
-
-
 def given(stage, name):
     """One named input of a job, as an input function."""
-    return lambda wildcards: job_of(stage, wildcards).inputs.get(name, ())
+    return lambda wildcards: GRAPH.job(stage, wildcards).inputs.get(name, ())
 
 
 def all_given(stage):
     """Every input of a job under its name, to be unpacked."""
-    return lambda wildcards: job_of(stage, wildcards).inputs
+    return lambda wildcards: GRAPH.job(stage, wildcards).inputs
 
 
 def files(wildcards, input, output):
-    """The words of a command that name its files, as the rule does."""
+    """The words of a command that name its files, from the names they have here."""
     read = [
         f"--input {name} {paths}"
         for name, paths in input.items()
@@ -65,7 +57,7 @@ def every_file(wildcards):
 
 def pretrain_threads(wildcards, threads):
     """Threads of a training process: on a CPU the order of its sums, and so the weights, depends on their number, which must not
-    follow from how many cores are free. A profile that asks for more than the rule does is one for GPUs, where it does not count.
+    follow from how many cores are free. A profile that asks for more is one for GPUs, where it does not count.
     """
     return max(threads, TORCH_THREADS)
 

@@ -88,6 +88,13 @@ class Graph:
         around = next((folder for folder in _parents(path) if folder in self._made), None)
         return [around] if around is not None else self._inside.get(path, [])
 
+    def job(self, stage: str, parts: Iterable[str]) -> Job:
+        """The job of a stage whose instance has these parts; SnowError when there is none."""
+        name = f"{stage} {'/'.join(parts) or 'all'}"
+        if name not in self.by_name:
+            raise SnowError(f"{name} is no job of the recipe with these params")
+        return self.by_name[name]
+
     def maker(self, output: str) -> Job:
         """The job that makes an output."""
         return self._made[output]

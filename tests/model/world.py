@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,10 +18,11 @@ from typing import Any
 import yaml
 
 from . import checks, oracle, project, said
+from .accidents import Accidents
 from .commands import Commands, Done, Running
 from .project import written
 from .said import changed
-from .store import OUTS, Truth, restorable, sound_receipt, unsound
+from .store import OUTS, Truth, restorable, sound_receipt
 
 STAMP = ".snakemake_timestamp"
 FIX = "run `snow check --fix`"
@@ -43,7 +42,7 @@ EDITS = {
 }  # leave dvc.lock as it is
 
 
-class World:
+class World(Accidents):
     """What a sequence of steps is played on; `root` holds everything."""
 
     def __init__(self, root: Path, commands: Commands) -> None:
@@ -380,77 +379,6 @@ class World:
         """Go on in the clone before."""
         if self.other is not None:
             self.clone, self.other = self.other, self.clone
-
-    def do_touch(self, seed: int) -> None:
-        """`touch` some files."""
-        for path in random.Random(seed).sample(sorted(self.files().values()), min(5, len(self.files()))):
-            path.touch()
-
-    def do_times(self, seed: int) -> None:
-        """Every file at a random time from 2000 to 2030."""
-        chosen = random.Random(seed)
-        for path in self.files().values():
-            nanoseconds = chosen.randrange(946_684_800, 1_893_456_000) * 10**9
-            os.utime(path, ns=(nanoseconds, nanoseconds))
-
-    def do_delete(self, number: int) -> None:
-        """Remove a file, or a folder that holds some."""
-        victim = self.choose(number, sorted({place for path in self.files().values() for place in (path, path.parent)}))
-        if victim:
-            shutil.rmtree(victim) if victim.is_dir() and not victim.is_symlink() else victim.unlink()
-
-    def do_delete_state(self, name: str) -> None:
-        """Remove .snow or .snakemake."""
-        shutil.rmtree(self.clone / name, ignore_errors=True)
-
-    def do_inplace(self, number: int) -> None:
-        """Write into an artifact file without changing its size; through a link, into the cache too."""
-        victim = self.choose(number, sorted(self.files().values()))
-        if victim:
-            self.scribble(victim, 31 * number)
-
-    def do_damage(self, number: int) -> None:
-        """Write into a cached object; through a hard link, into the workspace too."""
-        victim = self.choose(number, sorted((self.cache() / "files/md5").glob("??/*")))
-        if victim:
-            self.scribble(victim, 31 * number)
-
-    def scribble(self, path: Path, position: int) -> None:
-        data = bytearray(path.read_bytes())
-        if data:
-            data[position % len(data)] ^= 1
-            mode = path.stat().st_mode
-            path.chmod(0o644)
-            with path.open("r+b") as stream:
-                stream.write(data)
-            path.chmod(mode)
-        self.truth.damaged |= {md5 for root in self.stores() for md5 in unsound(self.truth, root)}
-
-    def do_cache_type(self, kind: str) -> None:
-        """How outputs are linked to the cache from now on."""
-        config = self.clone / ".dvc/config.local"
-        lines = [line for line in config.read_text().splitlines() if "type =" not in line] or ["[cache]"]
-        config.write_text("\n".join([*lines, f"    type = {kind}"]) + "\n")
-
-    def do_gc(self) -> None:
-        """`snow gc --remove`."""
-        self.run("snow", "gc", "--remove", ok=None)
-
-    def do_push(self, run_cache: bool) -> None:
-        """`dvc push`; what is not there cannot be pushed."""
-        self.run("dvc", "push", *(["--run-cache"] if run_cache else []), ok=None)
-
-    def do_pull(self, run_cache: bool) -> None:
-        """`dvc pull`; what nobody pushed does not come."""
-        self.run("dvc", "pull", *(["--run-cache"] if run_cache else []), ok=None)
-
-    def do_mend(self) -> None:
-        """`snow mend`: the remote is made whole as far as this cache can."""
-        self.run("snow", "mend", "--run-cache", "--verify", ok=None)
-
-    def do_relink(self) -> None:
-        """`dvc checkout --relink`."""
-        self.run("dvc", "checkout", "--relink", ok=None)
 
 
 def receipt_of(name: str) -> str:

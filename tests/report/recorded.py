@@ -5,9 +5,9 @@ import math
 from collections import defaultdict
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from recorded_scores import scores
 
 from snow import overlay, stages
 from snow import params as settings
@@ -389,31 +389,3 @@ def write(folder: Path, passed=0, values=None) -> dict[str, tuple[Path, ...]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(scores(number), path)
     return given
-
-
-def scores(shard: int) -> pa.Table:
-    """697 scored documents: Python spread over the range, C++ and HTML low."""
-    spans = {"Python": (565, 1.0), "C++": (110, 0.4), "HTML": (22, 0.05)}
-    rows = [
-        {
-            "id": f"{shard}-{name}-{row}",
-            "repo": f"repo{row % 7}",
-            "path": f"src/{row}.x",
-            "language": name,
-            "size": 1000 + row,
-            "score": round((row / documents) ** 2 * top, 5),
-        }
-        for name, (documents, top) in spans.items()
-        for row in range(documents)
-    ]
-    schema = pa.schema(
-        [
-            ("id", pa.string()),
-            ("repo", pa.string()),
-            ("path", pa.string()),
-            ("language", pa.string()),
-            ("size", pa.int64()),
-            ("score", pa.float32()),
-        ]
-    )
-    return pa.Table.from_pylist(rows, schema=schema)
