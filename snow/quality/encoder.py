@@ -89,6 +89,7 @@ def load(reference: str, revision: str | None, threads: int, precision: Precisio
 def save(encoder: Encoder, folder: Path) -> None:
     """Write the encoder as a transformers folder (safetensors, config, tokenizer) that `load` reads back with its pooling."""
     encoder.model.save_pretrained(folder)
+    encoder.tokenizer.init_kwargs["local_files_only"] = False  # transformers notes whether this machine was offline
     encoder.tokenizer.save_pretrained(folder)
     pooling = folder / POOLING_FILE
     pooling.parent.mkdir()

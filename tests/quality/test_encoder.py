@@ -56,6 +56,15 @@ def test_saved_encoder_is_the_same_encoder(encoder: Encoder, tmp_path: Path) -> 
     assert np.array_equal(embed(encoder, windows, WINDOW), embed(encoders.load(str(tmp_path / "b"), None, 1), windows, WINDOW))
 
 
+def test_saved_files_do_not_tell_whether_the_machine_was_offline(encoder: Encoder, tmp_path: Path) -> None:
+    said = []
+    for offline in (True, False):
+        encoder.tokenizer.init_kwargs["local_files_only"] = offline
+        encoders.save(encoder, tmp_path / str(offline))
+        said.append((tmp_path / str(offline) / "tokenizer_config.json").read_bytes())
+    assert said[0] == said[1]
+
+
 def test_pooling_is_what_the_model_says(tmp_path: Path, encoder: Encoder) -> None:
     folder = tmp_path / "model"
     shutil.copytree(packaged.locate(ENCODER), folder)
