@@ -16,6 +16,7 @@ def benchmarks() -> Path:
     return path
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers (`-n 2 --dist loadgroup`) a file's tests stay together, and those of a folder that shares a costly fixture:
     one finished run for all scenarios, one Slurm, one toy recipe."""
