@@ -79,7 +79,7 @@ def claimed(artifacts: Iterable[str], root: Path = Path()) -> Iterator[None]:
     """
     from dvc.fs import localfs
     from dvc.lock import LockError
-    from dvc.rwlock import rwlock
+    from dvc.rwlock import RWLockFileCorruptedError, rwlock
 
     wanted = set(artifacts)
     paths = [str((root / out).absolute()) for stage in stages(root) if stage.cmd.removeprefix("snakemake ") in wanted for out in stage.outs]
@@ -90,6 +90,8 @@ def claimed(artifacts: Iterable[str], root: Path = Path()) -> Iterator[None]:
             yield
     except LockError as error:
         raise SnowError(f"a dvc command is at work in this directory; wait for it to end ({' '.join(str(error).split())})") from None
+    except RWLockFileCorruptedError as error:  # by a dvc that was killed; what it says it locked, nobody can say
+        raise SnowError(f"{' '.join(str(error).split())}; it is what a killed dvc left: remove the file {folder / 'rwlock'}") from None
 
 
 @dataclass(frozen=True)

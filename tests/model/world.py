@@ -151,11 +151,18 @@ class World(Accidents):
                 match = re.search(r'"key": "(\w+)"', receipt.read_text())
                 assert not match or match[1] not in known, f"{name} was executed, though the cache has its result ({match[1][:12]})"
         if done.status == -9 and kill_after is not None:
+            self._remove_torn_lock()
             return None
         if done.status == 0 and "Finished jobid" in done.output and not self.truth.damaged:
             lost = finished.keys() - restorable(self.truth, self.cache())
             assert not lost, f"what was finished when the run began is not on record after it: {[finished[key] for key in lost]}"
         return self.judge(done, ok)
+
+    def _remove_torn_lock(self) -> None:
+        """DVC's own lock of paths, which a killed dvc may leave half written: no command of DVC goes on beside it, as it says."""
+        lock = self.clone / ".dvc/tmp/rwlock"
+        if lock.exists() and not lock.read_text().strip():
+            lock.unlink()
 
     def start(self, *words: str) -> Running:
         """Begin a command in the present clone."""
