@@ -16,6 +16,7 @@ if not Path(snow.__path__[0]).samefile(Path(workflow.basedir, "snow")):
 from snow import failures, stages
 from snow import workflow as snow_workflow
 from snow.errors import SnowError
+from snow.reserved import NAME
 
 
 # Files that depend on what params.yaml declares are asked of the graph, by functions that Snakemake calls only for the jobs it
@@ -70,7 +71,6 @@ except SnowError as error:
 GRAPH = stages.graph(PARAMS)
 ARTIFACTS = GRAPH.artifacts
 TORCH_THREADS = 2
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 growing = snow_workflow.growing

@@ -25,7 +25,7 @@ from snow import params as settings
 from snow.caching import costs, hashes, ledger, records, spec
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
-from snow.stages import Stage
+from snow.graph import Stage
 
 STATE = Path(".snow")
 STAGING = STATE / "staging"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from snow.graph import Job
-from snow.reserved import SCRATCH, heldout_of
+from snow.reserved import SCRATCH, heldout_of, tokenizer_of
 
 if TYPE_CHECKING:
     from snow.params import Params
@@ -26,11 +26,6 @@ ONE_SHARD = ("00000",)  # refinement looks at all generations of a set at once a
 def numbered(count: int) -> list[str]:
     """Names of shards."""
     return [f"{number:05}" for number in range(count)]
-
-
-def tokenizer_of(params: Params, model: str) -> str:
-    """The tokenizer of a model: that of everything it trains on."""
-    return params.token_sets[next(iter(params.models[model].shares))].tokenizer
 
 
 def collect(params: Params) -> Jobs:
@@ -149,7 +144,7 @@ def pack(params: Params) -> Jobs:
         aside = {} if synthetic else {"left_out": HELDOUT}
         for shard in _token_shards(params, name):
             yield _pack(name, shard, one.tokenizer, one.grouping, {"documents": (f"{folder}/{shard}.parquet",), **aside, **chosen})
-    for name in {tokenizer_of(params, model): None for model in params.models}:
+    for name in {tokenizer_of(params.token_sets, model): None for model in params.models.values()}:
         for shard, documents in zip(numbered(params.shards), _corpus(params), strict=True):
             read = {"documents": (documents,), "only": HELDOUT}
             yield _pack(heldout_of(name), shard, name, params.heldout.grouping, read)
@@ -163,7 +158,7 @@ def _pack(name: str, shard: str, tokenizer: str, grouping: str, read: Mapping[st
 
 def pretrain(params: Params) -> Jobs:
     for name, model in params.models.items():
-        tokenizer = tokenizer_of(params, name)
+        tokenizer = tokenizer_of(params.token_sets, model)
         read: dict[str, Files] = {}
         for used in model.shares:
             read |= {f"tokens:{used}": _tokens(params, used), f"index:{used}": _index(params, used)}
@@ -190,8 +185,8 @@ def judge(params: Params) -> Jobs:
 
 
 def bits(params: Params) -> Jobs:
-    for model in params.models:
-        held = heldout_of(tokenizer_of(params, model))
+    for model, settings in params.models.items():
+        held = heldout_of(tokenizer_of(params.token_sets, settings))
         read = {"model": (f"models/{model}",), "suites": _suites(params)}
         read |= {"tokens": _tokens(params, held), "index": _index(params, held)}
         yield Job("bits", model, f"eval-{model}", read, {"bits": f"eval/{model}/bits.json"}, {"bits": "evaluation.bits"})

@@ -85,9 +85,10 @@ def load(path: Path) -> Params:
 def subset(params: Params, keys: Iterable[str], without: Iterable[str] = ()) -> dict[str, Any]:
     """The plain values under dotted keys, `{key: value}` with JSON types, the dotted keys of `without` left out of them; one that
     leads through a list is left out of each of its items."""
-    values = {key: _plain(at(params, key)) for key in keys}
+    held = {key: at(params, key) for key in keys}
+    values = {key: _plain(value) for key, value in held.items()}
     # The order of what is declared is that of the report, and a mapping's order is in no key.
-    values |= {f"order.{key}": list(value) for key, value in values.items() if isinstance(at(params, key), dict)}
+    values |= {f"order.{key}": list(value) for key, value in held.items() if isinstance(value, dict)}
     for unwanted in without:
         for key, value in values.items():
             if unwanted.startswith(f"{key}."):

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from snow.arms import Model, TokenSet
+
+# Of what the experiment declares: it becomes a folder, a Snakemake target and a DVC stage.
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 CORPUS, RANDOM, SCRATCH = "corpus", "random", "scratch"  # all documents; no annotator; random weights
 HELDOUT = "heldout"
 
@@ -9,3 +17,8 @@ HELDOUT = "heldout"
 def heldout_of(tokenizer: str) -> str:
     """The token set of the held-out documents in a tokenizer's tokens."""
     return f"{HELDOUT}-{tokenizer}"
+
+
+def tokenizer_of(token_sets: Mapping[str, TokenSet], model: Model) -> str:
+    """The tokenizer of a model: that of everything it trains on."""
+    return token_sets[next(iter(model.shares))].tokenizer

@@ -32,7 +32,7 @@ def prepare(values: Mapping[str, Any]) -> settings.Params:
     """
     own_code.require()
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    values = _in_order(values, settings.read(Path("params.yaml")))
+    values = _in_order(values, settings.read(preflight.PARAMS))
     checked = settings.check(values, "params.yaml")
     if DVC in os.environ and not _recorded(values):
         raise SnowError(
@@ -54,7 +54,7 @@ def _in_order(values: Any, wanted: Any) -> Any:
 
 def _recorded(values: Mapping[str, Any]) -> bool:
     """Whether params.yaml says the same now."""
-    return yaml.safe_load(Path("params.yaml").read_text()) == values
+    return settings.read(preflight.PARAMS) == values
 
 
 def _frozen(values: Mapping[str, Any]) -> str:

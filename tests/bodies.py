@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from snow import graph
 from snow.params import Params
-from snow.stages import Stage
 
 
-def stage(name: str) -> Stage:
+def stage(name: str) -> graph.Stage:
     """A stage of that name which reads the seed and has two shards."""
 
     def jobs(_: Params) -> Iterator[graph.Job]:
         return (graph.Job(name, shard, "made", {}, {}, {"seed": "seed"}) for shard in ("00000", "00001"))
 
-    return Stage(name, "bodies.stage", "base", jobs)
+    return graph.Stage(name, "bodies.stage", "base", jobs)

@@ -17,9 +17,9 @@ from typing import Any
 
 from snow import digest, stages
 from snow.caching import hashes, spec
-from snow.graph import Graph, Job
+from snow.graph import Graph, Job, Stage
 from snow.params import Params
-from snow.stages import STAGES, Stage
+from snow.stages import STAGES
 
 RECEIPTS = Path("receipts")
 BLANK = "0" * 64
@@ -109,13 +109,16 @@ def look(params: Params) -> Ledger:
 def read(folder: Path = RECEIPTS) -> dict[str, Receipt]:
     """Every sound receipt by `stage instance`; one that is damaged, or lies where another job's belongs, counts as absent. A file that
     this process has read before and that was not written since is not read again."""
+    receipts = {}
     for path in sorted(folder.rglob("*.json")):
         state = path.stat()
         now = (state.st_ino, state.st_size, state.st_mtime_ns)
         if _parsed.get(path, (None, None))[0] != now:
             _parsed[path] = (now, parse(path.read_bytes(), path))
-    receipts = (_parsed[path][1] for path in sorted(folder.rglob("*.json")))
-    return {receipt.name: receipt for receipt in receipts if receipt is not None}
+        receipt = _parsed[path][1]
+        if receipt is not None:
+            receipts[receipt.name] = receipt
+    return receipts
 
 
 _parsed: dict[Path, tuple[Any, Receipt | None]] = {}

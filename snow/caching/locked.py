@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from snow import params as settings
 from snow.caching import hashes, ledger, preflight, records
 from snow.caching.store import Store
 
@@ -89,4 +88,4 @@ def _receipts(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledge
 
 
 def _load() -> Any:
-    return yaml.load(LOCK.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+    return settings.parse(LOCK.read_bytes(), str(LOCK)) or {}

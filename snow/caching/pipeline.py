@@ -16,9 +16,9 @@ import yaml
 
 from snow import digest, overlay, source_code, stages
 from snow import params as settings
+from snow.caching import preflight
 from snow.graph import Graph, Job
 
-FILE, PARAMS = Path("dvc.yaml"), Path("params.yaml")
 CODE = ("snow/", "envs/")  # what is no artifact among the dependencies
 HEAD = """\
 # Written by `snow check --fix` from params.yaml, the rules' jobs and the code that they run: one stage per artifact, each a target of
@@ -39,17 +39,17 @@ def agrees(wanted: str) -> bool:
 
 def has_every_artifact() -> bool:
     """Whether dvc.yaml has the stages that params.yaml declares; its lists of code are not looked at."""
-    told = {name: {**stage, "deps": [dep for dep in stage["deps"] if not dep.startswith(CODE)]} for name, stage in _told().items()}
+    told = {name: {**stage, "deps": [dep for dep in stage.get("deps", ()) if not dep.startswith(CODE)]} for name, stage in _told().items()}
     return told == _stages(lambda _: [])
 
 
-def _told() -> dict[str, Any]:
-    return settings.read(FILE)["stages"] if FILE.exists() else {}
+def _told() -> Mapping[str, Any]:
+    return preflight.read_pipeline()["stages"] if preflight.PIPELINE.exists() else {}
 
 
 def write(wanted: str) -> None:
     """Put it in place, whole."""
-    digest.replace(FILE, wanted)
+    digest.replace(preflight.PIPELINE, wanted)
 
 
 def code_of(names: Iterable[str]) -> list[str]:
@@ -68,8 +68,8 @@ def code_of(names: Iterable[str]) -> list[str]:
 
 def _stages(code: Callable[[Iterable[str]], list[str]]) -> dict[str, Any]:
     """Every DVC stage; `code` gives the files of code that some of our stages depend on."""
-    values = settings.read(PARAMS)
-    graph = stages.graph(settings.check(values, str(PARAMS)))
+    values = settings.read(preflight.PARAMS)
+    graph = stages.graph(settings.check(values, str(preflight.PARAMS)))
     mine: dict[str, list[Job]] = {}
     for job in graph.jobs:
         mine.setdefault(job.artifact, []).append(job)

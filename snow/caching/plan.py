@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from snow import jobs
 from snow.caching import costs, ledger, why
 from snow.caching.ledger import Ledger, Verdict
 from snow.params import Params
+from snow.reserved import tokenizer_of
 
 FLOP_PER_GPU_SECOND = 4e14  # 40% of an H100's 989 TFLOP/s in dense bf16 (NVIDIA's data sheet), the usual share at this size
 SCALE_FLOP = 1e17  # above this a phase is taken to run on GPUs
@@ -40,7 +40,11 @@ def parameters_of(params: Params, name: str) -> int:
     head = model.hidden_size // model.num_attention_heads
     attention = model.hidden_size * head * (2 * model.num_attention_heads + 2 * model.num_key_value_heads)
     layer = attention + 3 * model.hidden_size * model.intermediate_size + 2 * model.hidden_size
-    embeddings = params.tokenizers[jobs.tokenizer_of(params, name)].vocab_size * model.hidden_size * (1 if model.tie_word_embeddings else 2)
+    embeddings = (
+        params.tokenizers[tokenizer_of(params.token_sets, params.models[name])].vocab_size
+        * model.hidden_size
+        * (1 if model.tie_word_embeddings else 2)
+    )
     return model.num_hidden_layers * layer + embeddings + model.hidden_size
 
 

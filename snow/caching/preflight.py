@@ -41,13 +41,19 @@ def check() -> None:
     DVC cannot be parsed, or a folder above an output of dvc.yaml is a symbolic link. A project without .dvc has none of them."""
     if not Path(".dvc").is_dir() or not PIPELINE.exists():
         return
-    pipeline = read(PIPELINE)
-    _shape(PIPELINE, _pipeline_faults(pipeline))
+    pipeline = read_pipeline()
     if LOCK.exists():
         _shape(LOCK, _lock_faults(read(LOCK)))
     for file in configuration_files(Path(".dvc")):
         _parse_configuration(file)
     _no_link_above_outputs(pipeline)
+
+
+def read_pipeline() -> Mapping[str, Any]:
+    """dvc.yaml, which must be there. Raises SnowError when it is not of the shape that DVC reads."""
+    pipeline = read(PIPELINE)
+    _shape(PIPELINE, _pipeline_faults(pipeline))
+    return pipeline
 
 
 def check_params() -> None:

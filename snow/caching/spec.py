@@ -17,8 +17,7 @@ from typing import Any
 from snow import digest, environments, source_code
 from snow import params as settings
 from snow.errors import SnowError
-from snow.graph import Job
-from snow.stages import Stage
+from snow.graph import Job, Stage
 
 FOLDER = Path(".snow/spec")
 VERSION = 2

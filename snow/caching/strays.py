@@ -36,10 +36,6 @@ def remove(graph: Graph) -> None:
             os.replace(path, kept)
             print(f"snow: {path} is made by no job of this recipe and is not in the cache; moved to {kept}", file=sys.stderr)
         _drop_empty(path.parent)
-    for folder in made:
-        if folder.is_dir() and not any(_files(folder)):
-            shutil.rmtree(folder)  # Snakemake's stamp is in it
-            _drop_empty(folder.parent)
 
 
 def _folders() -> list[Path]:

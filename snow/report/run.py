@@ -13,7 +13,7 @@ from snow.errors import SnowError
 from snow.report.format import general, percent
 from snow.report.receipts import Facts, Receipts, load
 from snow.report.scores import Scores, read_scores
-from snow.reserved import CORPUS, SCRATCH
+from snow.reserved import CORPUS, SCRATCH, tokenizer_of
 
 if TYPE_CHECKING:
     from snow import arms
@@ -75,7 +75,7 @@ class Run:
 
     def tokenizer(self, model: str) -> str:
         """The one of everything it trains on."""
-        return self.declared.token_sets[next(iter(self.models[model].shares))].tokenizer
+        return tokenizer_of(self.declared.token_sets, self.models[model])
 
     def trained(self, model: str) -> Facts:
         """What training a model recorded."""

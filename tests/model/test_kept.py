@@ -80,6 +80,7 @@ KEPT: dict[str, Sequence[Sequence[Any]]] = {
         ["param", "models.b.seeds", None],
         ["run"],
     ],
+    "readers of empty files": [["param", "shards", 3], ["run"], ["param", "token_sets.some.every", 3], ["run"]],
     "times of linked files": [["cache_type", "hardlink"], ["relink"], ["times", 5], ["delete", 44], ["run"]],
 }
 

@@ -103,20 +103,20 @@ def test_interrupting_snakemake_cancels_its_jobs(project: Project) -> None:
 
 
 def test_a_preempted_job_waits_and_goes_on_under_its_number(project: Project) -> None:
-    project.write(shards=1, held="0").site(partition="cheap")
-    run = project.start("all")
-    project.wait(lambda: project.started("0"), "shard 0 to run")
-    number = project.running("0")
-    preempt(project)
-    project.wait(lambda: project.starts()["0"] == 2, "shard 0 to run again")
-    project.release()
-    run.succeeds()
+    number = run_through_preemption(project, "cheap")
     assert project.running("0") == number
     assert project.cluster.details(number)["Restarts"] == "1"
 
 
 def test_a_job_preempted_for_good_is_submitted_again(project: Project) -> None:
-    project.write(shards=1, held="0").site(partition="cheapest")
+    number = run_through_preemption(project, "cheapest")
+    assert project.cluster.details(number)["JobState"] == "PREEMPTED"
+    assert project.running("0") != number
+
+
+def run_through_preemption(project: Project, partition: str) -> str:
+    """A run of one shard whose job is preempted and started a second time, seen to its end; the number the job had at first."""
+    project.write(shards=1, held="0").site(partition=partition)
     run = project.start("all")
     project.wait(lambda: project.started("0"), "shard 0 to run")
     number = project.running("0")
@@ -124,8 +124,7 @@ def test_a_job_preempted_for_good_is_submitted_again(project: Project) -> None:
     project.wait(lambda: project.starts()["0"] == 2, "shard 0 to run again")
     project.release()
     run.succeeds()
-    assert project.cluster.details(number)["JobState"] == "PREEMPTED"
-    assert project.running("0") != number
+    return number
 
 
 def preempt(project: Project) -> None:

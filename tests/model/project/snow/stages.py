@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snow import jobs
 from snow.errors import SnowError
-from snow.graph import Graph, Job
+from snow.graph import Graph, Stage
 
 if TYPE_CHECKING:
     from snow.params import Params
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One kind of job.
-
-    `module` defines `run(job) -> dict` (the receipt's facts). `env` names the locked environment of `envs/` that executes it. `jobs`
-    gives its jobs for a set of params, with the params keys of each; reading any other key raises. `packages` are the distributions
-    whose version can change the output's bytes. `distributed` says that its body is run by many workers at once where a cluster or a
-    machine with GPUs gives them. `unkeyed` are params, by the names the module has for them, that say where or how and never what, so
-    they stay out of the job's key. `fingerprint` names the module whose `fingerprint(params, instances, env)` describes what jobs read
-    outside the repository and the packages named here: the files, packages and hub names that their params name, by content.
-    """
-
-    name: str
-    module: str
-    env: str
-    jobs: Callable[[Params], Iterator[Job]]
-    packages: tuple[str, ...] = ()
-    fingerprint: str | None = None
-    unkeyed: tuple[str, ...] = ()
-    distributed: bool = False
-
-    def job(self, params: Params, instance: str) -> Job:
-        """Its job of that instance; SnowError when the params ask for none."""
-        known = {job.instance: job for job in self.jobs(params)}
-        if instance not in known:
-            shown = ", ".join([*known][:6]) + (", ..." if len(known) > 6 else "")
-            raise SnowError(f"{self.name} has no instance {instance!r} with these params; it has {shown or 'none'}")
-        return known[instance]
-
-    def unkeyed_of(self, job: Job) -> list[str]:
-        """The dotted keys of a job's params that stay out of its key."""
-        return [f"{job.params[name]}.{rest}" for name, _, rest in (one.partition(".") for one in self.unkeyed)]
 
 
 _STAGES = (
