@@ -10,7 +10,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tqdm import tqdm
 
 from snow.errors import SnowError
-from snow.evaluate import inside
+from snow.evaluate import inside, scores
 from snow.evaluate.sandbox import Limits, Outcome, Sandbox, open_sandbox
 from snow.suites.checkers import CHECKERS
 from snow.suites.tasks import Task, read_suite
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from snow.job import Job
     from snow.schema import Judging
 
+NAMED = 5  # missing tasks that an error names
 CANONICAL = 4  # canonical solutions judged before the samples
 PREPARE_SECONDS, PREPARE_FILE = 60.0, 1 << 30  # to import the checker, and for the tasks of a suite
 SANITIZE_SECONDS = 25.0  # per sample at most, see snow.suites.checkers.evalplus
-Z95 = 1.959963984540054  # the normal distribution's 97.5% point
 Sample = tuple[str, str]  # task_id, solution
 # A sample's header (see inside.prepare) and the file with its task, None for a sample that the checker cannot even read.
 Prepared = tuple[dict[str, Any], Path | None]
@@ -50,15 +50,21 @@ class Judge:
     limits: Limits
     work: Path  # for the prepared tasks
 
-    def verdicts(self, samples: Sequence[Sample], threads: int, label: str = "") -> Iterator[dict[str, Any]]:
+    def verdicts(self, samples: Sequence[Sample], threads: int, label: str = "") -> list[dict[str, Any]]:
         """One row per sample, in order: task_id, status, parses, and a status per part; `reason` when the checker was not heard.
 
-        A status is the checker's `pass`, `fail` or `timeout`, or `error` when the sample brought the checker itself down.
+        A status is the checker's `pass`, `fail` or `timeout`, or `error` when the sample brought the checker itself down. What
+        timed out is judged once more with nothing beside it, because the others may have taken its time; such a row says
+        `judged` 2.
         """
         prepared = self._prepare(samples, threads)
         with ThreadPoolExecutor(threads) as pool:
-            rows = pool.map(self._check, prepared)
-            yield from tqdm(rows, total=len(samples), desc=label, mininterval=5, disable=not label, file=sys.stderr)
+            checked = pool.map(self._check, prepared)
+            rows = list(tqdm(checked, total=len(samples), desc=label, mininterval=5, disable=not label, file=sys.stderr))
+        late = [place for place, row in enumerate(rows) if "timeout" in row.values()]
+        for place in tqdm(late, desc="once more, alone", mininterval=5, disable=not (label and late), file=sys.stderr):
+            rows[place] = self._check(prepared[place]) | {"judged": 2}
+        return rows
 
     def _prepare(self, samples: Sequence[Sample], threads: int) -> list[Prepared]:
         size = max(1, math.ceil(len(samples) / threads))
@@ -89,7 +95,6 @@ class Judge:
             return _row(header, dict.fromkeys(parts, "error"), "the checker cannot read it")
         request = {"checker": self.name, "solution": header["solution"], "seconds": self.seconds}
         outcome = self.sandbox.run("check", request, self.limits, {"task": task})
-        task.unlink()
         if outcome.killed == "time":
             return _row(header, dict.fromkeys(parts, "timeout"), "")
         number = -1 if outcome.status is None else outcome.status - inside.FIRST_VERDICT
@@ -100,12 +105,14 @@ class Judge:
 
 class Params(Protocol):
     judging: Judging
+    limit: int | None  # evaluation.completion.limit: how many of the suite's tasks, from its first, were to be completed
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
     """Judge `completions` (rows with task_id and solution) on `suite`; writes `verdicts`, a row per completion in the same order."""
     tasks = read_suite(job.input("suite"))
     samples = read_samples(job.input("completions"), tasks)
+    check_complete(job.input("completions"), samples, tasks[: job.params.limit])
     settings = job.params.judging
     name, checker = checker_of(tasks)
     limits = Limits(
@@ -117,7 +124,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     sandbox = open_sandbox(settings.allow_unsandboxed)
     judge = Judge(name, checker, sandbox, job.input("suite"), settings.timeout_seconds, limits, job.work)
     harness = check_harness(judge, tasks, job.threads)
-    rows = list(judge.verdicts(samples, job.threads, f"judging {job.instance}"))
+    rows = judge.verdicts(samples, job.threads, f"judging {job.instance}")
     with job.output("verdicts").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     return summary(rows, checker.PARTS) | {
@@ -146,6 +153,17 @@ def read_samples(path: Path, tasks: Sequence[Task]) -> list[Sample]:
     return samples
 
 
+def check_complete(path: Path, samples: Sequence[Sample], tasks: Sequence[Task]) -> None:
+    """SnowError when a task has no sample: a rate over the others would be taken for the suite's."""
+    answered = {task_id for task_id, _ in samples}
+    if missing := [task.task_id for task in tasks if task.task_id not in answered]:
+        few = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
+        raise SnowError(
+            f"{path} has no sample for {len(missing)} of {len(tasks)} tasks ({few}); complete them, or set "
+            "evaluation.completion.limit to judge the suite's first tasks alone"
+        )
+
+
 def checker_of(tasks: Sequence[Task]) -> tuple[str, ModuleType]:
     """The name and module of the checker for a suite; SnowError when this snow has none."""
     kind = tasks[0].kind
@@ -159,7 +177,7 @@ def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str
     """Judge canonical solutions of tasks spread over the suite; SnowError when fewer than half pass."""
     count = min(CANONICAL, len(tasks))
     chosen = [tasks[number * len(tasks) // count] for number in range(count)]
-    rows = list(judge.verdicts([(task.task_id, task.prompt + task.solution) for task in chosen], threads))
+    rows = judge.verdicts([(task.task_id, task.prompt + task.solution) for task in chosen], threads)
     passed = sum(row["status"] == "pass" for row in rows)
     if 2 * passed < len(rows):
         told = ", ".join(f"{row['task_id']}: {row['status']} {row.get('reason', '')}".strip() for row in rows)
@@ -170,28 +188,16 @@ def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str
     return {"checked": len(rows), "passed": passed}
 
 
-def summary(rows: Sequence[dict[str, Any]], parts: Iterable[str]) -> dict[str, Any]:
-    """The receipt's facts: counts by status, and pass@1 with its interval per part, a part counting only with those before it."""
-    passing, rates = list(rows), {}
-    for part in parts:
-        passing = [row for row in passing if row[part] == "pass"]
-        low, high = wilson(len(passing), len(rows))
-        rates[part] = {"passed": len(passing), "samples": len(rows), "value": _round(len(passing) / len(rows)), "low": low, "high": high}
+def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str]) -> dict[str, Any]:
+    """The receipt's facts: counts by status, pass@1 per part, and how many timeouts were judged again and what came of it."""
+    again = [row for row in rows if row.get("judged") == 2]
     return {
         "samples": len(rows),
         "parsed": sum(row["parses"] for row in rows),
         "statuses": dict(sorted(Counter(row["status"] for row in rows).items())),
-        "pass@1": rates,
-        "interval": "Wilson 95%",
+        "judged_again": {"samples": len(again), "timeout": sum(row["status"] == "timeout" for row in again)},
+        "pass@1": scores.rates(rows, parts),
     }
-
-
-def wilson(passed: int, samples: int) -> tuple[float, float]:
-    """The 95% score interval of a binomial proportion (Wilson 1927); well-behaved at 0 and 1, where a model may well be."""
-    share, spread = passed / samples, Z95**2 / samples
-    centre = (share + spread / 2) / (1 + spread)
-    reach = Z95 / (1 + spread) * math.sqrt(share * (1 - share) / samples + spread / (4 * samples))
-    return _round(max(0.0, centre - reach)), _round(min(1.0, centre + reach))
 
 
 def _frames(path: Path, start: int) -> Iterator[Prepared]:
@@ -216,7 +222,3 @@ def _ending(outcome: Outcome) -> str:
     if outcome.status is not None and outcome.status > 128:
         return f"killed by signal {outcome.status - 128}"
     return f"exit status {outcome.status}"
-
-
-def _round(value: float) -> float:
-    return round(value, 6)

