@@ -12,11 +12,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from snow import digest
 from snow.caching import hashes, ledger, preflight
 from snow.caching.store import open_store
 from snow.graph import Graph
 
 KEPT = Path(".snow/strays")
+MADE = Path(".snow/made")  # a line for each output
 NOT_OURS = {*hashes.UNTRACKED, ".gitignore"}  # what Snakemake writes into a folder that is an output, and DVC beside one
 
 
@@ -25,6 +27,7 @@ def remove(graph: Graph) -> None:
     store = open_store()
     receipts = ledger.read().values()
     made = {Path(output) for receipt in receipts if receipt.name not in graph.by_name for output in receipt.outputs}  # of arms taken out
+    made |= {path for path in _remembered(graph) if not graph.sources_of(str(path))}
     inside = [path for folder in [*_folders(), *(path for path in sorted(made) if path.is_dir())] for path in _files(folder)]
     alone = [path for path in sorted(made) if path.is_file()]
     for path in dict.fromkeys(path for path in (*inside, *alone) if not graph.sources_of(str(path))):
@@ -36,6 +39,17 @@ def remove(graph: Graph) -> None:
             os.replace(path, kept)
             print(f"snow: {path} is made by no job of this recipe and is not in the cache; moved to {kept}", file=sys.stderr)
         _drop_empty(path.parent)
+
+
+def _remembered(graph: Graph) -> list[Path]:
+    """What runs of this clone were to make, of this graph and others, as far as it is here: after `dvc checkout` of a state that
+    does not know it, an output may lie where no receipt and no dvc.yaml names it."""
+    before = MADE.read_text(encoding="utf-8").splitlines() if MADE.is_file() else []
+    present = [path for path in before if os.path.lexists(path)]
+    now = sorted({*present, *(output for job in graph.jobs for output in job.outputs.values())})
+    if now != before:
+        digest.replace(MADE, "".join(f"{path}\n" for path in now))
+    return [Path(path) for path in present]
 
 
 def _folders() -> list[Path]:

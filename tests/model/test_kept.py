@@ -81,6 +81,12 @@ KEPT: dict[str, Sequence[Sequence[Any]]] = {
         ["run"],
     ],
     "readers of empty files": [["param", "shards", 3], ["run"], ["param", "token_sets.some.every", 3], ["run"]],
+    "before the first run, from a recipe with a suite more": [
+        ["suite", "three", ["line", "lazy"]],
+        ["run"],
+        ["checkout", 2, True],
+        ["run"],
+    ],
     "times of linked files": [["cache_type", "hardlink"], ["relink"], ["times", 5], ["delete", 44], ["run"]],
 }
 
