@@ -62,10 +62,11 @@ def contest(name: str, data: Path, tasks: int, folder: Path, theirs: Callable[[P
 def ours(entry: Contest, workers: int) -> Verdicts:
     """The judge stage's work, without its check of the harness."""
     suite = entry.folder / "suite.jsonl"
-    name, checker = checker_of(read_suite(suite))
-    limits = Limits(checker.wall_seconds(SECONDS), 4 << 30, 16, 8 << 20)
+    tasks = {task.task_id: task for task in read_suite(suite)}
+    name, checker = checker_of(list(tasks.values()))
+    limits = Limits(None, 4 << 30, 16, 8 << 20)
     with tempfile.TemporaryDirectory() as work:
-        judge = Judge(name, checker, open_sandbox(False), suite, SECONDS, limits, Path(work))
+        judge = Judge(name, checker, open_sandbox(False), suite, tasks, SECONDS, limits, Path(work))
         return [tuple(row[part] for part in checker.PARTS) for row in judge.verdicts(entry.samples, workers)]
 
 

@@ -1,14 +1,9 @@
 """What runs inside the sandbox: `python -m snow.evaluate.inside ACTION`, its settings and request as JSON on stdin.
 
-`check` judges one sample. It is the parent of the process a suite's own checker starts for the sample, and tells its verdict by
-its exit status alone: whatever the sample prints, writes, leaves running or kills, it cannot choose how its parent exits. The
-parent is made undumpable, so the sample cannot trace it or write to its memory either (the system-call filter denies that too),
-and a sample that kills it is found dead of a signal and fails alone. What remains: the checkers execute a sample in the process
-that also compares its results, so a sample that searches the interpreter for the checker's objects can make its own check
-succeed, as it can with `evaluate_functional_correctness` and `evalplus.evaluate`; it changes no other sample's verdict.
-
-`prepare` reads a suite and parses, but does not execute, samples. `probe` (snow.evaluate.probing) tries to break out. Python and
-this module start once per sample, so imports are few.
+`call` runs one sample and answers calls of it (snow.evaluate.calling): it knows no test and no expected result. `examine` runs a
+suite's tests and canonical solutions and no sample (snow.evaluate.examining). `prepare` parses, but does not execute, samples.
+`probe` (snow.evaluate.probing) tries to break out. Processes are made undumpable, so that no other can trace them or write to their
+memory (the system-call filter denies that too). Python and this module start once per sample, so imports are few.
 """
 
 from __future__ import annotations
@@ -20,9 +15,8 @@ import resource
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-FIRST_VERDICT = 64  # exit status of the first of a checker's verdicts; below are Python's own, above 128 signals
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
@@ -36,11 +30,12 @@ def confine(limits: Mapping[str, Any], user: int | None) -> None:
         resource.RLIMIT_AS: limits["memory"],
         resource.RLIMIT_NPROC: limits["processes"],
         resource.RLIMIT_FSIZE: limits["file"],
-        resource.RLIMIT_CPU: int(limits["seconds"]) + 1,
         resource.RLIMIT_NOFILE: 256,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_CORE: 0,
     }
+    if limits["seconds"] is not None:
+        hard[resource.RLIMIT_CPU] = int(limits["seconds"]) + 1
     for kind, value in hard.items():
         _, ceiling = resource.getrlimit(kind)
         if ceiling != resource.RLIM_INFINITY:
@@ -49,29 +44,15 @@ def confine(limits: Mapping[str, Any], user: int | None) -> None:
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def check(request: Mapping[str, Any], files: Mapping[str, str]) -> int:
-    """Judge one sample: `checker`, `solution`, `seconds` of the request on the task in `files`; the exit status that says the verdict."""
+def prepare(request: Mapping[str, Any], answer: int) -> int:
+    """Write a JSON line per sample of the request, (solution, entry point), to `answer`: `solution` as it will be judged and whether
+    the sample, as it came, `parses`."""
     from snow.suites import checkers
 
     _, checker = checkers.CHECKERS[request["checker"]]
-    verdict = checker.check(Path(files["task"]).read_bytes(), request["solution"], request["seconds"])
-    return FIRST_VERDICT + checker.VERDICTS.index(verdict)
-
-
-def prepare(request: Mapping[str, Any], files: Mapping[str, str], answer: int) -> int:
-    """Write one frame per sample of the request to `answer`, in order: a JSON line, then the task as bytes of the number it says.
-
-    The line also holds the solution as the checker will judge it and whether the sample, as it came, parses.
-    """
-    from snow.suites import checkers
-
-    kind, checker = checkers.CHECKERS[request["checker"]]
-    with os.fdopen(answer, "wb") as stream:
-        for (_, sample), (task_id, solution, task) in zip(
-            request["samples"], checker.prepare(kind, Path(files["suite"]), request["samples"]), strict=True
-        ):
-            header = {"task_id": task_id, "solution": solution, "parses": parses(sample), "bytes": len(task)}
-            stream.write(json.dumps(header).encode() + b"\n" + task)
+    with os.fdopen(answer, "w") as stream:
+        for solution, entry_point in request["samples"]:
+            stream.write(json.dumps({"solution": checker.sanitize(solution, entry_point), "parses": parses(solution)}) + "\n")
     return 0
 
 
@@ -84,20 +65,32 @@ def parses(code: str) -> bool:
     return True
 
 
+def _channels(pipes: Mapping[str, int]) -> tuple[BinaryIO, BinaryIO]:
+    return os.fdopen(pipes["asked"], "rb"), os.fdopen(pipes["answers"], "wb")
+
+
 def main() -> None:
     """Confine this process, run the action named on the command line and exit with what it returns, without cleaning up."""
     settings = json.load(sys.stdin.buffer)
     confine(settings["limits"], settings["user"])
-    request, files = settings["request"], settings["files"]
-    action = sys.argv[1]
-    if action == "check":
-        status = check(request, files)
-    elif action == "prepare":
-        status = prepare(request, files, settings["answer"])
-    else:
-        from snow.evaluate import probing
+    request, files, pipes = settings["request"], settings["files"], settings["pipes"]
+    match sys.argv[1]:
+        case "call":
+            from snow.evaluate import calling
 
-        status = probing.probe(request)
+            status = calling.serve(request["solution"], request["entry_point"], *_channels(pipes))
+        case "examine":
+            from snow.evaluate import examining
+            from snow.suites import checkers
+
+            kind, checker = checkers.CHECKERS[request["checker"]]
+            status = examining.serve(checker, kind, Path(files["suite"]), request["seconds"], *_channels(pipes))
+        case "prepare":
+            status = prepare(request, pipes["answer"])
+        case _:
+            from snow.evaluate import probing
+
+            status = probing.probe(request)
     sys.stderr.flush()
     os._exit(status)
 

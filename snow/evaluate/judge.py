@@ -1,27 +1,32 @@
-"""Stage `judge`: verdicts on a model's completions, from the suite's own checker, one sandbox per sample.
+"""Stage `judge`: verdicts on a model's completions by the suite's own rules, one sandbox per sample.
 
+The sample's process gets arguments and sends back plain data; the tests, the expected results and the comparison are in another
+sandbox, the examiner's, that no sample enters.
 Besides the verdicts the receipt says whether the harness works at all: a few canonical solutions are judged the same way
 first, and when they do not pass nothing is judged, so that a pass@1 of 0.0 is the model's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
 from snow.errors import SnowError
-from snow.evaluate import inside, scores
+from snow.evaluate import scores
 from snow.evaluate.sandbox import Limits, Outcome, Sandbox, open_sandbox
+from snow.evaluate.session import Calls, Clock, Ended, Session, talk
 from snow.suites.checkers import CHECKERS
 from snow.suites.tasks import Task, read_suite
 
@@ -31,39 +36,52 @@ if TYPE_CHECKING:
 
 NAMED = 5  # missing tasks that an error names
 CANONICAL = 4  # canonical solutions judged before the samples
-PREPARE_SECONDS, PREPARE_FILE = 60.0, 1 << 30  # to import the checker, and for the tasks of a suite
+PREPARE_SECONDS, PREPARE_FILE = 60.0, 1 << 30  # to import the checker, and for the solutions of a suite
 SANITIZE_SECONDS = 25.0  # per sample at most, see snow.suites.checkers.evalplus
+EXAMINER_SECONDS = 300.0  # for a suite's own solution of one task on all inputs; the slowest (Mbpp/599) takes about 10
 Sample = tuple[str, str]  # task_id, solution
-# A sample's header (see inside.prepare) and the file with its task, None for a sample that the checker cannot even read.
-Prepared = tuple[dict[str, Any], Path | None]
+# The solution as judged and whether it parses (see inside.prepare), None for a sample that the checker cannot even read.
+Prepared = dict[str, Any] | None
 
 
 @dataclass(frozen=True)
 class Judge:
-    """A checker in a sandbox with its limits: what it takes to judge samples of one suite."""
+    """A checker in sandboxes with their limits: what it takes to judge samples of one suite."""
 
     name: str
     checker: ModuleType
     sandbox: Sandbox
     suite: Path
+    tasks: Mapping[str, Task]
     seconds: float  # evaluation.judging.timeout_seconds
     limits: Limits
-    work: Path  # for the prepared tasks
+    work: Path  # for the prepared solutions
 
     def verdicts(self, samples: Sequence[Sample], threads: int, label: str = "") -> list[dict[str, Any]]:
-        """One row per sample, in order: task_id, status, parses, and a status per part; `reason` when the checker was not heard.
+        """One row per sample, in order: task_id, status, parses, and a status per part; `reason` when the sample was not heard.
 
-        A status is the checker's `pass`, `fail` or `timeout`, or `error` when the sample brought the checker itself down. What
-        timed out is judged once more with nothing beside it, because the others may have taken its time; such a row says
-        `judged` 2.
+        A status is `pass`, `fail` or `timeout`, or `error` when the sample ended, or had to be ended, without an answer. What timed
+        out is judged once more with nothing beside it, because the others may have taken its time; such a row says `judged` 2.
         """
         prepared = self._prepare(samples, threads)
-        with ThreadPoolExecutor(threads) as pool:
-            checked = pool.map(self._check, prepared)
+        with contextlib.ExitStack() as stack:
+            examiners: SimpleQueue[Examiner] = SimpleQueue()
+            for _ in range(min(threads, len(samples))):
+                examiners.put(stack.enter_context(Examiner(self)))
+
+            def check(place: int) -> dict[str, Any]:
+                examiner = examiners.get()
+                try:
+                    return self._check(examiner, samples[place][0], prepared[place])
+                finally:
+                    examiners.put(examiner)
+
+            pool = stack.enter_context(ThreadPoolExecutor(threads))
+            checked = pool.map(check, range(len(samples)))
             rows = list(tqdm(checked, total=len(samples), desc=label, mininterval=5, disable=not label, file=sys.stderr))
-        late = [place for place, row in enumerate(rows) if "timeout" in row.values()]
-        for place in tqdm(late, desc="once more, alone", mininterval=5, disable=not (label and late), file=sys.stderr):
-            rows[place] = self._check(prepared[place]) | {"judged": 2}
+            late = [place for place, row in enumerate(rows) if "timeout" in row.values()]
+            for place in tqdm(late, desc="once more, alone", mininterval=5, disable=not (label and late), file=sys.stderr):
+                rows[place] = check(place) | {"judged": 2}
         return rows
 
     def _prepare(self, samples: Sequence[Sample], threads: int) -> list[Prepared]:
@@ -75,32 +93,71 @@ class Judge:
     def _prepare_chunk(self, start: int, samples: Sequence[Sample]) -> list[Prepared]:
         answer = self.work / f"prepared-{start}-{len(samples)}"
         limits = replace(self.limits, seconds=PREPARE_SECONDS + SANITIZE_SECONDS * len(samples), file=PREPARE_FILE)
-        request = {"checker": self.name, "samples": samples}
-        outcome = self.sandbox.run("prepare", request, limits, {"suite": self.suite}, answer, listen=True)
+        pairs = [(solution, self.tasks[task_id].entry_point) for task_id, solution in samples]
+        outcome = self.sandbox.run("prepare", {"checker": self.name, "samples": pairs}, limits, {}, answer)
         if outcome.status == 0:
-            frames = list(_frames(answer, start))
+            rows = [json.loads(line) for line in answer.read_bytes().splitlines()]
             answer.unlink()
-            return frames
+            return rows
         if len(samples) > 1:  # find the one that the parser dies of
             half = len(samples) // 2
             return self._prepare_chunk(start, samples[:half]) + self._prepare_chunk(start + half, samples[half:])
-        [(task_id, solution)] = samples
-        print(f"snow: {self.name} cannot read the sample for {task_id}: {_ending(outcome)} {outcome.message[-300:]}", file=sys.stderr)
-        return [({"task_id": task_id, "solution": solution, "parses": False}, None)]
+        print(f"snow: {self.name} cannot read the sample for {samples[0][0]}: {_ending(outcome)} {outcome.message[-300:]}", file=sys.stderr)
+        return [None]
 
-    def _check(self, prepared: Prepared) -> dict[str, Any]:
-        header, task = prepared
-        parts = self.checker.PARTS
-        if task is None:
-            return _row(header, dict.fromkeys(parts, "error"), "the checker cannot read it")
-        request = {"checker": self.name, "solution": header["solution"], "seconds": self.seconds}
-        outcome = self.sandbox.run("check", request, self.limits, {"task": task})
-        if outcome.killed == "time":
-            return _row(header, dict.fromkeys(parts, "timeout"), "")
-        number = -1 if outcome.status is None else outcome.status - inside.FIRST_VERDICT
-        if 0 <= number < len(self.checker.VERDICTS):
-            return _row(header, dict(zip(parts, self.checker.VERDICTS[number], strict=True)), "")
-        return _row(header, dict.fromkeys(parts, "error"), _ending(outcome))
+    def _check(self, examiner: Examiner, task_id: str, prepared: Prepared) -> dict[str, Any]:
+        if prepared is None:
+            statuses, reason = ["error"] * len(self.checker.PARTS), "the checker cannot read it"
+        else:
+            request = {"solution": prepared["solution"], "entry_point": self.tasks[task_id].entry_point}
+            with talk(self.sandbox, "call", request, self.limits, {}) as solution:
+                statuses, reason = examiner.examine(task_id, solution)
+        status = next((status for status in statuses if status != "pass"), "pass")
+        row = {"task_id": task_id, "status": status, **dict(zip(self.checker.PARTS, statuses, strict=True))}
+        return row | {"parses": prepared is not None and prepared["parses"]} | ({"reason": reason} if status == "error" else {})
+
+
+class Examiner(contextlib.AbstractContextManager["Examiner"]):
+    """The suite's side of the bench, in a process that lasts for many samples and meets none of them."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge, self._stack = judge, contextlib.ExitStack()
+        self._session: Session | None = None
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def examine(self, task_id: str, solution: Session) -> tuple[list[str], str]:
+        """A status per part of one task's tests on a solution that has been started, and why it could not answer, if so.
+
+        SnowError when the examiner ends before it has heard of the solution: then the suite's own code does not run here.
+        """
+        session, calls, reason, heard = self._started(), Calls(solution), "", False
+        session.send(json.dumps({"task_id": task_id}).encode() + b"\n")
+        while True:
+            try:
+                told = json.loads(session.answer(Clock(EXAMINER_SECONDS)))
+            except Ended as ended:
+                self._stack.close()
+                self._session = None
+                if heard:
+                    return ["error"] * len(self._judge.checker.PARTS), "what it returned cannot be compared"
+                raise SnowError(
+                    f"{self._judge.name} ended at {task_id} ({ended}), by no doing of the sample; give it more memory or processes under "
+                    "evaluation.judging, or reinstall the environment with `make envs`"
+                ) from None
+            if "statuses" in told:
+                return told["statuses"], reason
+            heard = True
+            events, status, reason = calls.answered(told["calls"], told["limits"], told["total"])
+            session.send(json.dumps({"events": events, "ended": status}).encode() + b"\n")
+
+    def _started(self) -> Session:
+        if self._session is None:
+            request = {"checker": self._judge.name, "seconds": self._judge.seconds}
+            talking = talk(self._judge.sandbox, "examine", request, self._judge.limits, {"suite": self._judge.suite})
+            self._session = self._stack.enter_context(talking)
+        return self._session
 
 
 class Params(Protocol):
@@ -116,13 +173,13 @@ def run(job: Job[Params]) -> dict[str, Any]:
     settings = job.params.judging
     name, checker = checker_of(tasks)
     limits = Limits(
-        seconds=checker.wall_seconds(settings.timeout_seconds),
+        seconds=None,
         memory=settings.memory_mb << 20,
         processes=settings.processes,
         file=settings.file_mb << 20,
     )
-    sandbox = open_sandbox(settings.allow_unsandboxed)
-    judge = Judge(name, checker, sandbox, job.input("suite"), settings.timeout_seconds, limits, job.work)
+    sandbox, by_id = open_sandbox(settings.allow_unsandboxed), {task.task_id: task for task in tasks}
+    judge = Judge(name, checker, sandbox, job.input("suite"), by_id, settings.timeout_seconds, limits, job.work)
     harness = check_harness(judge, tasks, job.threads)
     rows = judge.verdicts(samples, job.threads, f"judging {job.instance}")
     with job.output("verdicts").open("w", encoding="utf-8") as file:
@@ -198,22 +255,6 @@ def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str]) -> dict[str, A
         "judged_again": {"samples": len(again), "timeout": sum(row["status"] == "timeout" for row in again)},
         "pass@1": scores.rates(rows, parts),
     }
-
-
-def _frames(path: Path, start: int) -> Iterator[Prepared]:
-    """Split what `inside.prepare` wrote: each task into a file of its own, beside."""
-    with path.open("rb") as stream:
-        for number, line in enumerate(iter(stream.readline, b""), start):
-            header = json.loads(line)
-            task = path.parent / f"task-{number}"
-            task.write_bytes(stream.read(header["bytes"]))
-            yield header, task
-
-
-def _row(header: dict[str, Any], statuses: dict[str, str], reason: str) -> dict[str, Any]:
-    status = next((status for status in statuses.values() if status != "pass"), "pass")
-    row = {"task_id": header["task_id"], "status": status, **statuses, "parses": header["parses"]}
-    return row | {"reason": reason} if reason else row
 
 
 def _ending(outcome: Outcome) -> str:

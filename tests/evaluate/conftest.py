@@ -1,5 +1,6 @@
 """HumanEval as the package ships it, and a way to judge solutions of its first task in the real sandbox."""
 
+import gzip
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,6 +27,16 @@ def tasks(humaneval: Path) -> list[Task]:
 
 
 @pytest.fixture(scope="session")
+def plus(benchmarks: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """HumanEval+ and MBPP+, unzipped."""
+    folder, paths = tmp_path_factory.mktemp("plus"), {}
+    for name in ("HumanEvalPlus", "MbppPlus"):
+        paths[name] = folder / f"{name}.jsonl"
+        paths[name].write_bytes(gzip.decompress((benchmarks / f"{name}.jsonl.gz").read_bytes()))
+    return paths
+
+
+@pytest.fixture(scope="session")
 def sandbox() -> Sandbox:
     return open_sandbox(allow_unsandboxed=False)
 
@@ -39,12 +50,11 @@ def judge(humaneval: Path, sandbox: Sandbox, tmp_path: Path) -> Judge:
 def verdict(judge: Judge, tasks: list[Task]) -> Callable[..., dict[str, Any]]:
     """Judge the canonical solution of HumanEval/0 with code of ours before it; `ESCAPED = True` in that code makes it wrong."""
 
-    def judged(prelude: str, seconds: float = 3.0, wall: float = 30.0, memory: int = 2 << 30) -> dict[str, Any]:
+    def judged(prelude: str, seconds: float = 3.0, memory: int = 2 << 30) -> dict[str, Any]:
         task = tasks[0]
         body = f"{prelude}\n{task.prompt}{task.solution}"
         guarded = f"ESCAPED = False\n{body}\nif ESCAPED:\n    del {task.entry_point}\n"
-        limits = replace(judge.limits, memory=memory, seconds=wall)
-        chosen = replace(judge, limits=limits, seconds=seconds)
+        chosen = replace(judge, limits=replace(judge.limits, memory=memory), seconds=seconds)
         [row] = chosen.verdicts([(task.task_id, guarded)], threads=1)
         return row
 

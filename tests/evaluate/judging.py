@@ -9,6 +9,7 @@ from snow.suites.tasks import read_suite
 
 def judge_of(suite: Path, sandbox: Sandbox, work: Path, seconds: float = 3.0, memory: int = 2 << 30) -> Judge:
     """A judge of the samples of one suite."""
-    name, checker = checker_of(read_suite(suite))
-    limits = Limits(checker.wall_seconds(seconds), memory, processes=16, file=8 << 20)
-    return Judge(name, checker, sandbox, suite, seconds, limits, work)
+    tasks = read_suite(suite)
+    name, checker = checker_of(tasks)
+    limits = Limits(None, memory, processes=16, file=8 << 20)
+    return Judge(name, checker, sandbox, suite, {task.task_id: task for task in tasks}, seconds, limits, work)

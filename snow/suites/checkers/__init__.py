@@ -1,15 +1,15 @@
-"""The suites' own checkers, one module each, loaded by name inside the sandbox.
+"""The suites' checkers, one module each, loaded by name inside the examiner's sandbox.
 
 A checker module has
 
 - `PARTS`: what is judged separately, for example `("base", "plus")`; a sample passes when all of them are `pass`.
-- `VERDICTS`: every verdict `check` can return, at most 60 tuples of one status per part.
-- `wall_seconds(seconds)`: how long one check can take at most, given `evaluation.judging.timeout_seconds`.
-- `prepare(kind, suite, samples)`: for each `(task_id, solution)` yields `(task_id, solution as judged, the task as bytes for check)`;
-  may parse a solution, never executes it. KeyError for a task the suite does not have.
-- `check(task, solution, seconds)`: executes the solution as the suite prescribes and returns its verdict.
+- `problems(kind, suite)`: the suite's tasks by id, as `Examiner.examine` takes them.
+- `sanitize(solution, entry_point)`: the solution as judged; may parse it, never executes it.
+- `Examiner(kind, seconds)` with `examine(problem, solution)`: a status per part (`pass`, `fail`, `timeout` or `error`) from what the
+  solution's calls return; `seconds` is `evaluation.judging.timeout_seconds`.
 
-The last two run inside the sandbox and import the suite's package there. A new suite is one more module and one more line here.
+All of it runs in a sandbox that no solution runs in, and imports the suite's package there. A new suite is one more module and one
+more line here.
 """
 
 from __future__ import annotations

