@@ -119,20 +119,19 @@ def test_evalplus_tells_base_from_plus(plus: dict[str, Path], sandbox: Sandbox, 
     assert [row["parses"] for row in rows] == [True, True, True, False]
 
 
-def test_a_sample_that_kills_evalplus_fails_alone(plus: dict[str, Path], sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_sample_that_kills_its_parent_fails_alone(plus: dict[str, Path], sandbox: Sandbox, tmp_path: Path) -> None:
     suite = plus["MbppPlus"]
     tasks = read_suite(suite)[:2]
     killer = f"import posix\ndef {tasks[0].entry_point}(*given):\n    posix.kill(posix.getppid(), 9)\n    return ()\n"
     judge = judge_of(suite, sandbox, tmp_path, memory=4 << 30)
     rows = judge.verdicts([(tasks[0].task_id, killer), *canonical(tasks[1:])], threads=1)
-    assert [row["status"] for row in rows] == ["error", "pass"]
-    assert rows[0]["reason"] == "killed by signal 9"
+    assert [row["status"] for row in rows] == ["fail", "pass"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "most_failures"), [("HumanEvalPlus", 0), ("MbppPlus", 1)])
 def test_canonical_solutions_pass_evalplus(plus: dict[str, Path], sandbox: Sandbox, tmp_path: Path, name: str, most_failures: int) -> None:
-    tasks = read_suite(plus[name])[::19][:20]
+    tasks = read_suite(plus[name])
     judge = judge_of(plus[name], sandbox, tmp_path, memory=4 << 30)
     failed = [row for row in judge.verdicts(canonical(tasks), threads=2) if row["status"] != "pass"]
     assert len(failed) <= most_failures, failed
