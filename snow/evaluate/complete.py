@@ -26,7 +26,7 @@ STOPS = {
     "humaneval": (*_STOPS, "\ndef ", "\nclass ", "\nimport ", "\nfrom ", "\nassert "),
     "mbpp+": (*_STOPS, '\n"""', "\nassert"),
 }
-STOPS["humaneval+"] = STOPS["humaneval"]
+STOPS["humaneval+"] = STOPS["evoeval"] = STOPS["humaneval"]
 
 
 class Params(Protocol):

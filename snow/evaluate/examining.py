@@ -56,10 +56,10 @@ def _returned(event: str) -> Any:
     raise Stopped("fail")
 
 
-def serve(checker: Any, kind: str, suite: Path, seconds: float, asked: BinaryIO, answers: BinaryIO) -> int:
+def serve(checker: Any, name: str, suite: Path, seconds: float, asked: BinaryIO, answers: BinaryIO) -> int:
     """Examine tasks by id, a line each, until there are no more; writes a line with a status per part for each."""
-    problems = checker.problems(kind, suite)
-    examiner = checker.Examiner(kind, seconds)
+    problems = checker.problems(name, suite)
+    examiner = checker.Examiner(name, seconds)
     solution = Solution(asked, answers)
     for line in iter(asked.readline, b""):
         statuses = examiner.examine(problems[json.loads(line)["task_id"]], solution)

@@ -83,8 +83,8 @@ def main() -> None:
             from snow.evaluate import examining
             from snow.suites import checkers
 
-            kind, checker = checkers.CHECKERS[request["checker"]]
-            status = examining.serve(checker, kind, Path(files["suite"]), request["seconds"], *_channels(pipes))
+            _, checker = checkers.CHECKERS[request["checker"]]
+            status = examining.serve(checker, request["checker"], Path(files["suite"]), request["seconds"], *_channels(pipes))
         case "prepare":
             status = prepare(request, pipes["answer"])
         case _:

@@ -162,6 +162,7 @@ class Examiner(contextlib.AbstractContextManager["Examiner"]):
 
 class Params(Protocol):
     judging: Judging
+    checker: str
     limit: int | None  # evaluation.completion.limit: how many of the suite's tasks, from its first, were to be completed
 
 
@@ -171,7 +172,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
     samples = read_samples(job.input("completions"), tasks)
     check_complete(job.input("completions"), samples, tasks[: job.params.limit])
     settings = job.params.judging
-    name, checker = checker_of(tasks)
+    name = job.params.checker
+    checker = checker_of(name, tasks)
     limits = Limits(
         seconds=None,
         memory=settings.memory_mb << 20,
@@ -221,13 +223,12 @@ def check_complete(path: Path, samples: Sequence[Sample], tasks: Sequence[Task])
         )
 
 
-def checker_of(tasks: Sequence[Task]) -> tuple[str, ModuleType]:
-    """The name and module of the checker for a suite; SnowError when this snow has none."""
-    kind = tasks[0].kind
-    for name, (judged, module) in CHECKERS.items():
-        if judged == kind:
-            return name, module
-    raise SnowError(f"there is no checker for {kind} suites yet; take the suite out of evaluation.suites")
+def checker_of(name: str, tasks: Sequence[Task]) -> ModuleType:
+    """The module of a checker; SnowError when it does not judge such a suite."""
+    kind, module = CHECKERS[name]
+    if tasks[0].kind != kind:
+        raise SnowError(f"the checker {name} judges {kind} tasks, not {tasks[0].kind} ones; name another under evaluation.suites")
+    return module
 
 
 def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str, Any]:

