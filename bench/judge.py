@@ -21,8 +21,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from snow import packaged
-from snow.evaluate.judge import Judge, Sample, checker_of
+from snow.evaluate.judge import Judge, Sample
 from snow.evaluate.sandbox import Limits, open_sandbox
+from snow.suites.checkers import CHECKERS
 from snow.suites.fetch import unzipped
 from snow.suites.tasks import read_suite
 
@@ -64,7 +65,7 @@ def ours(entry: Contest, workers: int) -> Verdicts:
     """The judge stage's work, without its check of the harness."""
     suite = entry.folder / "suite.jsonl"
     tasks = {task.task_id: task for task in read_suite(suite)}
-    name, checker = entry.name, checker_of(entry.name, list(tasks.values()))
+    name, (_, checker) = entry.name, CHECKERS[entry.name]
     limits = Limits(None, 4 << 30, 16, 8 << 20)
     with tempfile.TemporaryDirectory() as work:
         judge = Judge(name, checker, open_sandbox(False), suite, tasks, SECONDS, limits, Path(work))

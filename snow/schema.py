@@ -134,8 +134,6 @@ class Suite(Section):
         "evoeval-subtle",
         "evoeval-combine",
         "evoeval-tool-use",
-        "evoeval-verbose",
-        "evoeval-concise",
     ]
 
 

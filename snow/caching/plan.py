@@ -40,11 +40,8 @@ def parameters_of(params: Params, name: str) -> int:
     head = model.hidden_size // model.num_attention_heads
     attention = model.hidden_size * head * (2 * model.num_attention_heads + 2 * model.num_key_value_heads)
     layer = attention + 3 * model.hidden_size * model.intermediate_size + 2 * model.hidden_size
-    embeddings = (
-        params.tokenizers[tokenizer_of(params.token_sets, params.models[name])].vocab_size
-        * model.hidden_size
-        * (1 if model.tie_word_embeddings else 2)
-    )
+    vocabulary = params.tokenizers[tokenizer_of(params.token_sets, params.models[name])].vocab_size
+    embeddings = vocabulary * model.hidden_size * (1 if model.tie_word_embeddings else 2)
     return model.num_hidden_layers * layer + embeddings + model.hidden_size
 
 

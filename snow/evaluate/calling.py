@@ -16,25 +16,24 @@ from typing import Any, BinaryIO
 
 from snow.evaluate import plain
 
-BEGUN, STANDS = b'{"begun":1}\n', b'{"stands":1}\n'
+BEGUN, STANDS = b'{"begun":1}', b'{"stands":1}'
 
 
 def serve(solution: str, entry_point: str, asked: BinaryIO, answers: BinaryIO) -> int:
     """Answer calls until there are no more; the exit status. `asked` has a line per batch of calls: a list of argument lists."""
-    answers.write(BEGUN)
-    answers.flush()
+    _say(answers, BEGUN)
     names: dict[str, Any] = {}  # without __name__, as the suites' checkers have it: no main guard runs
     try:
         with _nothing_to_read():
             exec(compile(solution, "<solution>", "exec", dont_inherit=True), names)
         function = names[entry_point]
     except BaseException as error:
-        _write(answers, {"broken": _named(error)})
+        _say(answers, json.dumps({"broken": _named(error)}).encode())
         return 0
-    _write_raw(answers, STANDS)
+    _say(answers, STANDS)
     for line in asked:
         for arguments in plain.loads(line):
-            _write(answers, _called(function, arguments))
+            _say(answers, json.dumps(_called(function, arguments)).encode())
     return 0
 
 
@@ -51,12 +50,8 @@ def _named(error: BaseException) -> str:
     return str(type(error).__name__)[:100]
 
 
-def _write(answers: BinaryIO, event: dict[str, Any]) -> None:
-    _write_raw(answers, json.dumps(event).encode() + b"\n")
-
-
-def _write_raw(answers: BinaryIO, line: bytes) -> None:
-    answers.write(line)
+def _say(answers: BinaryIO, event: bytes) -> None:
+    answers.write(event + b"\n")
     answers.flush()
 
 

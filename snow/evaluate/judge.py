@@ -25,9 +25,9 @@ from tqdm import tqdm
 
 from snow.errors import SnowError
 from snow.evaluate import scores
-from snow.evaluate.sandbox import Limits, Outcome, Sandbox, open_sandbox
+from snow.evaluate.sandbox import Limits, Outcome, Sandbox, ending, open_sandbox
 from snow.evaluate.session import Calls, Clock, Ended, Session, talk
-from snow.suites.checkers import CHECKERS
+from snow.suites.checkers import module_of
 from snow.suites.tasks import Task, read_suite
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ CANONICAL = 4  # canonical solutions judged before the samples
 PREPARE_SECONDS, PREPARE_FILE = 60.0, 1 << 30  # to import the checker, and for the solutions of a suite
 SANITIZE_SECONDS = 25.0  # per sample at most, see snow.suites.checkers.evalplus
 EXAMINER_SECONDS = 300.0  # for a suite's own solution of one task on all inputs; the slowest (Mbpp/599) takes about 10
+REMEDY = "give it more time or memory under evaluation.judging, or reinstall the environment with `make envs`"
 Sample = tuple[str, str]  # task_id, solution
 # The solution as judged and whether it parses (see inside.prepare), None for a sample that the checker cannot even read.
 Prepared = dict[str, Any] | None
@@ -142,10 +143,7 @@ class Examiner(contextlib.AbstractContextManager["Examiner"]):
                 self._session = None
                 if heard:
                     return ["error"] * len(self._judge.checker.PARTS), "what it returned cannot be compared"
-                raise SnowError(
-                    f"{self._judge.name} ended at {task_id} ({ended}), by no doing of the sample; give it more memory or processes under "
-                    "evaluation.judging, or reinstall the environment with `make envs`"
-                ) from None
+                raise SnowError(f"{self._judge.name} ended at {task_id} ({ended}), by no doing of the sample; {REMEDY}") from None
             if "statuses" in told:
                 return told["statuses"], reason
             heard = True
@@ -173,7 +171,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     check_complete(job.input("completions"), samples, tasks[: job.params.limit])
     settings = job.params.judging
     name = job.params.checker
-    checker = checker_of(name, tasks)
+    checker = module_of(name, tasks[0].kind, str(job.input("suite")))
     limits = Limits(
         seconds=None,
         memory=settings.memory_mb << 20,
@@ -223,14 +221,6 @@ def check_complete(path: Path, samples: Sequence[Sample], tasks: Sequence[Task])
         )
 
 
-def checker_of(name: str, tasks: Sequence[Task]) -> ModuleType:
-    """The module of a checker; SnowError when it does not judge such a suite."""
-    kind, module = CHECKERS[name]
-    if tasks[0].kind != kind:
-        raise SnowError(f"the checker {name} judges {kind} tasks, not {tasks[0].kind} ones; name another under evaluation.suites")
-    return module
-
-
 def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str, Any]:
     """Judge canonical solutions of tasks spread over the suite; SnowError when fewer than half pass."""
     count = min(CANONICAL, len(tasks))
@@ -239,10 +229,7 @@ def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str
     passed = sum(row["status"] == "pass" for row in rows)
     if 2 * passed < len(rows):
         told = ", ".join(f"{row['task_id']}: {row['status']} {row.get('reason', '')}".strip() for row in rows)
-        raise SnowError(
-            f"{judge.name} does not pass the suite's own solutions ({told}), so its verdicts would mean nothing; "
-            "give it more time or memory under evaluation.judging, or reinstall the environment with `make envs`"
-        )
+        raise SnowError(f"{judge.name} does not pass the suite's own solutions ({told}), so its verdicts would mean nothing; {REMEDY}")
     return {"checked": len(rows), "passed": passed}
 
 
@@ -259,8 +246,4 @@ def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str]) -> dict[str, A
 
 
 def _ending(outcome: Outcome) -> str:
-    if outcome.killed:
-        return f"killed for its {outcome.killed}"
-    if outcome.status is not None and outcome.status > 128:
-        return f"killed by signal {outcome.status - 128}"
-    return f"exit status {outcome.status}"
+    return f"killed for its {outcome.killed}" if outcome.killed else ending(outcome.status)

@@ -8,11 +8,10 @@ whose `__eq__` says yes to everything arrives without it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
 from typing import Any
 
 INTEGERS = 1 << 53  # larger ones are sent as hexadecimal digits: Python reads decimal ones in quadratic time, and only 4300
-
 ARRAYS = "biufcSU"  # kinds of NumPy's types that hold no object
 
 
@@ -57,7 +56,7 @@ def encoded(value: Any) -> Any:
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
-        return encoded(int.__int__(value)) if kind is not bool else value
+        return encoded(int.__int__(value))
     if isinstance(value, float):
         return float.__float__(value)
     if isinstance(value, complex):
@@ -79,8 +78,6 @@ def encoded(value: Any) -> Any:
 
 def _numbers(value: Any) -> Any:
     """NumPy's scalars and arrays with their type; anything else by name."""
-    import sys
-
     numpy = sys.modules.get("numpy")  # a value of NumPy's exists only where it was imported
     if numpy is not None and isinstance(value, numpy.generic | numpy.ndarray) and value.dtype.kind in ARRAYS:
         return {"n": encoded(value.tolist()), "k": value.dtype.str}
@@ -93,10 +90,6 @@ def decoded(value: Any) -> Any:
         return [decoded(each) for each in value]
     if not isinstance(value, dict):
         return value
-    return _tagged(value)
-
-
-def _tagged(value: Mapping[str, Any]) -> Any:
     tag = next(iter(value))
     content = value[tag]
     match tag:

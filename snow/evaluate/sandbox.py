@@ -93,8 +93,7 @@ class Sandbox:
             killed = watch(process, limits)
             errors.seek(0)
             message = errors.read(1 << 16).decode(errors="replace").strip()
-            status = None if killed else (process.returncode if process.returncode >= 0 else 128 - process.returncode)
-            return Outcome(status, killed, message)
+            return Outcome(None if killed else status_of(process), killed, message)
 
     @contextlib.contextmanager
     def start(
@@ -324,6 +323,16 @@ def ended_file(process: subprocess.Popen[bytes]) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def status_of(process: subprocess.Popen[bytes]) -> int:
+    """The exit status of an ended process, 128 + n for a signal n, whether bubblewrap tells of it or was killed itself."""
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+
+def ending(status: int | None) -> str:
+    """An exit status in words."""
+    return f"killed by signal {status - 128}" if status is not None and status > 128 else f"exit status {status}"
 
 
 def resident(pid: int) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from snow.evaluate import calling
-from snow.evaluate.sandbox import POLL_SECONDS, Limits, Sandbox, ended_file, family, resident
+from snow.evaluate.sandbox import POLL_SECONDS, Limits, Sandbox, ended_file, ending, family, resident, status_of
 
 PATIENCE = 10.0  # times its limit that code which never got a processor may take
 TICK = os.sysconf("SC_CLK_TCK")
@@ -91,9 +91,8 @@ class Session:
 
     def _ending(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            status = self._process.wait(timeout=1)
-            status = 128 - status if status < 0 else status
-            return f"killed by signal {status - 128}" if status > 128 else f"exit status {status}"
+            self._process.wait(timeout=1)
+            return ending(status_of(self._process))
         return "it closed its answers"
 
 
@@ -163,8 +162,7 @@ class Calls:
             if total is not None:
                 self._total = Clock(total)
             if not self._stands:
-                stands = self._session.answer(self._total)
-                if stands + b"\n" != calling.STANDS:
+                if self._session.answer(self._total) != calling.STANDS:
                     return [], "fail", ""
                 self._stands = True
             self._session.send(arguments.encode() + b"\n")

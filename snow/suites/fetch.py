@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from snow import packaged
 from snow.errors import SnowError
-from snow.suites.checkers import CHECKERS
+from snow.suites.checkers import module_of
 from snow.suites.tasks import read_suite
 
 if TYPE_CHECKING:
@@ -39,12 +39,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
     output = job.output("suite")
     output.write_bytes(content)
     tasks = read_suite(output)
-    kind, _ = CHECKERS[settings.checker]
-    if tasks[0].kind != kind:
-        raise SnowError(
-            f"evaluation.suites.{job.instance}: {settings.data} holds {tasks[0].kind} tasks, which the checker {settings.checker} "
-            f"does not judge; name the one that does: {', '.join(name for name, (kind, _) in CHECKERS.items() if kind == tasks[0].kind)}"
-        )
+    kind = tasks[0].kind
+    module_of(settings.checker, kind, f"evaluation.suites.{job.instance}: {settings.data}")
     return {"tasks": len(tasks), "kind": kind, "bytes": len(content), "sha256": sha256}
 
 

@@ -86,7 +86,7 @@ def test_a_harness_that_fails_the_suites_own_solutions_is_an_error_not_a_zero(hu
 
 
 def test_too_little_memory_for_the_checker_is_an_error_not_a_zero(humaneval: Path, tasks: list[Task], tmp_path: Path) -> None:
-    with pytest.raises(SnowError, match=r"give it more (time or memory|memory or processes)"):
+    with pytest.raises(SnowError, match="more time or memory"):
         judged(tmp_path, humaneval, write(tmp_path / "completions.jsonl", canonical(tasks[:1])), limit=1, memory_mb=16)
 
 

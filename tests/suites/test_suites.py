@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from snow.errors import SnowError
+from snow.schema import Suite
+from snow.suites.checkers import CHECKERS
 from snow.suites.tasks import read_suite
 from tests.stage_runs import run
 from tests.suites.files import HUMANEVAL
@@ -119,3 +121,7 @@ def test_a_suite_is_fetched_from_its_address(served: str, humaneval: Path, tmp_p
 
 def test_the_pinned_hash_is_of_the_content_not_of_the_archive(humaneval: Path) -> None:
     assert hashlib.sha256(humaneval.read_bytes()).hexdigest() == SHA256
+
+
+def test_params_take_the_checkers_that_there_are() -> None:
+    assert get_args(Suite.model_fields["checker"].annotation) == tuple(CHECKERS)

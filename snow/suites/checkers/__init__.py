@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from snow.errors import SnowError
 from snow.suites.checkers import evalplus, evoeval, human_eval
 
-EVOEVAL = ("difficult", "creative", "subtle", "combine", "tool-use", "verbose", "concise")  # categories; the paper's are the first five
+EVOEVAL = ("difficult", "creative", "subtle", "combine", "tool-use")  # the paper's categories
 
 # Checker by its name in params: the kind of suite (snow.suites.tasks.Task) it judges, and its module.
 CHECKERS: dict[str, tuple[str, ModuleType]] = {
@@ -27,3 +28,14 @@ CHECKERS: dict[str, tuple[str, ModuleType]] = {
     "evalplus-mbpp": ("mbpp+", evalplus),
     **{f"{evoeval.PREFIX}{category}": ("evoeval", evoeval) for category in EVOEVAL},
 }
+
+
+def module_of(name: str, kind: str, where: str) -> ModuleType:
+    """The module of a checker. SnowError, which names the suite as `where`, when it does not judge tasks of that kind."""
+    judged, module = CHECKERS[name]
+    if kind != judged:
+        raise SnowError(
+            f"{where} holds {kind} tasks, which the checker {name} does not judge; name the one that does: "
+            f"{', '.join(other for other, (judged, _) in CHECKERS.items() if judged == kind)}"
+        )
+    return module

@@ -1,7 +1,7 @@
 """EvoEval's categories as the package evoeval 0.1.0 judges them: its rules of comparison and its special oracles.
 
-A category is a data file and a suite of its own. Limits and rules are those of evoeval/eval_test/__init__.py, `untrusted_check` and
-`unsafe_execute`, which compares in the process that ran the solution; here that is on this side, as for EvalPlus' suites.
+A category is a data file and a suite of its own. The rules are those of evoeval/eval_test/__init__.py, `unsafe_execute`, which
+compares in the process that ran the solution; here that is on this side, as for EvalPlus' suites.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from snow.evaluate.examining import Solution, Stopped
+from snow.evaluate.examining import Solution
 from snow.suites.checkers.reference import reference
 
 PARTS = ("base",)
 PREFIX = "evoeval-"  # of a checker's name, before its category
-# Per input: a second, or four times what the canonical solution took (evoeval.evaluate's defaults); of a task: a minute and a second.
-INPUT_SECONDS, REFERENCE_TIMES, TASK_SECONDS = 1.0, 4.0, 60.0
 
 
 def problems(name: str, suite: Path) -> dict[str, Any]:
@@ -40,21 +38,7 @@ class Examiner:
         """Whether the solution returns what the canonical one does."""
         inputs = [eval(f"[{given}]") for given in problem["inputs"]]  # source text, as the suite's authors give them
         known = reference(f"{problem['prompt']}\n{problem['canonical_solution']}", problem["entry_point"], inputs)
-        limits = [max(INPUT_SECONDS, REFERENCE_TIMES * taken) for taken in known.times]
-        total = min(TASK_SECONDS, sum(limits)) + 1 + REFERENCE_TIMES * sum(known.sending)
-        limits = [limit + REFERENCE_TIMES * taken for limit, taken in zip(limits, known.sending, strict=True)]
-        try:
-            for places in known.batches():
-                some = slice(places.start, places.stop)
-                outputs = solution.calls(known.arguments(places), limits[some], None if places.start else total)
-                for given, wanted, got in zip(known.inputs[some], known.results[some], outputs, strict=True):
-                    if not self._right(problem["task_id"], given, wanted, got):
-                        return ("fail",)
-        except Stopped as stopped:
-            return (stopped.status,)
-        except Exception:  # an oracle's assertion, or a comparison that the value does not stand
-            return ("fail",)
-        return ("pass",)
+        return (known.status(solution, lambda given, wanted, got: self._right(problem["task_id"], given, wanted, got)),)
 
     def _right(self, task_id: str, given: Any, wanted: Any, got: Any) -> bool:
         """Whether an output is right. An oracle raises for a wrong one."""

@@ -36,12 +36,10 @@ class Examiner:
 
     def examine(self, problem: Any, solution: Solution) -> tuple[str]:
         """Whether the tests' `check` passes."""
-
-        begun: list[bool] = []
+        total = iter([self._seconds])  # told with the first call alone
 
         def candidate(*arguments: Any) -> Any:
-            [value] = solution.calls(plain.dumps([list(arguments)]), [self._seconds], None if begun else self._seconds)
-            begun.append(True)
+            [value] = solution.calls(plain.dumps([list(arguments)]), [self._seconds], next(total, None))
             return value
 
         names: dict[str, Any] = {}

@@ -1,15 +1,21 @@
-"""What a canonical solution returns and how long it takes: what other solutions' results and times are held against."""
+"""What a canonical solution returns and how long it takes, and other solutions held against it.
+
+Limits are those of EvalPlus 0.3.1 (evalplus/config.py, `untrusted_check`) and of evoeval 0.1.0's command line, which are the same.
+"""
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from snow.evaluate import plain
+from snow.evaluate.examining import Solution, Stopped
 
+# Per input: a second, or four times what the canonical solution took; of all inputs together: a minute and one second.
+INPUT_SECONDS, REFERENCE_TIMES, TOTAL_SECONDS = 1.0, 4.0, 60.0
 ITEMS, CHARACTERS = 500_000, 16 << 20  # of a result that is sent
 GROWTH = 8  # of a batch of calls over the one before: few exchanges, and little is run after the first wrong answer
 
@@ -23,16 +29,29 @@ class Reference:
     times: list[float]
     sending: list[float]
 
-    def batches(self) -> Iterator[range]:
-        """Ranges of places that grow, over all of them."""
+    def status(self, solution: Solution, right: Callable[[Any, Any, Any], bool]) -> str:
+        """`pass` when `right(input, wanted, got)` holds for every input; an exception in it means that it does not."""
+        limits = [max(INPUT_SECONDS, REFERENCE_TIMES * taken) for taken in self.times]
+        total = min(TOTAL_SECONDS, sum(limits)) + 1 + REFERENCE_TIMES * sum(self.sending)
+        limits = [limit + REFERENCE_TIMES * taken for limit, taken in zip(limits, self.sending, strict=True)]
+        try:
+            for some in self._batches():
+                arguments = plain.dumps([list(given) for given in self.inputs[some]])
+                outputs = solution.calls(arguments, limits[some], None if some.start else total)
+                if not all(map(right, self.inputs[some], self.results[some], outputs)):
+                    return "fail"
+        except Stopped as stopped:
+            return stopped.status
+        except Exception:  # a comparison that the value does not stand: upstream calls it wrong
+            return "fail"
+        return "pass"
+
+    def _batches(self) -> Iterator[slice]:
+        """Stretches that grow, over all inputs."""
         begin, size = 0, 1
         while begin < len(self.inputs):
-            yield range(begin, min(len(self.inputs), begin + size))
+            yield slice(begin, begin + size)
             begin, size = begin + size, size * GROWTH
-
-    def arguments(self, places: range) -> str:
-        """The inputs at some places, as they are sent."""
-        return plain.dumps([list(self.inputs[place]) for place in places])
 
 
 def reference(program: str, entry_point: str, inputs: Sequence[Any]) -> Reference:
