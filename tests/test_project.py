@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .conftest import ROOT
 from .scenarios import workspace
@@ -35,13 +37,25 @@ def tracked(*patterns: str) -> list[Path]:
     [
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),
-        ("pyright",),
         ("snakefmt", "--check", "Snakefile", "rules"),
     ],
     ids=" ".join,
 )
 def test_linters_are_clean(command: tuple[str, ...]) -> None:
     done = run(Path(sys.executable).with_name(command[0]), *command[1:])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_types_are_clean_in_a_clone_that_ran(tmp_path: Path) -> None:
+    """Folders of artifacts have names that packages have too."""
+    for folder in ("snow", "tests/typings"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
+    for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values():
+        for output in stage["outs"]:
+            name = output if isinstance(output, str) else next(iter(output))
+            (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    done = run(Path(sys.executable).with_name("pyright"), cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
