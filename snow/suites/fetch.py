@@ -1,12 +1,18 @@
-"""Stage `suite`: a benchmark's data as the original, unzipped file, verified against its pinned hash."""
+"""Stage `suite`: a benchmark's data as the original, unzipped file, verified against its pinned hash.
+
+A suite with categories is one file of all their rows, the categories in alphabetical order. Every row gets its `category`, and a
+`task_id` that begins with it (`difficult/EvoEval/0`), because the categories number their tasks alike.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import http.client
+import json
 import urllib.request
 import zlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from snow import packaged
@@ -28,24 +34,48 @@ class Params(Protocol):
 
 def run(job: Job[Params]) -> dict[str, Any]:
     """Write `suite` from the data the params name. SnowError when its bytes are not the pinned ones or its checker does not fit."""
-    settings = job.params.suite
-    content = unzipped(fetched(settings.data), settings.data)
-    sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != settings.sha256:
-        raise SnowError(
-            f"{settings.data}: its SHA-256, unzipped, is {sha256}, but evaluation.suites.{job.instance}.sha256 expects "
-            f"{settings.sha256}; fetch the pinned version again, or pin this one if you mean it"
-        )
+    settings, key = job.params.suite, f"evaluation.suites.{job.instance}"
+    if isinstance(settings.data, str):
+        content = pinned(settings.data, settings.sha256, key)
+    else:
+        files = {category: (file, f"{key}.data.{category}") for category, file in sorted(settings.data.items())}
+        content = b"".join(of_category(category, pinned(file.data, file.sha256, at), at) for category, (file, at) in files.items())
     output = job.output("suite")
     output.write_bytes(content)
     tasks = read_suite(output)
     kind, _ = CHECKERS[settings.checker]
     if tasks[0].kind != kind:
         raise SnowError(
-            f"evaluation.suites.{job.instance}: {settings.data} holds {tasks[0].kind} tasks, which the checker {settings.checker} "
+            f"{key} holds {tasks[0].kind} tasks, which the checker {settings.checker} "
             f"does not judge; name the one that does: {', '.join(name for name, (kind, _) in CHECKERS.items() if kind == tasks[0].kind)}"
         )
-    return {"tasks": len(tasks), "kind": kind, "bytes": len(content), "sha256": sha256}
+    sha256, counts = hashlib.sha256(content).hexdigest(), Counter(task.category for task in tasks if task.category)
+    categories = {"categories": dict(counts)} if counts else {}
+    return {"tasks": len(tasks), "kind": kind, "bytes": len(content), "sha256": sha256} | categories
+
+
+def pinned(data: str, sha256: str | None, key: str) -> bytes:
+    """The unzipped content of a reference; SnowError when it is not what `sha256` under the params' `key` says, or nothing is said."""
+    content = unzipped(fetched(data), data)
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 is None:
+        raise SnowError(f"{data} is not pinned: its SHA-256, unzipped, is {found}; compare it and write it to {key}.sha256")
+    if found != sha256:
+        raise SnowError(
+            f"{data}: its SHA-256, unzipped, is {found}, but {key}.sha256 expects {sha256}; "
+            "fetch the pinned version again, or pin this one if you mean it"
+        )
+    return content
+
+
+def of_category(category: str, content: bytes, key: str) -> bytes:
+    """The rows of one category's file with its name in them. SnowError when they are no JSON objects with a task_id."""
+    try:
+        rows = [json.loads(line) for line in content.decode().split("\n") if line.strip()]
+        named = [row | {"task_id": f"{category}/{row['task_id']}", "category": category} for row in rows]
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise SnowError(f"{key}.data names no file of JSON rows with a task_id ({error!r}); name the category's file") from error
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in named).encode()
 
 
 def fetched(data: str) -> bytes:

@@ -18,12 +18,10 @@ from types import ModuleType
 
 from snow.suites.checkers import evalplus, evoeval, human_eval
 
-EVOEVAL = ("difficult", "creative", "subtle", "combine", "tool-use", "verbose", "concise")  # categories; the paper's are the first five
-
 # Checker by its name in params: the kind of suite (snow.suites.tasks.Task) it judges, and its module.
 CHECKERS: dict[str, tuple[str, ModuleType]] = {
     "human-eval": ("humaneval", human_eval),
     "evalplus-humaneval": ("humaneval+", evalplus),
     "evalplus-mbpp": ("mbpp+", evalplus),
-    **{f"{evoeval.PREFIX}{category}": ("evoeval", evoeval) for category in EVOEVAL},
+    "evoeval": ("evoeval", evoeval),
 }
