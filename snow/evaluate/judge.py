@@ -184,7 +184,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
     rows = judge.verdicts(samples, job.threads, f"judging {job.instance}")
     with job.output("verdicts").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    return summary(rows, checker.PARTS) | {
+    categories = {task.task_id: task.category for task in tasks if task.category}
+    return summary(rows, checker.PARTS, categories) | {
         "checker": name,
         "tasks": len(tasks),
         "canonical": harness,
@@ -233,15 +234,18 @@ def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str
     return {"checked": len(rows), "passed": passed}
 
 
-def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str]) -> dict[str, Any]:
-    """The receipt's facts: counts by status, pass@1 per part, and how many timeouts were judged again and what came of it."""
+def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str], categories: Mapping[str, str]) -> dict[str, Any]:
+    """The receipt's facts: counts by status, pass@1 per part, and how many timeouts were judged again and what came of it.
+
+    Where `categories` says each task's, pass@1 is per category, and their mean (`scores.by_category`).
+    """
     again = [row for row in rows if row.get("judged") == 2]
     return {
         "samples": len(rows),
         "parsed": sum(row["parses"] for row in rows),
         "statuses": dict(sorted(Counter(row["status"] for row in rows).items())),
         "judged_again": {"samples": len(again), "timeout": sum(row["status"] == "timeout" for row in again)},
-        "pass@1": scores.rates(rows, parts),
+        "pass@1": scores.by_category(rows, categories) if categories else scores.rates(rows, parts),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,31 @@ def rates(rows: Sequence[dict[str, Any]], parts: Iterable[str]) -> dict[str, dic
     passing, told = [True] * len(rows), {}
     for part in parts:
         passing = [before and row[part] == "pass" for before, row in zip(passing, rows, strict=True)]
-        by_task: dict[str, list[bool]] = {}
-        for row, passed in zip(rows, passing, strict=True):
-            by_task.setdefault(row["task_id"], []).append(passed)
-        shares = [pass_at_k(len(samples), sum(samples), 1) for samples in by_task.values()]
-        low, high = wilson(sum(passing), len(rows)) if len(by_task) == len(rows) else bootstrap(shares)
+        shares = _shares(rows, passing)
+        low, high = wilson(sum(passing), len(rows)) if len(shares) == len(rows) else bootstrap(shares)
         value = round(sum(shares) / len(shares), 6)
         told[part] = {"passed": sum(passing), "samples": len(rows), "tasks": len(shares), "value": value, "low": low, "high": high}
     return told
+
+
+def by_category(rows: Sequence[dict[str, Any]], categories: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """pass@1 of each category that has samples, as `rates` tells it, and `mean`: of the categories, however many tasks each has.
+
+    `categories` says each task's. `mean` is left out while one of them has no sample.
+    """
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault(categories[row["task_id"]], []).append(row)
+    told = {category: rates(grouped[category], ("status",))["status"] for category in sorted(grouped)}
+    if set(grouped) != set(categories.values()):
+        return told
+    mean = rates(rows, ("status",))["status"]
+    if len({rate["tasks"] for rate in told.values()}) > 1:  # else the mean over all tasks is the same
+        shares = [_shares(grouped[category], [row["status"] == "pass" for row in grouped[category]]) for category in told]
+        value = sum(rate["value"] for rate in told.values()) / len(told)
+        low, high = bootstrap(*shares)
+        mean |= {"value": round(value, 6), "low": low, "high": high}
+    return told | {"mean": mean}
 
 
 def pass_at_k(samples: int, passed: int, k: int) -> float:
@@ -46,9 +63,21 @@ def wilson(passed: int, samples: int) -> tuple[float, float]:
     return round(max(0.0, centre - reach), 6), round(min(1.0, centre + reach), 6)
 
 
-def bootstrap(shares: Sequence[float]) -> tuple[float, float]:
-    """The 95% percentile interval of the mean over tasks, tasks drawn with replacement; the same for the same numbers."""
-    values = np.asarray(shares)
-    drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975))
+def bootstrap(*groups: Sequence[float]) -> tuple[float, float]:
+    """The 95% percentile interval of the mean over tasks, tasks drawn with replacement; the same for the same numbers.
+
+    Of several groups of tasks it is the interval of the mean of their means, tasks drawn within each.
+    """
+    generator, means = np.random.default_rng(0), np.zeros(RESAMPLES)
+    for values in map(np.asarray, groups):
+        means += values[generator.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
+    low, high = np.quantile(means / len(groups), (0.025, 0.975))
     return round(float(low), 6), round(float(high), 6)
+
+
+def _shares(rows: Sequence[dict[str, Any]], passing: Sequence[bool]) -> list[float]:
+    """Of each task the share of its samples that passed, tasks in order of their first sample."""
+    by_task: dict[str, list[bool]] = {}
+    for row, passed in zip(rows, passing, strict=True):
+        by_task.setdefault(row["task_id"], []).append(passed)
+    return [pass_at_k(len(samples), sum(samples), 1) for samples in by_task.values()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from snow import paper
-from snow.report import bits
+from snow.report import bits, passing
 from snow.report.content import Column, Section, Table, columns
 from snow.report.format import INAPPLICABLE
 from snow.report.receipts import pick
@@ -68,4 +68,4 @@ def _table(run: Run, name: str, asked: arms.Table) -> Table:
 def _rates(run: Run, asked: arms.Table) -> list[tuple[str, str]]:
     """(suite, part) of everything pass@1 is known of."""
     judged = ((suite, run.receipts.one("judge", f"{arm}/{suite}")) for suite in run.suites for arm in asked.arms)
-    return list(dict.fromkeys((suite, part) for suite, facts in judged for part in facts["pass@1"]))
+    return list(dict.fromkeys((suite, part) for suite, facts in judged for part in passing.rates(facts)))

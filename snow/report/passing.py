@@ -21,6 +21,11 @@ def judged(run: Run) -> list[tuple[str, str, Mapping[str, Any]]]:
     return [(suite, model, run.receipts.one("judge", f"{model}/{suite}")) for suite in run.suites for model in run.models]
 
 
+def rates(facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """pass@1 by part or category, the categories' mean behind them: a receipt's keys are in alphabetical order."""
+    return dict(sorted(facts["pass@1"].items(), key=lambda item: item[0] == "mean"))
+
+
 def solved(run: Run) -> int:
     """How many samples passed everything they were tested on, over all models and suites."""
     return sum(facts["statuses"].get("pass", 0) for _, _, facts in judged(run))
@@ -74,16 +79,22 @@ def _rates(run: Run) -> Table:
     heads += columns("count", "whole samples", parsed="parsed", timeout="timed out", error="broke the checker", again="judged again")
     rows = []
     for suite, model, facts in judged(run):
-        for part, rate in facts["pass@1"].items():
+        for part, rate in rates(facts).items():
             whole = (pick(facts, "parsed"), *(facts["statuses"].get(status, 0) for status in ("timeout", "error")))
             whole += (pick(facts, "judged_again", "samples"),)
             rows.append((suite, part, model, *(rate[column.key] for column in rate_of), *whole))
     harness = [pick(facts, "canonical") for _, _, facts in judged(run)]
     checked, passed = (sum(pick(one or {}, key) or 0 for one in harness) for key in ("checked", "passed"))
-    partial = any(rate["tasks"] < (pick(facts, "tasks") or 0) for _, _, facts in judged(run) for rate in facts["pass@1"].values())
+    tried = {of: len({row["task_id"] for row in rows}) for of, rows in run.verdicts.items()}
+    partial = any(tried[f"{model}/{suite}"] < (pick(facts, "tasks") or 0) for suite, model, facts in judged(run))
+    means = (
+        "A suite's mean is that of its categories, each counting as much as another; where they have unequal numbers of tasks its interval "
+        "is of 10,000 bootstraps within them.",
+    )
     limited = ("Only the first tasks of a suite were tried, see evaluation.completion.limit; such a rate is not the suite's pass@1.",)
     notes = (
         *(limited if partial else ()),
+        *(means if any("mean" in facts["pass@1"] for _, _, facts in judged(run)) else ()),
         "The mean over tasks. The intervals are Wilson's where a task has one sample, else of 10,000 bootstraps over tasks. A suite's "
         "further tests count for what passed those before them. What timed out was judged once more, with nothing beside it.",
         f"Judged by the suites' own checkers. The suites' reference solutions went through the same way first: {count(passed)} of "

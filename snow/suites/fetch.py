@@ -1,12 +1,20 @@
-"""Stage `suite`: a benchmark's data as the original, unzipped file, verified against its pinned hash."""
+"""Stage `suite`: a benchmark's data as the original, unzipped file, verified against its pinned hash.
+
+A suite with categories is one file of all their rows: the first of each, then the second of each, so that a suite's first tasks are
+of every category. Every row gets its `category`, and a `task_id` that begins with it (`difficult/EvoEval/0`), because the categories
+number their tasks alike.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import http.client
+import json
 import urllib.request
 import zlib
+from collections import Counter
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, Protocol
 
 from snow import packaged
@@ -28,20 +36,44 @@ class Params(Protocol):
 
 def run(job: Job[Params]) -> dict[str, Any]:
     """Write `suite` from the data the params name. SnowError when its bytes are not the pinned ones or its checker does not fit."""
-    settings = job.params.suite
-    content = unzipped(fetched(settings.data), settings.data)
-    sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != settings.sha256:
-        raise SnowError(
-            f"{settings.data}: its SHA-256, unzipped, is {sha256}, but evaluation.suites.{job.instance}.sha256 expects "
-            f"{settings.sha256}; fetch the pinned version again, or pin this one if you mean it"
-        )
+    settings, key = job.params.suite, f"evaluation.suites.{job.instance}"
+    if isinstance(settings.data, str):
+        content = pinned(settings.data, settings.sha256, key)
+    else:
+        files = [(category, file, f"{key}.data.{category}") for category, file in sorted(settings.data.items())]
+        rows = [of_category(category, pinned(file.data, file.sha256, at), at) for category, file, at in files]
+        content = "".join(chain.from_iterable(zip_longest(*rows, fillvalue=""))).encode()
     output = job.output("suite")
     output.write_bytes(content)
     tasks = read_suite(output)
-    kind = tasks[0].kind
-    module_of(settings.checker, kind, f"evaluation.suites.{job.instance}: {settings.data}")
-    return {"tasks": len(tasks), "kind": kind, "bytes": len(content), "sha256": sha256}
+    kind, categories = tasks[0].kind, Counter(task.category for task in tasks if task.category)
+    module_of(settings.checker, kind, key)
+    facts = {"tasks": len(tasks), "kind": kind, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return facts | ({"categories": dict(categories)} if categories else {})
+
+
+def pinned(data: str, sha256: str | None, key: str) -> bytes:
+    """The unzipped content of a reference; SnowError when it is not what `sha256` under the params' `key` says, or nothing is said."""
+    content = unzipped(fetched(data), data)
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 is None:
+        raise SnowError(f"{data} is not pinned: its SHA-256, unzipped, is {found}; compare it and write it to {key}.sha256")
+    if found != sha256:
+        raise SnowError(
+            f"{data}: its SHA-256, unzipped, is {found}, but {key}.sha256 expects {sha256}; "
+            "fetch the pinned version again, or pin this one if you mean it"
+        )
+    return content
+
+
+def of_category(category: str, content: bytes, key: str) -> list[str]:
+    """The lines of one category's file with its name in them. SnowError when they are no JSON objects with a task_id."""
+    try:
+        rows = [json.loads(line) for line in content.decode().split("\n") if line.strip()]
+        named = [row | {"task_id": f"{category}/{row['task_id']}", "category": category} for row in rows]
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise SnowError(f"{key}.data names no file of JSON rows with a task_id ({error!r}); name the category's file") from error
+    return [json.dumps(row, ensure_ascii=False) + "\n" for row in named]
 
 
 def fetched(data: str) -> bytes:

@@ -23,7 +23,8 @@ class Task:
     `prompt` is what a base model continues (code up to and including the docstring; for MBPP+ a module docstring);
     `prompt + solution` is the suite's own answer, a whole program that defines `entry_point`. `texts` are the statements of the
     problem in words (docstring or instruction, without code around it), one string each; `test` is the suite's test code.
-    `kind` names the suite's format: `humaneval`, `humaneval+`, `mbpp+`, `evoeval` or `bigcodebench`.
+    `kind` names the suite's format: `humaneval`, `humaneval+`, `mbpp+`, `evoeval` or `bigcodebench`. `category` is empty where a
+    suite has none, or its file does not say (the stage `suite` writes it).
     """
 
     task_id: str
@@ -33,6 +34,7 @@ class Task:
     texts: tuple[str, ...]
     test: str
     kind: str
+    category: str = ""
 
 
 def read_suite(path: Path) -> list[Task]:
@@ -86,6 +88,7 @@ def task(row: dict[str, Any]) -> Task:
         texts=tuple(dict.fromkeys(text for text in texts if text)),
         test=test,
         kind=kind,
+        category=row.get("category", ""),
     )
 
 

@@ -1,48 +1,91 @@
-"""EvoEval's categories: their tasks, and verdicts by their own rules."""
+"""EvoEval: its categories as one suite, their tasks, and verdicts by their own rules."""
 
 from __future__ import annotations
 
 import ast
-import gzip
+import hashlib
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Sandbox
+from snow.suites.fetch import unzipped
 from snow.suites.tasks import Task, read_suite
+from tests import stage_runs
 from tests.evaluate.judging import judge_of
 
-CATEGORIES = {"difficult": "difficult", "subtle": "subtle", "tool_use": "tool-use"}  # in the data file's name: in the checker's
+CATEGORIES = ("difficult", "subtle", "tool_use")  # those whose data are here
 
 
-@pytest.fixture(params=CATEGORIES)
-def category(request: pytest.FixtureRequest, benchmarks: Path, sandbox: Sandbox, tmp_path: Path) -> tuple[Judge, list[Task]]:
-    suite = tmp_path / "suite.jsonl"
-    suite.write_bytes(gzip.decompress((benchmarks / f"EvoEval_{request.param}.jsonl.gz").read_bytes()))
-    return judge_of(suite, sandbox, tmp_path, memory=4 << 30, name=f"evoeval-{CATEGORIES[request.param]}"), read_suite(suite)
+@dataclass(frozen=True)
+class Suite:
+    path: Path
+    judge: Judge
+    tasks: list[Task]
 
 
-def test_tasks_are_whole_programs_with_a_statement(category: tuple[Judge, list[Task]]) -> None:
-    tasks = category[1]
-    assert len(tasks) == 100
-    for task in tasks:
+@pytest.fixture(scope="module")
+def suite(benchmarks: Path, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    """The suite as its stage leaves it."""
+    folder = tmp_path_factory.mktemp("evoeval")
+    files = {}
+    for category in CATEGORIES:
+        path = benchmarks / f"EvoEval_{category}.jsonl.gz"
+        if not path.exists():
+            pytest.skip(f"no {path.name} in ../shared/benchmarks")
+        files[category] = {"data": str(path), "sha256": hashlib.sha256(unzipped(path.read_bytes(), path.name)).hexdigest()}
+    declared = {"evaluation.suites.evoeval": {"data": files, "checker": "evoeval"}}
+    path = folder / "evoeval.jsonl"
+    stage_runs.run("suite", "evoeval", folder, {}, {"suite": path}, declared)
+    return Suite(path, judge_of(path, sandbox, folder, memory=4 << 30), read_suite(path))
+
+
+def canonical(tasks: list[Task]) -> list[tuple[str, str]]:
+    return [(task.task_id, task.prompt + task.solution) for task in tasks]
+
+
+def test_tasks_are_whole_programs_with_a_statement(suite: Suite) -> None:
+    assert [task.category for task in suite.tasks] == [*CATEGORIES] * 100
+    for task in suite.tasks:
         defined = [node.name for node in ast.parse(task.prompt + task.solution).body if isinstance(node, ast.FunctionDef)]
         assert task.entry_point in defined
         assert task.kind == "evoeval"
-    assert sum(bool(task.texts) for task in tasks) >= 99
+        assert task.task_id.startswith(f"{task.category}/EvoEval/")
+    assert sum(bool(task.texts) for task in suite.tasks) >= 298
 
 
-def test_right_and_wrong_solutions(category: tuple[Judge, list[Task]]) -> None:
-    judge, tasks = category
-    chosen = [*tasks[::25], tasks[10], tasks[32]]  # two with oracles of their own, in some categories
-    right = [(task.task_id, task.prompt + task.solution) for task in chosen]
+def test_right_and_wrong_solutions(suite: Suite) -> None:
+    oracles = ("difficult/EvoEval/10", "difficult/EvoEval/32", "subtle/EvoEval/32")
+    chosen = [task for number, task in enumerate(suite.tasks) if number % 17 == 0 or task.task_id in oracles]
     wrong = [(task.task_id, f"def {task.entry_point}(*given):\n    return object\n") for task in chosen]
-    assert [row["status"] for row in judge.verdicts(right + wrong, 2)] == ["pass"] * len(chosen) + ["fail"] * len(chosen)
+    statuses = [row["status"] for row in suite.judge.verdicts(canonical(chosen) + wrong, 2)]
+    assert statuses == ["pass"] * len(chosen) + ["fail"] * len(chosen)
 
 
 @pytest.mark.slow
-def test_all_canonical_solutions_pass(category: tuple[Judge, list[Task]]) -> None:
-    judge, tasks = category
-    rows = judge.verdicts([(task.task_id, task.prompt + task.solution) for task in tasks], 2)
-    assert [row for row in rows if row["status"] != "pass"] == []
+def test_all_canonical_solutions_pass(suite: Suite) -> None:
+    assert [row for row in suite.judge.verdicts(canonical(suite.tasks), 2) if row["status"] != "pass"] == []
+
+
+def test_pass_at_1_is_per_category_and_their_mean(suite: Suite, tmp_path: Path) -> None:
+    """Two tasks of each category, of which the subtle ones are answered."""
+    rows = [json.loads(line) for line in suite.path.read_text().splitlines()]
+    few = [row for category in CATEGORIES for row in [row for row in rows if row["category"] == category][:2]]
+    path, completions = tmp_path / "suite.jsonl", tmp_path / "completions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in few))
+    solutions = {task.task_id: task.prompt + (task.solution if task.category == "subtle" else "") for task in read_suite(path)}
+    completions.write_text("".join(json.dumps({"task_id": name, "solution": text}) + "\n" for name, text in solutions.items()))
+    declared = {"data": {"subtle": {"data": "", "sha256": None}}, "checker": "evoeval"}  # only the checker is read
+    facts = stage_runs.run(
+        "judge",
+        "phase1/evoeval",
+        tmp_path,
+        {"suite": path, "completions": completions},
+        {"verdicts": tmp_path / "verdicts.jsonl"},
+        {"evaluation.suites.evoeval": declared},
+    )
+    values = {name: rate["value"] for name, rate in facts["pass@1"].items()}
+    assert values == {"difficult": 0.0, "subtle": 1.0, "tool_use": 0.0, "mean": 0.333333}

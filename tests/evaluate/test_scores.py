@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from snow.evaluate.scores import bootstrap, pass_at_k, rates, wilson
+from snow.evaluate.scores import bootstrap, by_category, pass_at_k, rates, wilson
 
 
 def rows(**statuses: str) -> list[dict[str, Any]]:
@@ -47,3 +47,22 @@ def test_wilson_interval_at_published_and_extreme_values() -> None:
     assert low == 0.0
     assert 0.02 < high < 0.03
     assert wilson(164, 164)[1] == 1.0
+
+
+def test_categories_weigh_alike_in_their_mean() -> None:
+    judged = [{"task_id": f"a/{number}", "status": "pass"} for number in range(3)] + [{"task_id": "b/0", "status": "fail"}]
+    told = by_category(judged, {row["task_id"]: row["task_id"][0] for row in judged})
+    assert list(told) == ["a", "b", "mean"]
+    assert [rate["value"] for rate in told.values()] == [1.0, 0.0, 0.5]
+    assert [rate["tasks"] for rate in told.values()] == [3, 1, 4]
+    assert (told["mean"]["low"], told["mean"]["high"]) == (0.5, 0.5), "drawn within a category, three that pass and one that fails"
+
+
+def test_the_mean_of_categories_of_one_size_has_the_interval_of_all_tasks() -> None:
+    judged = [{"task_id": f"{category}/{number}", "status": "fail"} for category in "ab" for number in range(100)]
+    told = by_category(judged, {row["task_id"]: row["task_id"][0] for row in judged})
+    assert (told["mean"]["value"], told["mean"]["low"], told["mean"]["high"]) == (0.0, *wilson(0, 200))
+
+
+def test_a_mean_needs_every_category() -> None:
+    assert list(by_category([{"task_id": "a/0", "status": "pass"}], {"a/0": "a", "b/0": "b"})) == ["a"]

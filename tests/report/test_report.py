@@ -332,6 +332,19 @@ def test_receipts_of_two_runs_are_refused(tmp_path, name, edit, message):
         build(tmp_path, inputs)
 
 
+def test_categories_have_a_row_each_and_their_mean(tmp_path):
+    inputs = recorded.write(tmp_path)
+    rate = {"passed": 0, "samples": 82, "tasks": 82, "value": 0.0, "low": 0.0, "high": 0.045}
+    rates = {"difficult": rate, "subtle": rate, "mean": rate | {"samples": 164, "tasks": 164}}
+    change(receipt_of(inputs, "judge/phase1/humaneval"), lambda receipt: receipt["facts"].update({"pass@1": rates}))
+    report = build(tmp_path, inputs)
+    rows = [(row["tests"], row["tasks"]) for row in tables(report)["pass"] if row["model"] == "phase1"]
+    assert rows == [("difficult", 82), ("subtle", 82), ("mean", 164)]
+    text = read_page(report).text
+    assert "A suite's mean is that of its categories" in text
+    assert "Only the first tasks of a suite were tried" not in text, "all of them were, if not in one category"
+
+
 @pytest.mark.parametrize("name", ["receipts", "logs", "bits", "verdicts", "scores"])
 def test_a_torn_input_is_named(tmp_path, name):
     inputs = recorded.write(tmp_path)

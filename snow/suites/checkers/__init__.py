@@ -19,14 +19,12 @@ from types import ModuleType
 from snow.errors import SnowError
 from snow.suites.checkers import evalplus, evoeval, human_eval
 
-EVOEVAL = ("difficult", "creative", "subtle", "combine", "tool-use")  # the paper's categories
-
 # Checker by its name in params: the kind of suite (snow.suites.tasks.Task) it judges, and its module.
 CHECKERS: dict[str, tuple[str, ModuleType]] = {
     "human-eval": ("humaneval", human_eval),
     "evalplus-humaneval": ("humaneval+", evalplus),
     "evalplus-mbpp": ("mbpp+", evalplus),
-    **{f"{evoeval.PREFIX}{category}": ("evoeval", evoeval) for category in EVOEVAL},
+    "evoeval": ("evoeval", evoeval),
 }
 
 

@@ -1,7 +1,8 @@
 """EvoEval's categories as the package evoeval 0.1.0 judges them: its rules of comparison and its special oracles.
 
-A category is a data file and a suite of its own. The rules are those of evoeval/eval_test/__init__.py, `unsafe_execute`, which
-compares in the process that ran the solution; here that is on this side, as for EvalPlus' suites.
+The rules are those of evoeval/eval_test/__init__.py, `unsafe_execute`, which compares in the process that ran the solution; here that
+is on this side, as for EvalPlus' suites. Two more categories, verbose and concise, are HumanEval+ in other words and judged in another
+way; they are not read here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from snow.evaluate.examining import Solution
 from snow.suites.checkers.reference import reference
 
 PARTS = ("base",)
-PREFIX = "evoeval-"  # of a checker's name, before its category
 
 
 def problems(name: str, suite: Path) -> dict[str, Any]:
@@ -32,31 +32,32 @@ class Examiner:
     """See `snow.suites.checkers`. EvoEval has limits of its own, so `seconds` is not used."""
 
     def __init__(self, name: str, seconds: float) -> None:
-        self._category = name.removeprefix(PREFIX)
+        pass
 
     def examine(self, problem: Any, solution: Solution) -> tuple[str]:
         """Whether the solution returns what the canonical one does."""
         inputs = [eval(f"[{given}]") for given in problem["inputs"]]  # source text, as the suite's authors give them
         known = reference(f"{problem['prompt']}\n{problem['canonical_solution']}", problem["entry_point"], inputs)
-        return (known.status(solution, lambda given, wanted, got: self._right(problem["task_id"], given, wanted, got)),)
+        return (known.status(solution, lambda given, wanted, got: _right(problem["task_id"], given, wanted, got)),)
 
-    def _right(self, task_id: str, given: Any, wanted: Any, got: Any) -> bool:
-        """Whether an output is right. An oracle raises for a wrong one."""
-        import evoeval.eval_test as rules
 
-        match self._category, task_id:
-            case "difficult", "EvoEval/10":
-                rules._check_insensitive_palindrome(got, *given, wanted)
-            case "difficult", "EvoEval/32":
-                rules._check_difficult_poly(*given, got, wanted)
-            case "creative", "EvoEval/26":
-                rules._check_maze(*given, got, wanted)
-            case "creative", "EvoEval/30":
-                rules._check_path(*given, got, wanted)
-            case "creative", "EvoEval/69":
-                rules._check_product(*given, got, wanted)
-            case "subtle", "EvoEval/32":
-                rules._check_poly(*given, got)
-            case _:
-                return rules.is_equal(wanted, got)[0]
-        return True
+def _right(task_id: str, given: Any, wanted: Any, got: Any) -> bool:
+    """Whether an output is right. An oracle raises for a wrong one."""
+    import evoeval.eval_test as rules
+
+    match task_id:
+        case "difficult/EvoEval/10":
+            rules._check_insensitive_palindrome(got, *given, wanted)
+        case "difficult/EvoEval/32":
+            rules._check_difficult_poly(*given, got, wanted)
+        case "creative/EvoEval/26":
+            rules._check_maze(*given, got, wanted)
+        case "creative/EvoEval/30":
+            rules._check_path(*given, got, wanted)
+        case "creative/EvoEval/69":
+            rules._check_product(*given, got, wanted)
+        case "subtle/EvoEval/32":
+            rules._check_poly(*given, got)
+        case _:
+            return rules.is_equal(wanted, got)[0]
+    return True
