@@ -72,7 +72,8 @@ def _channels(pipes: Mapping[str, int]) -> tuple[BinaryIO, BinaryIO]:
 def main() -> None:
     """Confine this process, run the action named on the command line and exit with what it returns, without cleaning up."""
     settings = json.load(sys.stdin.buffer)
-    confine(settings["limits"], settings["user"])
+    forks = sys.argv[1] == "fork"  # its server gives up the right to change user in what it forks
+    confine(settings["limits"], None if forks else settings["user"])
     request, files, pipes = settings["request"], settings["files"], settings["pipes"]
     match sys.argv[1]:
         case "call":
@@ -85,6 +86,10 @@ def main() -> None:
 
             _, checker = checkers.CHECKERS[request["checker"]]
             status = examining.serve(checker, request["checker"], Path(files["suite"]), request["seconds"], *_channels(pipes))
+        case "fork":
+            from snow.evaluate import forking
+
+            status = forking.serve(request["modules"], settings["user"], *_channels(pipes))
         case "prepare":
             status = prepare(request, pipes["answer"])
         case _:
