@@ -65,7 +65,7 @@ def ours(entry: Contest, workers: int) -> Verdicts:
     """The judge stage's work, without its check of the harness."""
     suite = entry.folder / "suite.jsonl"
     tasks = {task.task_id: task for task in read_suite(suite)}
-    name, (_, checker) = entry.name, CHECKERS[entry.name]
+    name, checker = entry.name, CHECKERS[entry.name].module
     limits = Limits(None, 4 << 30, 16, 8 << 20)
     with tempfile.TemporaryDirectory() as work:
         judge = Judge(name, checker, open_sandbox(False), suite, tasks, SECONDS, limits, Path(work))

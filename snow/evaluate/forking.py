@@ -122,23 +122,17 @@ def names(tests: str) -> set[str]:
 
 
 def verdict(said: bytes, word: str, expected: set[str], status: int | None) -> dict[str, Any]:
-    """What a report comes to. It passes when it holds the secret and says of each expected test that it passed or was skipped."""
-    for line in said.split(b"\n"):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if not isinstance(row, dict):
-            continue
-        if isinstance(row.get("tests"), dict) and row.get("secret") == word:
-            outcomes = {str(name): str(outcome) for name, outcome in row["tests"].items()} | {}
-            missing = {name: "not run" for name in sorted(expected - set(outcomes))}
-            outcomes |= missing
-            passed = all(outcome in beside.PASSING for outcome in outcomes.values())
-            return {"status": "pass" if passed else "fail", "tests": outcomes, "reason": ""}
-        for status_of, key in (("flagged", "flagged"), ("fail", "broken")):
-            if key in row:
-                return {"status": status_of, "tests": {}, "reason": str(row[key])[:200]}
+    """What a report comes to. It passes when it holds the secret and says of each expected test, and of nothing else, that it passed."""
+    for line in said.decode(errors="replace").split("\n"):
+        first, *rest = line.split("\t")
+        if first == word:
+            tests = dict.fromkeys(sorted(expected), "not run") | {
+                name: outcome for name, _, outcome in (one.partition("=") for one in rest)
+            }
+            passed = all(outcome == beside.PASSED for outcome in tests.values())
+            return {"status": "pass" if passed else "fail", "tests": tests, "reason": ""}
+        if first in ("flagged", "broken"):
+            return {"status": "flagged" if first == "flagged" else "fail", "tests": {}, "reason": " ".join(rest)[:200]}
     ending = "it reports without end" if status is None else f"it ended before its tests had ({status})"
     return {"status": "error", "tests": {}, "reason": ending}
 

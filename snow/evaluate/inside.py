@@ -1,7 +1,8 @@
 """What runs inside the sandbox: `python -m snow.evaluate.inside ACTION`, its settings and request as JSON on stdin.
 
 `call` runs one sample and answers calls of it (snow.evaluate.calling): it knows no test and no expected result. `examine` runs a
-suite's tests and canonical solutions and no sample (snow.evaluate.examining). `prepare` parses, but does not execute, samples.
+suite's tests and canonical solutions and no sample (snow.evaluate.examining). `fork` runs samples with the tests that need them in one
+interpreter (snow.evaluate.forking). `prepare` parses, but does not execute, samples.
 `probe` (snow.evaluate.probing) tries to break out. Processes are made undumpable, so that no other can trace them or write to their
 memory (the system-call filter denies that too). Python and this module start once per sample, so imports are few.
 """
@@ -27,7 +28,7 @@ def confine(limits: Mapping[str, Any], user: int | None) -> None:
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
     hard = {
-        resource.RLIMIT_AS: limits["memory"],
+        resource.RLIMIT_AS: limits["address_space"] or limits["memory"],
         resource.RLIMIT_NPROC: limits["processes"],
         resource.RLIMIT_FSIZE: limits["file"],
         resource.RLIMIT_NOFILE: 256,
@@ -45,14 +46,18 @@ def confine(limits: Mapping[str, Any], user: int | None) -> None:
 
 
 def prepare(request: Mapping[str, Any], answer: int) -> int:
-    """Write a JSON line per sample of the request, (solution, entry point), to `answer`: `solution` as it will be judged and whether
-    the sample, as it came, `parses`."""
+    """Write a JSON line per sample of the request, (solution, entry point), to `answer`: `solution` as it will be judged, whether
+    the sample, as it came, `parses`, and for a checker whose tests run beside it the reason that it is `flagged` for, if any."""
+    from snow.evaluate import flags
     from snow.suites import checkers
 
-    _, checker = checkers.CHECKERS[request["checker"]]
+    checker = checkers.CHECKERS[request["checker"]].module
     with os.fdopen(answer, "w") as stream:
         for solution, entry_point in request["samples"]:
-            stream.write(json.dumps({"solution": checker.sanitize(solution, entry_point), "parses": parses(solution)}) + "\n")
+            told = {"solution": checker.sanitize(solution, entry_point), "parses": parses(solution)}
+            if checkers.beside(checker):
+                told["flagged"] = flags.reason(told["solution"])
+            stream.write(json.dumps(told) + "\n")
     return 0
 
 
@@ -84,7 +89,7 @@ def main() -> None:
             from snow.evaluate import examining
             from snow.suites import checkers
 
-            _, checker = checkers.CHECKERS[request["checker"]]
+            checker = checkers.CHECKERS[request["checker"]].module
             status = examining.serve(checker, request["checker"], Path(files["suite"]), request["seconds"], *_channels(pipes))
         case "fork":
             from snow.evaluate import forking

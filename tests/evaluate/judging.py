@@ -11,7 +11,7 @@ from snow.suites.tasks import read_suite
 def judge_of(suite: Path, sandbox: Sandbox, work: Path, seconds: float = 3.0, memory: int = 2 << 30, name: str = "") -> Judge:
     """A judge of the samples of one suite."""
     tasks = read_suite(suite)
-    name = name or next(name for name, (kind, _) in CHECKERS.items() if kind == tasks[0].kind)
+    name = name or next(name for name, checker in CHECKERS.items() if checker.kind == tasks[0].kind)
     checker = module_of(name, tasks[0].kind, str(suite))
     limits = Limits(None, memory, processes=16, file=8 << 20)
     return Judge(name, checker, sandbox, suite, {task.task_id: task for task in tasks}, seconds, limits, work)
