@@ -31,6 +31,12 @@ def all_given(stage):
     return lambda wildcards: GRAPH.job(stage, wildcards).inputs
 
 
+def environment(stage):
+    """The file of the environment that a job of the stage needs, as a function of its wildcards."""
+    env = stages.stage(stage).env
+    return lambda wildcards: f"../envs/{GRAPH.job(stage, wildcards).env or env}.yaml"
+
+
 def files(wildcards, input, output):
     """The words of a command that name its files, from the names they have here."""
     read = [

@@ -36,7 +36,7 @@ rule judge:
     benchmark:
         "logs/judge/{model}/{suite}.tsv"
     conda:
-        "../envs/eval.yaml"
+        environment("judge")
     threads: 2
     resources:
         mem_mb=growing(4000),

@@ -112,7 +112,7 @@ def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
         return
     # Threads that wait by spinning take the processor from the job beside this one: 3 times the CPU at two jobs on two cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    environments.enter(chosen.env, arguments)  # does not return when another environment is needed
+    environments.enter(asked.job.env or chosen.env, arguments)  # does not return when another environment is needed
     if chosen.distributed:
         launch.spread(arguments, options.threads)  # does not return when other processes do the work
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))  # read by torch and numpy when they are first imported

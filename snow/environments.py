@@ -23,7 +23,8 @@ def python_of(env: str) -> Path | None:
         return None
     python = folder / env / "bin" / "python"
     if not python.exists():
-        raise SnowError(f"the environment {env} is not installed (looked for {python}); run `make envs`")
+        target = "envs" if env in ("base", "torch", "eval") else f".envs/{env}/.done"
+        raise SnowError(f"the environment {env} is not installed (looked for {python}); run `make {target}`")
     return python
 
 

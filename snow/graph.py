@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Job:
     """One job: inputs by name as its command line lists them, outputs by name without the receipt, the artifact (DVC stage and
-    Snakemake target) it belongs to, and the dotted keys of the params it reads by the names its module has for them."""
+    Snakemake target) it belongs to, and the dotted keys of the params it reads by the names its module has for them. `env` is the
+    environment it needs where that is not its stage's; then all of that environment's lock can change its result."""
 
     stage: str
     instance: str
@@ -26,6 +27,7 @@ class Job:
     inputs: Mapping[str, tuple[str, ...]]
     outputs: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
+    env: str | None = None
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from snow.graph import Job
 from snow.reserved import SCRATCH, heldout_of, tokenizer_of
+from snow.suites.checkers import CHECKERS
 
 if TYPE_CHECKING:
     from snow.params import Params
@@ -182,7 +183,8 @@ def judge(params: Params) -> Jobs:
         read = {"completions": (f"eval/{model}/{suite}/completions.jsonl",), "suite": (f"suites/{suite}.jsonl",)}
         made = {"verdicts": f"eval/{model}/{suite}/verdicts.jsonl"}
         seen = {"judging": "evaluation.judging", "checker": f"evaluation.suites.{suite}.checker", "limit": "evaluation.completion.limit"}
-        yield Job("judge", f"{model}/{suite}", f"eval-{model}", read, made, seen)
+        env = CHECKERS[params.evaluation.suites[suite].checker].env
+        yield Job("judge", f"{model}/{suite}", f"eval-{model}", read, made, seen, env)
 
 
 def bits(params: Params) -> Jobs:

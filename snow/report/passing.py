@@ -93,8 +93,8 @@ def _rates(run: Run) -> Table:
     )
     limited = ("Only the first tasks of a suite were tried, see evaluation.completion.limit; such a rate is not the suite's pass@1.",)
     unjudged = (
-        "Where the tests are `judged` or `all`: a task whose own solution does not pass in the checker's environment is not judged; `judged` "
-        "leaves such tasks out, `all` counts them as not passed.",
+        "Where the tests are `judged` or `all`: a task whose own solution does not pass in the checker's environment is not judged; "
+        "`judged` leaves such tasks out, `all` counts them as not passed.",
     )
     notes = (
         *(limited if partial else ()),

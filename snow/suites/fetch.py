@@ -2,7 +2,7 @@
 
 A suite with categories is one file of all their rows: the first of each, then the second of each, so that a suite's first tasks are
 of every category. Every row gets its `category`, and a `task_id` that begins with it (`difficult/EvoEval/0`), because the categories
-number their tasks alike.
+number their tasks alike. Of BigCodeBench the rows say their `split` where it is not `complete`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from snow import packaged
 from snow.errors import SnowError
+from snow.suites import bigcodebench
 from snow.suites.checkers import module_of
 from snow.suites.tasks import read_suite
 
@@ -38,7 +39,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     """Write `suite` from the data the params name. SnowError when its bytes are not the pinned ones or its checker does not fit."""
     settings, key = job.params.suite, f"evaluation.suites.{job.instance}"
     if isinstance(settings.data, str):
-        content = pinned(settings.data, settings.sha256, key)
+        content = chosen(pinned(settings.data, settings.sha256, key), settings, key)
     else:
         files = [(category, file, f"{key}.data.{category}") for category, file in sorted(settings.data.items())]
         rows = [of_category(category, pinned(file.data, file.sha256, at), at) for category, file, at in files]
@@ -64,6 +65,18 @@ def pinned(data: str, sha256: str | None, key: str) -> bytes:
             "fetch the pinned version again, or pin this one if you mean it"
         )
     return content
+
+
+def chosen(content: bytes, settings: Suite, key: str) -> bytes:
+    """The rows of BigCodeBench that the params ask for; another suite's file as it is. SnowError when hard tasks are missing."""
+    if settings.split == "complete" and not settings.hard:
+        return content
+    rows = [json.loads(line) for line in content.decode().split("\n") if line.strip()]
+    if settings.hard:
+        rows = [row for row in rows if row["task_id"] in bigcodebench.HARD]
+        if len(rows) != len(bigcodebench.HARD):
+            raise SnowError(f"{key}.data has {len(rows)} of the {len(bigcodebench.HARD)} hard tasks; name BigCodeBench's whole file")
+    return "".join(json.dumps(row | {"split": settings.split}, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
 def of_category(category: str, content: bytes, key: str) -> list[str]:

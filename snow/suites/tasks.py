@@ -21,10 +21,11 @@ class Task:
     """One problem of a suite.
 
     `prompt` is what a base model continues (code up to and including the docstring; for MBPP+ a module docstring);
-    `prompt + solution` is the suite's own answer, a whole program that defines `entry_point`. `texts` are the statements of the
+    `program` is the suite's own answer, with `solution` its end, and defines `entry_point`. `texts` are the statements of the
     problem in words (docstring or instruction, without code around it), one string each; `test` is the suite's test code.
     `kind` names the suite's format: `humaneval`, `humaneval+`, `mbpp+`, `evoeval` or `bigcodebench`. `category` is empty where a
-    suite has none, or its file does not say (the stage `suite` writes it).
+    suite has none, or its file does not say (the stage `suite` writes it). `code` is what `solution` continues where that is not the
+    prompt, because the prompt is an instruction in words (BigCodeBench-Instruct).
     """
 
     task_id: str
@@ -35,6 +36,12 @@ class Task:
     test: str
     kind: str
     category: str = ""
+    code: str = ""
+
+    @property
+    def program(self) -> str:
+        """The suite's own answer, whole."""
+        return (self.code or self.prompt) + self.solution
 
 
 def read_suite(path: Path) -> list[Task]:
@@ -65,11 +72,14 @@ def read_suite(path: Path) -> list[Task]:
 
 def task(row: dict[str, Any]) -> Task:
     """One row of a suite as a Task. KeyError, TypeError or SyntaxError when it is no row of a known suite."""
+    code = ""
     if "complete_prompt" in row:
         kind, prompt, test = "bigcodebench", row["complete_prompt"], row["test"]
         # The instruction repeats the docstring in prose and ends with the signature the answer must start with.
         instruction = row["instruct_prompt"].partition("You should write self-contained code")[0]
         texts = (docstring(prompt, row["entry_point"]), instruction.strip())
+        if row.get("split") == "instruct":  # as the stage `suite` writes it
+            prompt, code = row["instruct_prompt"], prompt
     elif "assertion" in row:  # the prompt is one string literal: the instruction, then an example as an assert
         kind, prompt, test = "mbpp+", row["prompt"], row["assertion"]
         words = [line for line in ast.literal_eval(prompt.strip()).splitlines() if not line.startswith("assert")]
@@ -89,6 +99,7 @@ def task(row: dict[str, Any]) -> Task:
         test=test,
         kind=kind,
         category=row.get("category", ""),
+        code=code,
     )
 
 
