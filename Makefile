@@ -14,7 +14,7 @@ lock = envs/$(1)$(if $(filter torch-cuda,$(1)-$(ACCELERATOR)),-cuda).txt
 export UV_LINK_MODE ?= hardlink
 export DVC_NO_ANALYTICS = 1
 
-.PHONY: pocket test test-all test-vllm envs lint check-system
+.PHONY: pocket test test-all test-bigcodebench test-vllm envs lint check-system
 
 pocket: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done
 	.envs/base/bin/snakemake all
@@ -25,6 +25,15 @@ test: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done .envs/dev
 # Also the whole recipe through Slurm, and what waits for Slurm's minutes.
 test-all: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done .envs/dev/.done
 	.envs/dev/bin/python -m pytest
+
+# Not part of `test`: an environment of 2.7 GB. Judges all of BigCodeBench's own solutions, on two cores in a quarter of an hour;
+# goes on where it was interrupted.
+BIGCODEBENCH ?= ../shared/benchmarks/BigCodeBench.jsonl.gz
+test-bigcodebench: check-system .envs/bigcodebench/.done
+	mkdir -p .snow
+	gzip -cdf $(BIGCODEBENCH) > .snow/BigCodeBench.jsonl
+	.envs/bigcodebench/bin/python bench/canonical.py .snow/BigCodeBench.jsonl .snow/BigCodeBench-verdicts.jsonl
+	rm .snow/BigCodeBench-verdicts.jsonl
 
 # Not part of `test`: a vLLM environment is 3 GB on CPU and more on a GPU.
 test-vllm: check-system .envs/dev/.done .envs/torch/.done .envs/vllm-$(ACCELERATOR)/.done

@@ -1,8 +1,9 @@
-"""A suite's own solutions, judged as samples are: which tasks can be judged in this environment. Goes on where it was interrupted.
+"""All of BigCodeBench's own solutions, judged as samples are: which of its tasks can be judged in the environment bigcodebench.
 
     .envs/bigcodebench/bin/python bench/canonical.py BigCodeBench.jsonl verdicts.jsonl
 
-Every task is judged, those that the checker calls not judged too. A verdict is a line of the second file.
+Every task is judged, those in `snow.suites.bigcodebench.NOT_JUDGED` too; the exit status is 1 when another does not pass. A verdict is a
+line of the second file; what is there is not judged again.
 """
 
 from __future__ import annotations
@@ -16,36 +17,34 @@ from types import ModuleType
 
 from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Limits, open_sandbox
+from snow.suites.bigcodebench import NOT_JUDGED
 from snow.suites.checkers import CHECKERS
 from snow.suites.tasks import read_suite
 
-WORKERS, CHUNK = 2, 40
+NAME, WORKERS, CHUNK = "bigcodebench", 2, 40
 
 
-def main(suite: Path, verdicts: Path) -> None:
+def main(suite: Path, verdicts: Path) -> int:
     """Judge what `verdicts` lacks and say what does not pass."""
-    tasks = read_suite(suite)
-    name = next(name for name, checker in CHECKERS.items() if checker.kind == tasks[0].kind)
-    checker = ModuleType(name)
-    vars(checker).update(vars(CHECKERS[name].module) | {"NOT_JUDGED": {}})
+    tasks, checker = read_suite(suite), ModuleType(NAME)
+    vars(checker).update(vars(CHECKERS[NAME].module) | {"NOT_JUDGED": {}})
     limits = Limits(None, 4 << 30, processes=16, file=8 << 20)  # as params.yaml has them
+    told = [json.loads(line) for line in verdicts.read_text().splitlines()] if verdicts.exists() else []
+    left = [task for task in tasks if task.task_id not in {row["task_id"] for row in told}]
+    begun = time.monotonic()
     with tempfile.TemporaryDirectory() as work:
-        judge = Judge(name, checker, open_sandbox(False), suite, {task.task_id: task for task in tasks}, 3.0, limits, Path(work))
-        told = [json.loads(line) for line in verdicts.read_text().splitlines()] if verdicts.exists() else []
-        left = [task for task in tasks if task.task_id not in {row["task_id"] for row in told}]
-        begun = time.monotonic()
+        judge = Judge(NAME, checker, open_sandbox(False), suite, {task.task_id: task for task in tasks}, 3.0, limits, Path(work))
         for start in range(0, len(left), CHUNK):
-            samples = [(task.task_id, task.prompt + task.solution) for task in left[start : start + CHUNK]]
-            rows = judge.verdicts(samples, WORKERS)
+            rows = judge.verdicts([(task.task_id, task.program) for task in left[start : start + CHUNK]], WORKERS)
             with verdicts.open("a") as file:
                 file.writelines(json.dumps(row) + "\n" for row in rows)
             told += rows
-    for row in told:
-        if row["status"] != "pass":
-            print(json.dumps(row))
-    passed = sum(row["status"] == "pass" for row in told)
-    print(f"{passed} of {len(told)} pass; {len(left)} judged now, in {time.monotonic() - begun:.0f} s by {WORKERS} workers")
+    failed = [row for row in told if row["status"] != "pass"]
+    for row in failed:
+        print(NOT_JUDGED.get(row["task_id"], "NOT EXPECTED"), json.dumps(row), sep=": ")
+    print(f"{len(told) - len(failed)} of {len(told)} pass; {len(left)} judged now by {WORKERS} workers in {time.monotonic() - begun:.0f} s")
+    return int(any(row["task_id"] not in NOT_JUDGED for row in failed))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

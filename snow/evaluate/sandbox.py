@@ -46,6 +46,7 @@ MACHINE = {
     "/etc/hosts": b"127.0.0.1 localhost\n::1 localhost\n",
     "/etc/nsswitch.conf": b"hosts: files\n",
     "/proc/self/cmdline": b"python\0",
+    "/proc/self/maps": b"",
 }
 PACKAGE = Path(inside.__file__).parent.parent  # of snow, out here
 PACKAGE_INSIDE = Path("/judge/snow")
