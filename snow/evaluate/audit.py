@@ -49,7 +49,7 @@ def begin(flag: Callable[[str], None], descriptors: Collection[int]) -> None:
 
 
 def watched(owners: Iterable[Any]) -> Callable[[], str]:
-    """A function that names the first function or class of these modules and classes that was replaced since now, or nothing."""
+    """A function that names the first function, class or tuple of these modules and classes that was replaced since now, or nothing."""
     kept = [(owner, dict(vars(owner))) for owner in owners]
     inherited = dir(unittest.TestCase)
 
@@ -57,7 +57,7 @@ def watched(owners: Iterable[Any]) -> Callable[[], str]:
         for owner, values in kept:
             now = vars(owner)
             for name, value in values.items():
-                if callable(value) and now.get(name) is not value:
+                if (callable(value) or isinstance(value, tuple)) and now.get(name) is not value:
                     return f"{owner.__name__}.{name}"
             for name in now:
                 if name not in values and name in inherited and not isinstance(owner, ModuleType):

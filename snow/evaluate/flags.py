@@ -85,7 +85,7 @@ class _Reader:
                     yield from self._attribute(node)
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if _special(name):
                     yield f"defines {name}"
-                case ast.Constant(value=str(text)) if _special(text) or text in ATTRIBUTES:
+                case ast.Constant() | ast.BinOp() if _special(text := _text(node)) or text in ATTRIBUTES:
                     yield f"names {text}"
                 case ast.keyword(arg=str(name)) if name in ARGUMENTS:
                     yield f"passes {name}"
@@ -131,6 +131,17 @@ class _Reader:
         first, _, rest = name.partition(".")
         parts = rest.split(".")
         return first in MODULES or any(part in OF_MODULES.get(first, ()) or part in ATTRIBUTES for part in parts)
+
+
+def _text(node: ast.expr) -> str:
+    """The text of a literal, or of several that are added."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _text(left) + _text(right)
+        case _:
+            return ""
 
 
 def _special(name: str) -> bool:
