@@ -30,6 +30,7 @@ rule judge:
         suite="suites/{suite}.jsonl",
     output:
         verdicts="eval/{model}/{suite}/verdicts.jsonl",
+        results="eval/{model}/{suite}/completions_eval_results.json",
         receipt="receipts/judge/{model}/{suite}.json",
     log:
         "logs/judge/{model}/{suite}.log",

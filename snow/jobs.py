@@ -174,13 +174,16 @@ def complete(params: Params) -> Jobs:
     for model, suite in _evaluated(params):
         read = {"model": (f"models/{model}",), "suite": (f"suites/{suite}.jsonl",)}
         made = {"completions": f"eval/{model}/{suite}/completions.jsonl"}
-        yield Job("complete", f"{model}/{suite}", f"eval-{model}", read, made, {"completion": "evaluation.completion"})
+        yield Job("complete", f"{model}/{suite}", f"eval-{model}", read, made, SEED | {"completion": "evaluation.completion"})
 
 
 def judge(params: Params) -> Jobs:
     for model, suite in _evaluated(params):
         read = {"completions": (f"eval/{model}/{suite}/completions.jsonl",), "suite": (f"suites/{suite}.jsonl",)}
-        made = {"verdicts": f"eval/{model}/{suite}/verdicts.jsonl"}
+        made = {
+            "verdicts": f"eval/{model}/{suite}/verdicts.jsonl",
+            "results": f"eval/{model}/{suite}/completions_eval_results.json",
+        }
         seen = {"judging": "evaluation.judging", "checker": f"evaluation.suites.{suite}.checker", "limit": "evaluation.completion.limit"}
         yield Job("judge", f"{model}/{suite}", f"eval-{model}", read, made, seen)
 

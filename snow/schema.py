@@ -150,10 +150,21 @@ class Suite(Section):
 
 
 class Completion(Section):
-    max_new_tokens: Positive
+    backend: Literal["transformers", "vllm"]
+    prompts: Literal["base", "chat"]
+    trailing_newline: Literal["removed", "kept", "one"]  # of a base prompt
+    samples: Positive  # of each task
+    temperature: float = Field(ge=0)  # 0: the likeliest token
+    top_p: float = Field(gt=0, le=1)
+    max_new_tokens: Positive | None  # None: as the suite's protocol has it
     batch_size: Positive
-    strip_prompt_newline: bool
     limit: Positive | None  # first tasks only, for quick runs
+
+    @model_validator(mode="after")
+    def _drawn(self) -> Completion:
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(f"samples: {self.samples} greedy samples of a task are one; set temperature above 0, or samples to 1")
+        return self
 
 
 class Judging(Section):

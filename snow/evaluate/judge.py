@@ -14,7 +14,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tqdm import tqdm
 
 from snow.errors import SnowError
-from snow.evaluate import scores
+from snow.evaluate import results, scores
+from snow.evaluate.journal import Journal
 from snow.evaluate.sandbox import Limits, Outcome, Sandbox, ending, open_sandbox
 from snow.evaluate.session import Calls, Clock, Ended, Session, talk
 from snow.suites.checkers import module_of
@@ -58,32 +59,45 @@ class Judge:
     limits: Limits
     work: Path  # for the prepared solutions
 
-    def verdicts(self, samples: Sequence[Sample], threads: int, label: str = "") -> list[dict[str, Any]]:
+    def verdicts(self, samples: Sequence[Sample], threads: int, label: str = "", journal: Journal | None = None) -> list[dict[str, Any]]:
         """One row per sample, in order: task_id, status, parses, and a status per part; `reason` when the sample was not heard.
 
         A status is `pass`, `fail` or `timeout`, or `error` when the sample ended, or had to be ended, without an answer. What timed
         out is judged once more with nothing beside it, because the others may have taken its time; such a row says `judged` 2.
+        `journal` keeps the rows of an attempt that is killed.
         """
-        prepared = self._prepare(samples, threads)
+        rows: dict[int, dict[str, Any]] = {place: journal[str(place)] for place in range(len(samples)) if journal and str(place) in journal}
+        if rows:
+            print(f"snow: {len(rows)} of {len(samples)} samples were judged before", file=sys.stderr)
+        places = [place for place in range(len(samples)) if place not in rows or _is_late(rows[place])]
+        prepared = dict(zip(places, self._prepare([samples[place] for place in places], threads), strict=True))
         with contextlib.ExitStack() as stack:
             examiners: SimpleQueue[Examiner] = SimpleQueue()
-            for _ in range(min(threads, len(samples))):
+            for _ in range(min(threads, len(places))):
                 examiners.put(stack.enter_context(Examiner(self)))
 
-            def check(place: int) -> dict[str, Any]:
+            def check(place: int) -> tuple[int, dict[str, Any]]:
                 examiner = examiners.get()
                 try:
-                    return self._check(examiner, samples[place][0], prepared[place])
+                    return place, self._check(examiner, samples[place][0], prepared[place])
                 finally:
                     examiners.put(examiner)
 
-            pool = stack.enter_context(ThreadPoolExecutor(threads))
-            checked = pool.map(check, range(len(samples)))
-            rows = list(tqdm(checked, total=len(samples), desc=label, mininterval=5, disable=not label, file=sys.stderr))
-            late = [place for place, row in enumerate(rows) if "timeout" in row.values()]
+            def keep(place: int, row: dict[str, Any]) -> None:
+                rows[place] = row
+                if journal is not None:
+                    journal.add({str(place): row})
+
+            pool = ThreadPoolExecutor(threads)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            first = [place for place in places if place not in rows]
+            checked = (done.result() for done in as_completed([pool.submit(check, place) for place in first]))
+            for place, row in tqdm(checked, total=len(first), desc=label, mininterval=5, disable=not label, file=sys.stderr):
+                keep(place, row)
+            late = [place for place in places if _is_late(rows[place])]
             for place in tqdm(late, desc="once more, alone", mininterval=5, disable=not (label and late), file=sys.stderr):
-                rows[place] = check(place) | {"judged": 2}
-        return rows
+                keep(place, check(place)[1] | {"judged": 2})
+        return [rows[place] for place in range(len(samples))]
 
     def _prepare(self, samples: Sequence[Sample], threads: int) -> list[Prepared]:
         size = max(1, math.ceil(len(samples) / threads))
@@ -116,6 +130,11 @@ class Judge:
         status = next((status for status in statuses if status != "pass"), "pass")
         row = {"task_id": task_id, "status": status, **dict(zip(self.checker.PARTS, statuses, strict=True))}
         return row | {"parses": prepared is not None and prepared["parses"]} | ({"reason": reason} if status == "error" else {})
+
+
+def _is_late(row: Mapping[str, Any]) -> bool:
+    """Whether a sample timed out and has not been judged alone yet."""
+    return "timeout" in row.values() and "judged" not in row
 
 
 class Examiner(contextlib.AbstractContextManager["Examiner"]):
@@ -165,13 +184,29 @@ class Params(Protocol):
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
-    """Judge `completions` (rows with task_id and solution) on `suite`; writes `verdicts`, a row per completion in the same order."""
+    """Judge `completions` (rows with task_id and solution) on `suite`; writes `verdicts`, a row per completion in the same order, and
+    `results` as EvalPlus and BigCodeBench write them."""
     tasks = read_suite(job.input("suite"))
     samples = read_samples(job.input("completions"), tasks)
     check_complete(job.input("completions"), samples, tasks[: job.params.limit])
-    settings = job.params.judging
-    name = job.params.checker
-    checker = module_of(name, tasks[0].kind, str(job.input("suite")))
+    judge = open_judge(job.params.checker, job.input("suite"), tasks, job.params.judging, job.work)
+    harness = check_harness(judge, tasks, job.threads)
+    with Journal(job.work / "verdicts.jsonl") as journal:
+        rows = judge.verdicts(samples, job.threads, f"judging {job.instance}", journal)
+    with job.output("verdicts").open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    results.write(job.output("results"), rows, samples)
+    return summary(rows, judge.checker.PARTS, categories(tasks)) | {
+        "checker": job.params.checker,
+        "tasks": len(tasks),
+        "canonical": harness,
+        "sandboxed": judge.sandbox.bwrap is not None,
+    }
+
+
+def open_judge(name: str, suite: Path, tasks: Sequence[Task], settings: Judging, work: Path) -> Judge:
+    """The judge of a suite. SnowError when the checker is for another kind of suite, or this machine gives no sandbox."""
+    checker = module_of(name, tasks[0].kind, str(suite))
     limits = Limits(
         seconds=None,
         memory=settings.memory_mb << 20,
@@ -179,35 +214,36 @@ def run(job: Job[Params]) -> dict[str, Any]:
         file=settings.file_mb << 20,
     )
     sandbox, by_id = open_sandbox(settings.allow_unsandboxed), {task.task_id: task for task in tasks}
-    judge = Judge(name, checker, sandbox, job.input("suite"), by_id, settings.timeout_seconds, limits, job.work)
-    harness = check_harness(judge, tasks, job.threads)
-    rows = judge.verdicts(samples, job.threads, f"judging {job.instance}")
-    with job.output("verdicts").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    categories = {task.task_id: task.category for task in tasks if task.category}
-    return summary(rows, checker.PARTS, categories) | {
-        "checker": name,
-        "tasks": len(tasks),
-        "canonical": harness,
-        "sandboxed": sandbox.bwrap is not None,
-    }
+    return Judge(name, checker, sandbox, suite, by_id, settings.timeout_seconds, limits, work)
+
+
+def categories(tasks: Sequence[Task]) -> dict[str, str]:
+    """The category of each task that has one."""
+    return {task.task_id: task.category for task in tasks if task.category}
 
 
 def read_samples(path: Path, tasks: Sequence[Task]) -> list[Sample]:
-    """(task_id, solution) of every completion, in file order. SnowError for a row without them or of another suite."""
-    known, samples = {task.task_id for task in tasks}, []
+    """(task_id, solution) of every sample, in file order; of a `completion` alone the solution is the task's prompt with it.
+
+    SnowError for a row without them or of another suite.
+    """
+    prompts, samples = {task.task_id: task.prompt for task in tasks}, []
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            samples.append((row["task_id"], row["solution"]))
+            task_id = row["task_id"]
+            if task_id not in prompts:
+                raise SnowError(f"{path}, row {number}: the suite has no task {task_id!r}; these are samples of another suite")
+            solution = row["solution"] if "solution" in row else prompts[task_id] + row["completion"]
+            if not isinstance(solution, str):
+                raise TypeError(f"the solution is {type(solution).__name__}")
         except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise SnowError(f"{path}, row {number}: expected JSON with task_id and solution ({error!r})") from error
-        if row["task_id"] not in known:
-            raise SnowError(f"{path}, row {number}: the suite has no task {row['task_id']!r}; these are completions of another suite")
+            raise SnowError(f"{path}, row {number}: expected JSON with task_id and solution or completion ({error!r})") from error
+        samples.append((task_id, solution))
     if not samples:
-        raise SnowError(f"{path} holds no completion; write some with `snow complete`")
+        raise SnowError(f"{path} holds no sample; write some with `snow complete`")
     return samples
 
 
@@ -234,10 +270,10 @@ def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str
     return {"checked": len(rows), "passed": passed}
 
 
-def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str], categories: Mapping[str, str]) -> dict[str, Any]:
+def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str], categorized: Mapping[str, str]) -> dict[str, Any]:
     """The receipt's facts: counts by status, pass@1 per part, and how many timeouts were judged again and what came of it.
 
-    Where `categories` says each task's, pass@1 is per category, and their mean (`scores.by_category`).
+    Where `categorized` says each task's category, pass@1 is per category, and their mean (`scores.by_category`).
     """
     again = [row for row in rows if row.get("judged") == 2]
     return {
@@ -245,7 +281,7 @@ def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str], categories: Ma
         "parsed": sum(row["parses"] for row in rows),
         "statuses": dict(sorted(Counter(row["status"] for row in rows).items())),
         "judged_again": {"samples": len(again), "timeout": sum(row["status"] == "timeout" for row in again)},
-        "pass@1": scores.by_category(rows, categories) if categories else scores.rates(rows, parts),
+        "pass@1": scores.by_category(rows, categorized) if categorized else scores.rates(rows, parts),
     }
 
 

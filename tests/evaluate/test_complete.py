@@ -10,9 +10,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from snow.errors import SnowError
-from snow.evaluate import loading
-from snow.evaluate.complete import STOPS, prompt_of
-from snow.evaluate.decoding import TAIL, Completion, complete, cut
+from snow.evaluate import loading, protocols
+from snow.evaluate.decoding import GREEDY, TAIL, Completion, Request, Sampling, batches, complete, cut
+from snow.evaluate.loading import Checkpoint
 from snow.evaluate.sandbox import Sandbox
 from snow.suites.tasks import Task
 from tests.evaluate.judging import judge_of
@@ -45,6 +45,17 @@ def completed(folder: Path, model: Path, suite: Path, **changes: Any) -> tuple[l
     return [json.loads(line) for line in output.read_text().splitlines()], facts
 
 
+def decoded(
+    checkpoint: Checkpoint, prompts: list[list[int]], stops: tuple[str, ...], longest: int, batch_size: int, sampling: Sampling = GREEDY
+) -> dict[int, Completion]:
+    """The completion of each prompt, whose index is its seed."""
+    requests = [Request(ids, seed) for seed, ids in enumerate(prompts)]
+    found: dict[int, Completion] = {}
+    for made in complete(checkpoint, requests, stops, longest, sampling, batches(requests, batch_size)):
+        found |= made
+    return found
+
+
 def test_a_model_that_knows_the_solutions_passes_from_prompt_to_verdict(
     model: Path, suite: Path, tasks: list[Task], sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -68,7 +79,7 @@ def test_the_text_is_what_transformers_generates_for_the_prompt_alone(model: Pat
     alone = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
     prompts = [tasks[number].prompt.rstrip("\n") for number in range(12)]
     loaded = loading.load(model, threads=1)
-    ours = dict(complete(loaded, [loaded.encode(prompt) for prompt in prompts], (), 40, batch_size=12))
+    ours = decoded(loaded, [loaded.encode(prompt) for prompt in prompts], (), 40, batch_size=12)
     for index, prompt in enumerate(prompts):
         ids = torch.tensor([tokenizer.encode(prompt)])
         theirs = alone.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=40, do_sample=False)[0, ids.shape[1] :]
@@ -80,7 +91,7 @@ def test_neither_the_batch_nor_the_threads_change_a_text(model: Path, tasks: lis
     for threads, batch_size in ((1, 1), (1, 5), (2, 4), (1, 24)):
         loaded = loading.load(model, threads)
         prompts = [loaded.encode(task.prompt) for task in tasks[:24]]
-        found.append(dict(complete(loaded, prompts, STOPS["humaneval"], 48, batch_size)))
+        found.append(decoded(loaded, prompts, protocols.of("humaneval").stops, 48, batch_size))
     assert all(each == found[0] for each in found)
 
 
@@ -97,8 +108,9 @@ def test_limit_takes_the_first_tasks(model: Path, suite: Path, tmp_path: Path) -
 
 
 def test_the_newline_after_the_prompt_is_the_users_choice(tasks: list[Task]) -> None:
-    assert prompt_of(tasks[0], strip_newline=False) == tasks[0].prompt
-    assert prompt_of(tasks[0], strip_newline=True) + "\n" == tasks[0].prompt
+    assert protocols.prompt(tasks[2], "kept") == tasks[2].prompt
+    assert protocols.prompt(tasks[2], "removed") + "\n" == tasks[2].prompt
+    assert protocols.prompt(tasks[2], "one") == tasks[2].prompt.lstrip("\n")
 
 
 def test_prompts_that_do_not_fit_lose_their_beginning_and_are_counted(model: Path, suite: Path, tmp_path: Path) -> None:
@@ -115,10 +127,10 @@ def test_special_token_names_in_a_prompt_are_text(model: Path) -> None:
 
 
 def test_completions_are_cut_at_the_first_stop_sequence() -> None:
-    stops = STOPS["humaneval"]
+    stops = protocols.of("humaneval").stops
     assert cut("    return 1\n\ndef other():\n    pass\nclass A: pass", stops) == "    return 1\n"
     assert cut("    return 1\n    print(2)", stops) == "    return 1\n    print(2)"
-    assert all(len(stop.encode()) < TAIL for each in STOPS.values() for stop in each)
+    assert all(len(stop.encode()) < TAIL for each in protocols.PROTOCOLS.values() for stop in each.stops)
 
 
 def test_a_folder_without_a_model_is_named(suite: Path, tmp_path: Path) -> None:

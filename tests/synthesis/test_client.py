@@ -78,7 +78,7 @@ def test_an_absent_server_is_named_with_what_to_do() -> None:
 @pytest.mark.parametrize("page", ["<html>Welcome</html>", {"detail": "hello"}])
 def test_another_kind_of_server_is_recognised(chat: ChatServer, page: object) -> None:
     chat.reply = lambda body: (200, page)
-    with pytest.raises(SnowError, match="does not answer as OpenAI's chat completions do"):
+    with pytest.raises(SnowError, match="does not answer as OpenAI's protocol does"):
         client.ask(connect(chat), QUESTION)
 
 

@@ -1,0 +1,32 @@
+"""Verdicts in the form of EvalPlus' and BigCodeBench's `*_eval_results.json`, which their own tools and viewers read.
+
+EvalPlus 0.3.1 (evalplus/evaluate.py) has `base_status` and `plus_status` of each sample and lists the inputs that fail, which are
+not recorded here: those lists are empty. BigCodeBench 0.2.5 (bigcodebench/evaluate.py) has one `status` and `details` per test.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def write(path: Path, rows: Sequence[Mapping[str, Any]], samples: Sequence[tuple[str, str]]) -> None:
+    """`rows` are the verdicts on `samples`, (task_id, solution), in the same order. No date: the same verdicts are the same bytes."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row, (task_id, solution) in zip(rows, samples, strict=True):
+        found.setdefault(task_id, []).append({"task_id": task_id, "solution": solution} | _verdict(row))
+    path.write_text(json.dumps({"eval": found}, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _verdict(row: Mapping[str, Any]) -> dict[str, Any]:
+    if "base" not in row:
+        return {"status": _status(row["status"]), "details": row.get("tests", {})}
+    plus = _status(row["plus"]) if "plus" in row else None
+    return {"base_status": _status(row["base"]), "plus_status": plus, "base_fail_tests": [], "plus_fail_tests": []}
+
+
+def _status(status: str) -> str:
+    """In their words: what is neither passed nor timed out has failed."""
+    return status if status in ("pass", "timeout") else "fail"
