@@ -122,8 +122,9 @@ def _all(
             with tqdm(total=len(missing), desc=f"completing {job.instance}", mininterval=5, file=sys.stderr) as bar:
 
                 def keep(made: dict[int, Completion]) -> None:
-                    journal.add({str(index): asdict(completion) for index, completion in made.items()})
-                    bar.update(len(made))
+                    new = {str(index): asdict(completion) for index, completion in made.items() if str(index) not in journal}
+                    journal.add(new)
+                    bar.update(len(new))
 
                 complete(samples, missing, keep)
         return [Completion(**journal[str(index)]) for index in range(len(samples))]

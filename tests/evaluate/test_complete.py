@@ -1,7 +1,11 @@
 """Completions are the model's own greedy text, whatever shares the batch, up to where EvalPlus would cut them."""
 
+import contextlib
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,8 @@ from snow.evaluate.decoding import GREEDY, TAIL, Completion, Request, Sampling, 
 from snow.evaluate.loading import Checkpoint
 from snow.evaluate.sandbox import Sandbox
 from snow.suites.tasks import Task
+from snow.synthesis.endpoint import Endpoint
+from tests.chat_server import Reply, error, serving
 from tests.evaluate.judging import judge_of
 from tests.evaluate.models import memorise
 from tests.stage_runs import run
@@ -137,3 +143,91 @@ def test_a_folder_without_a_model_is_named(suite: Path, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(SnowError, match="not a Hugging Face model folder"):
         completed(tmp_path, tmp_path / "model", suite)
+
+
+def test_tokens_are_drawn_as_often_as_they_are_likely(model: Path, tasks: list[Task]) -> None:
+    loaded = loading.load(model, threads=1)
+    ids = loaded.encode(tasks[9].prompt[:40])
+    with torch.inference_mode():
+        likely = torch.softmax(loaded.model(torch.tensor([ids])).logits[0, -1] / 1.5, -1)
+    drawn = decoded(loaded, [ids] * 2000, (), 1, 500, Sampling(1.5, 1.0))
+    counts = Counter(completion.text for completion in drawn.values() if completion.ending == "length")
+    best, second = likely.topk(2).indices.tolist()
+    for token in (best, second):
+        share = counts[loaded.decode([token])] / 2000
+        assert abs(share - likely[token].item()) < 4 * (likely[token].item() / 2000) ** 0.5
+    reached = likely.sort(descending=True).values.cumsum(0)
+    few = decoded(loaded, [ids] * 300, (), 1, 300, Sampling(1.5, 0.5))
+    allowed = {loaded.decode([token]) for token in likely.topk(int((reached < 0.5).sum()) + 1).indices.tolist()}
+    assert {completion.text for completion in few.values()} <= allowed
+
+
+def test_samples_of_a_task_differ_and_are_the_same_whatever_they_are_drawn_beside(model: Path, suite: Path, tmp_path: Path) -> None:
+    drawn = {"samples": 3, "temperature": 1.5, "top_p": 0.95, "max_new_tokens": 16, "limit": 4}
+    first, facts = completed(tmp_path / "first", model, suite, **drawn, batch_size=12)
+    second, _ = completed(tmp_path / "second", model, suite, **drawn, batch_size=5)
+    assert first == second
+    assert facts["completions"] == 12
+    assert [(row["task_id"], row["sample"]) for row in first] == [(f"HumanEval/{task}", sample) for task in range(4) for sample in range(3)]
+    assert len({row["completion"] for row in first if row["task_id"] == "HumanEval/1"}) == 3
+    with pytest.raises(SnowError, match="samples: 3 greedy samples of a task are one"):
+        completed(tmp_path, model, suite, samples=3)
+
+
+def test_a_chat_model_is_asked_through_its_template(tasks: list[Task], suite: Path, tmp_path: Path) -> None:
+    task = tasks[2]
+    answer = f"def {task.entry_point}(x):\n    return x - int(x)"
+    [asked, begun] = (message["content"] for message in protocols.conversation(task))
+    model = memorise([f"\nuser: {asked}\nassistant: {begun}{answer}\n```\nThat is all."], tmp_path / "model")
+    with pytest.raises(SnowError, match="has no chat template"):
+        completed(tmp_path, model, suite, prompts="chat")
+    (model / "chat_template.jinja").write_text("{% for message in messages %}{{ '\\n' + message.role + ': ' + message.content }}{% endfor %}")
+    rows, facts = completed(tmp_path, model, suite, prompts="chat", max_new_tokens=300, limit=3)
+    assert rows[2]["solution"] == answer  # alone, without the prompt
+    assert facts["endings"]["stop"] >= 1
+
+
+def test_a_prompt_in_words_is_no_code_block(tasks: list[Task]) -> None:
+    words = replace(tasks[0], prompt="Add two numbers.\nYou should begin with:\n```\ndef f(a, b):\n```")
+    assert protocols.conversation(words)[0]["content"].endswith(f"\n{words.prompt}")
+    assert protocols.conversation(tasks[0])[0]["content"].endswith(f"```\n{tasks[0].prompt.strip()}\n```")
+
+
+def test_a_server_gives_the_completions_of_the_model_itself(
+    model: Path, suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client of vLLM against a server of its protocol, behind which is the model."""
+    loaded = loading.load(model, threads=1)
+
+    def reply(body: dict[str, Any]) -> Reply:
+        sampling = Sampling(body["temperature"], body["top_p"])
+        [made] = complete(loaded, [Request(body["prompt"], body["seed"])], body["stop"], body["max_tokens"], sampling, [[0]])
+        stopped = "\ndef " if made[0].ending == "stop" else None
+        choice = {
+            "index": 0,
+            "text": made[0].text,
+            "finish_reason": "length" if made[0].ending == "length" else "stop",
+            "stop_reason": stopped,
+        }
+        usage = {"prompt_tokens": len(body["prompt"]), "completion_tokens": made[0].tokens, "total_tokens": 0}
+        return 200, {"id": "1", "object": "text_completion", "created": 0, "model": "model", "choices": [choice], "usage": usage}
+
+    with serving() as server:
+        server.path, server.reply = "/v1/completions", reply
+
+        @contextlib.contextmanager
+        def started(options: dict[str, Any], log: Path) -> Iterator[Endpoint]:
+            assert (options["backend"], options["weights"], options["context_tokens"]) == ("vllm", str(model), 1024)
+            yield Endpoint(server.url, "key", local=True)
+
+        monkeypatch.setattr("snow.synthesis.endpoint.started", started)
+        for name, drawn in (("greedy", {}), ("drawn", {"samples": 2, "temperature": 1.0, "top_p": 0.9})):
+            ours = completed(tmp_path / name, model, suite, **drawn)
+            assert completed(tmp_path / name / "served", model, suite, **drawn, backend="vllm") == ours
+        assert server.asked[0]["stop_token_ids"]
+        count = len(server.asked)
+        server.reply = lambda body: error(500, "out of memory")
+        monkeypatch.setattr("snow.synthesis.client.RETRIES", 0)
+        with pytest.raises(SnowError, match="answered 500: out of memory"):
+            completed(tmp_path / "failing", model, suite, backend="vllm")
+        assert len(server.asked) > count

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import openai
 import pytest
-from chat_server import ChatServer, completion, error, serving
 
 from snow.errors import SnowError
 from snow.synthesis import client
 from snow.synthesis.answers import Answer, Model, Question, Sampling
 from snow.synthesis.endpoint import Endpoint
+from tests.chat_server import ChatServer, completion, error, serving
 
 QUESTION = Question(Model("m", None), "Write code.", Sampling(0.7, 0.95, 320, 42))
 
