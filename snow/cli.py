@@ -29,6 +29,10 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--output", nargs=2, action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--threads", type=int, default=1)
+        if name == "judge":
+            command.usage = "snow judge SUITE SAMPLES [--partial] [--threads N], or a job's INSTANCE with --input and --output"
+            command.add_argument("samples", nargs="?", type=Path, help="a samples file, to be judged on the suite INSTANCE: a name or file")
+            command.add_argument("--partial", action="store_true", help="judge what there is of the samples file; exit status 1")
     _add_commands(commands)
     return top
 
@@ -99,6 +103,14 @@ def inputs_of(options: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
     return named
 
 
+def _judge_samples(options: argparse.Namespace, arguments: list[str]) -> int:
+    from snow import environments
+    from snow.evaluate import standalone
+
+    environments.enter(stage("judge").env, arguments)  # does not return when another environment is needed
+    return standalone.run(options.instance, options.samples, options.params, options.partial, options.threads)
+
+
 def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
     from snow import environments, job, params, pinned
     from snow.slurm import launch
@@ -127,6 +139,8 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser().parse_args(given)
         if options.command not in STAGES:
             return _run_command(options)
+        if options.command == "judge" and options.samples is not None:
+            return _judge_samples(options, given)
         _run_stage(options, given)
     except SnowError as error:
         print(f"{' '.join(['snow', *given[:1]])}: {error}", file=sys.stderr)

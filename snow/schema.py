@@ -122,6 +122,9 @@ class Architecture(Section):
         return self
 
 
+Category = Literal["difficult", "creative", "subtle", "combine", "tool_use"]  # of EvoEval, the paper's five
+
+
 class SuiteFile(Section):
     data: str  # JSONL, gzipped or not: a path, a URL or package:...
     sha256: str | None  # of the unzipped file; null where it is not known yet: the stage `suite` then names it and stops
@@ -131,8 +134,7 @@ class Suite(Section):
     """A file and what pins it, or with the checker `evoeval` such a file for each category."""
 
     data: Annotated[
-        Annotated[str, Tag("one file")]
-        | Annotated[dict[Literal["difficult", "creative", "subtle", "combine", "tool_use"], SuiteFile], Tag("files by category")],
+        Annotated[str, Tag("one file")] | Annotated[dict[Category, SuiteFile], Tag("files by category")],
         Discriminator(lambda given: "files by category" if isinstance(given, dict) else "one file"),
     ]
     sha256: str | None = None

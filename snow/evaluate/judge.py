@@ -188,7 +188,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
     `results` as EvalPlus and BigCodeBench write them."""
     tasks = read_suite(job.input("suite"))
     samples = read_samples(job.input("completions"), tasks)
-    check_complete(job.input("completions"), samples, tasks[: job.params.limit])
+    remedy = "or set evaluation.completion.limit to judge the suite's first tasks alone"
+    check_complete(job.input("completions"), samples, tasks[: job.params.limit], remedy)
     judge = open_judge(job.params.checker, job.input("suite"), tasks, job.params.judging, job.work)
     harness = check_harness(judge, tasks, job.threads)
     with Journal(job.work / "verdicts.jsonl") as journal:
@@ -247,15 +248,12 @@ def read_samples(path: Path, tasks: Sequence[Task]) -> list[Sample]:
     return samples
 
 
-def check_complete(path: Path, samples: Sequence[Sample], tasks: Sequence[Task]) -> None:
-    """SnowError when a task has no sample: a rate over the others would be taken for the suite's."""
+def check_complete(path: Path, samples: Sequence[Sample], tasks: Sequence[Task], remedy: str) -> None:
+    """SnowError, with the remedy, when a task has no sample: a rate over the others would be taken for the suite's."""
     answered = {task_id for task_id, _ in samples}
     if missing := [task.task_id for task in tasks if task.task_id not in answered]:
         few = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
-        raise SnowError(
-            f"{path} has no sample for {len(missing)} of {len(tasks)} tasks ({few}); complete them, or set "
-            "evaluation.completion.limit to judge the suite's first tasks alone"
-        )
+        raise SnowError(f"{path} has no sample for {len(missing)} of {len(tasks)} tasks ({few}); complete them, {remedy}")
 
 
 def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str, Any]:
@@ -271,9 +269,9 @@ def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str
 
 
 def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str], categorized: Mapping[str, str]) -> dict[str, Any]:
-    """The receipt's facts: counts by status, pass@1 per part, and how many timeouts were judged again and what came of it.
+    """The receipt's facts: counts by status, pass@k per part, and how many timeouts were judged again and what came of it.
 
-    Where `categorized` says each task's category, pass@1 is per category, and their mean (`scores.by_category`).
+    Where `categorized` says each task's category, pass@k is per category, and their mean (`scores.by_category`).
     """
     again = [row for row in rows if row.get("judged") == 2]
     return {
@@ -281,7 +279,9 @@ def summary(rows: Sequence[dict[str, Any]], parts: Sequence[str], categorized: M
         "parsed": sum(row["parses"] for row in rows),
         "statuses": dict(sorted(Counter(row["status"] for row in rows).items())),
         "judged_again": {"samples": len(again), "timeout": sum(row["status"] == "timeout" for row in again)},
-        "pass@1": scores.by_category(rows, categorized) if categorized else scores.rates(rows, parts),
+    } | {
+        f"pass@{k}": scores.by_category(rows, categorized, k) if categorized else scores.rates(rows, parts, k)
+        for k in scores.estimable(rows)
     }
 
 

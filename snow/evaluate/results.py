@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from snow import digest
+
 
 def write(path: Path, rows: Sequence[Mapping[str, Any]], samples: Sequence[tuple[str, str]]) -> None:
     """`rows` are the verdicts on `samples`, (task_id, solution), in the same order. No date: the same verdicts are the same bytes."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row, (task_id, solution) in zip(rows, samples, strict=True):
         found.setdefault(task_id, []).append({"task_id": task_id, "solution": solution} | _verdict(row))
-    path.write_text(json.dumps({"eval": found}, ensure_ascii=False) + "\n", encoding="utf-8")
+    digest.replace(path, json.dumps({"eval": found}, ensure_ascii=False) + "\n")
 
 
 def _verdict(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -181,7 +181,9 @@ def test_a_chat_model_is_asked_through_its_template(tasks: list[Task], suite: Pa
     model = memorise([f"\nuser: {asked}\nassistant: {begun}{answer}\n```\nThat is all."], tmp_path / "model")
     with pytest.raises(SnowError, match="has no chat template"):
         completed(tmp_path, model, suite, prompts="chat")
-    (model / "chat_template.jinja").write_text("{% for message in messages %}{{ '\\n' + message.role + ': ' + message.content }}{% endfor %}")
+    (model / "chat_template.jinja").write_text(
+        "{% for message in messages %}{{ '\\n' + message.role + ': ' + message.content }}{% endfor %}"
+    )
     rows, facts = completed(tmp_path, model, suite, prompts="chat", max_new_tokens=300, limit=3)
     assert rows[2]["solution"] == answer  # alone, without the prompt
     assert facts["endings"]["stop"] >= 1

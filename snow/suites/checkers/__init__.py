@@ -37,3 +37,11 @@ def module_of(name: str, kind: str, where: str) -> ModuleType:
             f"{', '.join(other for other, (judged, _) in CHECKERS.items() if judged == kind)}"
         )
     return module
+
+
+def checker_of(kind: str, where: str) -> str:
+    """The name of the checker that judges tasks of a kind. SnowError, which names the suite as `where`, when there is none."""
+    for name, (judged, _) in CHECKERS.items():
+        if judged == kind:
+            return name
+    raise SnowError(f"{where} holds {kind} tasks, which no checker of this snow judges")
