@@ -42,7 +42,8 @@ def section(run: Run) -> Section:
     unsafe = [f"{model}/{suite}" for suite, model, facts in judged(run) if pick(facts, "sandboxed") is False]
     if unsafe:
         blocks.append(f"Judged without a sandbox, because evaluation.judging.allow_unsandboxed is set: {', '.join(unsafe)}.")
-    return Section("pass", "Programs that pass: pass@1", [*blocks, _rates(run), *_solved(run), _completions(run), _paper()])
+    blocks += _empty(run)
+    return Section("pass", "Programs that pass: pass@1", [*blocks, _rates(run), *_more(run), *_solved(run), _completions(run), _paper()])
 
 
 def verdict(run: Run) -> str:
@@ -65,6 +66,18 @@ def verdict(run: Run) -> str:
         "throughout and cannot rank the models; the intervals say how little it excludes. Bits per byte, below, is the signal at this "
         "scale."
     )
+
+
+def _empty(run: Run) -> list[str]:
+    """A sentence when models wrote nothing at all where a program was asked for: that costs points which another prompt may give back."""
+    facts = [(f"{model} on {suite}", run.receipts.one("complete", f"{model}/{suite}")) for suite, model, _ in judged(run)]
+    empty = [f"{name} {count(pick(one, 'empty'))} of {count(pick(one, 'completions'))}" for name, one in facts if pick(one, "empty")]
+    if not empty:
+        return []
+    return [
+        f"Some completions are empty and cannot pass: {', '.join(empty)}. A base model may take a prompt without its last newline for "
+        "finished; see evaluation.completion.trailing_newline."
+    ]
 
 
 def small(run: Run) -> bool:
@@ -101,6 +114,20 @@ def _rates(run: Run) -> Table:
         f"{count(checked)} passed.",
     )
     return Table("pass", "pass@1", heads, rows, notes)
+
+
+def _more(run: Run) -> list[Table]:
+    """pass@10 and pass@100, of suites of which every task has that many samples."""
+    heads = [*columns("text", suite="suite", tests="tests", model="model", k="k"), *columns("fraction", value="pass@k")]
+    heads += columns("fraction", "95% interval", low="from", high="to")
+    rows = [
+        (suite, part, model, key.removeprefix("pass@"), rate["value"], rate["low"], rate["high"])
+        for suite, model, facts in judged(run)
+        for key in ("pass@10", "pass@100")
+        for part, rate in (pick(facts, key) or {}).items()
+    ]
+    note = "Estimated without bias from all samples of a task (Chen et al. 2021); intervals of 10,000 bootstraps over tasks."
+    return [Table("more", "pass@k", heads, rows, (note,))] if rows else []
 
 
 def _completions(run: Run) -> Table:

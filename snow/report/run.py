@@ -129,8 +129,8 @@ def read_run(job: Job[Params]) -> Run:
     """The inputs, each taken for what its job's receipt says it is. SnowError names a receipt or a file that is missing or broken."""
     declared, receipts = job.params, load(job.inputs.get("receipts", ()))
 
-    def given(name: str, stage: str, instance: str, file: str = "") -> Path:
-        path = receipts.output(stage, instance) / file
+    def given(name: str, stage: str, instance: str, output: str = "", file: str = "") -> Path:
+        path = receipts.output(stage, instance, output or name) / file
         if path not in job.inputs.get(name, ()):
             raise SnowError(f"the report needs {path} among its --input {name}; build it with `snakemake all`")
         return path
@@ -140,7 +140,7 @@ def read_run(job: Job[Params]) -> Run:
     return Run(
         declared,
         receipts,
-        logs={model: list(_records(given("logs", "pretrain", model, "log.jsonl"), ("step",))) for model in declared.models},
+        logs={model: list(_records(given("logs", "pretrain", model, "model", "log.jsonl"), ("step",))) for model in declared.models},
         scores={name: read_scores(given("scores", "score", shard) for shard in shards) for name, shards in scored.items()},
         bits={model: _bits(given("bits", "bits", model)) for model in declared.models},
         verdicts={of: [{key: row[key] for key in VERDICT} for row in _records(given("verdicts", "judge", of), VERDICT)] for of in judged},

@@ -345,6 +345,17 @@ def test_categories_have_a_row_each_and_their_mean(tmp_path):
     assert "Only the first tasks of a suite were tried" not in text, "all of them were, if not in one category"
 
 
+def test_pass_at_10_and_empty_completions_are_said(tmp_path):
+    inputs = recorded.write(tmp_path)
+    rate = {"passed": 3, "samples": 1640, "tasks": 164, "value": 0.018, "low": 0.0, "high": 0.045}
+    change(receipt_of(inputs, "judge/phase1/humaneval"), lambda receipt: receipt["facts"].update({"pass@10": {"base": rate}}))
+    change(receipt_of(inputs, "complete/phase1/humaneval"), lambda receipt: receipt["facts"].update({"empty": 13}))
+    report = build(tmp_path, inputs)
+    assert [(row["model"], row["k"], row["value"]) for row in tables(report)["more"]] == [("phase1", "10", 0.018)]
+    assert "Some completions are empty and cannot pass: phase1 on humaneval 13 of 164" in read_page(report).text
+    assert "more" not in tables(build(tmp_path / "plain", recorded.write(tmp_path / "plain")))
+
+
 @pytest.mark.parametrize("name", ["receipts", "logs", "bits", "verdicts", "scores"])
 def test_a_torn_input_is_named(tmp_path, name):
     inputs = recorded.write(tmp_path)
