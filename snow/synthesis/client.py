@@ -62,17 +62,17 @@ def answered(client: openai.OpenAI) -> Iterator[None]:
         yield
     except openai.APIStatusError as error:
         advice = (
-            "try again later" if error.status_code == 429 or error.status_code >= 500 else "check the generator in params.yaml and the key"
+            "try again later" if error.status_code == 429 or error.status_code >= 500 else "check its settings in params.yaml and the key"
         )
-        raise SnowError(f"the generator at {client.base_url} answered {error.status_code}: {_message(error)}; {advice}") from error
+        raise SnowError(f"the server at {client.base_url} answered {error.status_code}: {_message(error)}; {advice}") from error
     except openai.APIConnectionError as error:  # includes its timeouts
         cause = error.__cause__ or error
         raise SnowError(
-            f"the generator at {client.base_url} cannot be reached ({cause}); start it, or set SNOW_GENERATOR_URL to where it is, "
+            f"the server at {client.base_url} cannot be reached ({cause}); start it, or set SNOW_GENERATOR_URL to where it is, "
             "and run again: answers received so far are kept"
         ) from error
     except (openai.APIError, AttributeError, IndexError, TypeError) as error:  # JSON, but not this protocol's
-        raise SnowError(f"the generator at {client.base_url} does not answer as OpenAI's protocol does ({error})") from error
+        raise SnowError(f"the server at {client.base_url} does not answer as OpenAI's protocol does ({error})") from error
 
 
 def ask_all(

@@ -57,7 +57,7 @@ def test_a_server_that_stays_busy_is_given_up(chat: ChatServer) -> None:
 
 def test_a_mistake_of_ours_is_told_in_the_servers_words_and_not_repeated(chat: ChatServer) -> None:
     chat.reply = lambda body: error(404, "The model `m` does not exist.")
-    with pytest.raises(SnowError, match=r"answered 404: The model `m` does not exist.; check the generator in params\.yaml"):
+    with pytest.raises(SnowError, match=r"answered 404: The model `m` does not exist.; check its settings in params\.yaml"):
         client.ask(connect(chat), QUESTION)
     assert len(chat.asked) == 1
 
