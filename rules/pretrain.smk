@@ -53,6 +53,8 @@ rule pretrain:
     output:
         model=directory("models/{model}"),
         receipt="receipts/pretrain/{model}.json",
+    wildcard_constraints:
+        model=one_of(PARAMS.models),
     log:
         "logs/pretrain/{model}.log",
     benchmark:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from snow.errors import SnowError
+from snow.tokens import vocabulary
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -27,14 +29,20 @@ class Checkpoint:
     """A causal LM in evaluation mode, its tokenizer, and how many positions it was made for (None: no limit stated)."""
 
     model: Any
-    tokenizer: Any
+    tokenizer: Any  # decodes what continues a prompt
     device: torch.device
     positions: int | None
     workers: int  # batches at a time
+    start: tuple[int, ...]  # the ids that its tokenizer sets before a text; a model of the recipe has none
+    continuing: Tokenizer
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, without special tokens: a corpus has none before its first word. Special tokens' names are text."""
-        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        """The ids of a text from its beginning. Special tokens' names are text."""
+        return [*self.start, *self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]]
+
+    def encode_more(self, text: str) -> list[int]:
+        """The ids of a text that continues another."""
+        return self.continuing.encode(text, add_special_tokens=False).ids
 
     def map(self, function: Callable[[Batch], Result], batches: Iterable[Batch]) -> Iterator[Result]:
         """`function` of every batch, in order. Each call sees the model alone with its tensors; autograd is off."""
@@ -60,5 +68,8 @@ def load(folder: Path, threads: int) -> Checkpoint:
         raise SnowError(
             f"{folder} is not a Hugging Face model folder ({' '.join(str(error).split())[:200]}); build it with `snow pretrain`"
         ) from error
-    positions = getattr(model.config, "max_position_embeddings", None)
-    return Checkpoint(model.to(device).eval(), tokenizer, device, positions, threads if device.type == "cpu" else 1)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    backend = tokenizer.backend_tokenizer
+    start, continuing = tuple(vocabulary.start_ids(backend)), vocabulary.continuing(backend)
+    backend.decoder = continuing.decoder
+    return Checkpoint(model.to(device).eval(), tokenizer, device, positions, threads if device.type == "cpu" else 1, start, continuing)
