@@ -7,12 +7,12 @@ rule obtain:
     output:
         model=directory("models/{model}"),
         receipt="receipts/obtain/{model}.json",
-    wildcard_constraints:
-        model=one_of(PARAMS.evaluation.compare_with),
     log:
         "logs/obtain/{model}.log",
     benchmark:
         "logs/obtain/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(PARAMS.evaluation.compare_with),
     conda:
         "../envs/torch.yaml"
     threads: 1

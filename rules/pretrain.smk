@@ -53,12 +53,12 @@ rule pretrain:
     output:
         model=directory("models/{model}"),
         receipt="receipts/pretrain/{model}.json",
-    wildcard_constraints:
-        model=one_of(PARAMS.models),
     log:
         "logs/pretrain/{model}.log",
     benchmark:
         "logs/pretrain/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(PARAMS.models),
     conda:
         "../envs/torch.yaml"
     threads: TORCH_THREADS

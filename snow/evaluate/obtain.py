@@ -42,7 +42,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
         raise SnowError(f"{named} has no fast tokenizer; choose a model with tokenizer.json")
     folder = job.output("model")
     model.save_pretrained(folder)
-    tokenizer.init_kwargs["local_files_only"] = False  # transformers notes whether this machine was offline
+    tokenizer.init_kwargs |= {"local_files_only": False, "is_local": False}  # transformers notes where it had the files from
     tokenizer.save_pretrained(folder)
     for file in folder.rglob("*.safetensors"):
         file.chmod(file.stat().st_mode | stat.S_IRGRP | stat.S_IROTH)  # safetensors writes for the owner alone
