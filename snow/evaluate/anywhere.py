@@ -20,7 +20,7 @@ import yaml
 
 from snow import job, packaged, pinned
 from snow import params as settings
-from snow.caching import hashes
+from snow.caching import hashes, spec
 from snow.errors import SnowError
 from snow.params import Params
 from snow.report.format import count, decimal, percent, size
@@ -59,12 +59,17 @@ class Evaluation:
         words += [word for each, paths in read.items() for word in ("--input", each, *paths)]
         words += [word for each, path in made.items() for word in ("--output", each, path)]
         command = [sys.executable, "-m", "snow", name, instance, *map(str, words)]
-        return subprocess.run(command, check=False).returncode == 0
+        return subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0  # what is printed here is the table
 
     def _holds(self, asked: job.Call) -> bool:
         try:
             told = json.loads(asked.outputs[job.RECEIPT].read_text())
-            return told["key"] == asked.key and all(hashes.content(Path(path)).md5 == md5 for path, md5 in told["outputs"].values())
+            now = dict(asked.spec)
+            if "sources" in now:  # a hub name that nobody knows here and now stands for what it stood for
+                now["sources"] = spec.filled(told["spec"]["sources"], now["sources"])
+            contents = {each: [asked.contents[path].md5 for path in paths] for each, paths in asked.inputs.items()}
+            unchanged = told["key"] == spec.key(now, asked.job.instance, contents)
+            return unchanged and all(hashes.content(Path(path)).md5 == md5 for path, md5 in told["outputs"].values())
         except (OSError, ValueError, KeyError):
             return False
 
@@ -109,10 +114,10 @@ def prepare(params: Params, model: str, suites: Sequence[str] | None, out: Path 
         reference, revision = (model, None) if packaged.is_local(model) else (*model.split("@", 1), None)[:2]
         name = _name(params, Path(model).expanduser().resolve().name if Path(model).expanduser().exists() else model)
         changed["compare_with"] = {name: {"pretrained": reference, "revision": revision}}
-    folder = out or FOLDER / name
+    checked, folder = settings.check(values, "params.yaml with these options"), out or FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
-    return Evaluation(name, settings.check(values, str(folder / "params.yaml")), folder, own)
+    return Evaluation(name, checked, folder, own)
 
 
 def _name(params: Params, reference: str) -> str:
