@@ -17,7 +17,7 @@ rule obtain:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=growing(8000),
+        mem_mb=growing(16000),
         runtime=growing(240),
     params:
         files=files,
