@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -64,13 +65,15 @@ def start_ids(tokenizer: Tokenizer) -> list[int]:
 def continuing(tokenizer: Tokenizer) -> Tokenizer:
     """The tokenizer for text that continues another: without the space that SentencePiece sets before a text and takes away again."""
     plain = json.loads(tokenizer.to_str())
-    for kind in ("normalizer", "pre_tokenizer", "decoder"):
-        part = plain[kind] or {}
-        for inner in (part, *part.get(f"{kind}s", [])):
-            inner |= {key: no for key, no in (("prepend_scheme", "never"), ("add_prefix_space", False)) if key in inner}
-        if f"{kind}s" in part:
-            part[f"{kind}s"] = [inner for inner in part[f"{kind}s"] if inner["type"] not in ("Prepend", "Strip")]
-        elif part.get("type") in ("Prepend", "Strip"):
+    for kind, several in (("normalizer", "normalizers"), ("pre_tokenizer", "pretokenizers"), ("decoder", "decoders")):
+        part: dict[str, Any] = plain[kind] or {"type": "none"}
+        inner = part.get(several, [part])
+        for one in inner:
+            one |= {key: no for key, no in (("prepend_scheme", "never"), ("add_prefix_space", False)) if key in one}
+        kept = [one for one in inner if one["type"] not in ("Prepend", "Strip")]
+        if several in part:
+            part[several] = kept
+        elif not kept:
             plain[kind] = None
     fresh = Tokenizer.from_str(json.dumps(plain))
     fresh.encode_special_tokens = True

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import BertConfig, BertModel
 
 from snow.errors import SnowError
@@ -70,6 +71,18 @@ def test_what_continues_a_text_is_neither_given_a_space_nor_robbed_of_one(peer: 
     assert b"".join(table[index] for index in ids) == TEXT.encode()
     assert loaded.encode("def")[: len(loaded.start)] == list(loaded.start)
     assert not set(loaded.encode("</s><|endoftext|>")[len(loaded.start) :]) & set(loaded.tokenizer.all_special_ids), "names are text"
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_sentencepiece_as_one_part_of_a_tokenizer_or_among_others(many: bool) -> None:
+    backend, spaces = Tokenizer(models.BPE(byte_fallback=True)), pre_tokenizers.Metaspace(prepend_scheme="first")
+    backend.pre_tokenizer = pre_tokenizers.Sequence([spaces]) if many else spaces
+    backend.decoder = decoders.Metaspace(prepend_scheme="first")
+    backend.train_from_iterator([TEXT], trainers.BpeTrainer(vocab_size=300, show_progress=False))
+    continuing = vocabulary.continuing(backend)
+    assert backend.encode("return").tokens[0].startswith("▁")
+    assert not continuing.encode("return").tokens[0].startswith("▁")
+    assert continuing.decode(continuing.encode(TEXT).ids) == TEXT
 
 
 def test_it_begins_as_its_tokenizer_does(tmp_path: Path) -> None:
