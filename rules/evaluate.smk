@@ -1,4 +1,28 @@
-# Completions, verdicts from the suites' own checkers inside the sandbox, bits per byte.
+# Others' models to compare with; completions, verdicts from the suites' own checkers inside the sandbox, bits per byte.
+
+
+rule obtain:
+    input:
+        spec=".snow/spec/obtain-{model}.json",
+    output:
+        model=directory("models/{model}"),
+        receipt="receipts/obtain/{model}.json",
+    log:
+        "logs/obtain/{model}.log",
+    benchmark:
+        "logs/obtain/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(PARAMS.evaluation.compare_with),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(16000),
+        runtime=growing(240),
+    params:
+        files=files,
+    shell:
+        "snow obtain {wildcards.model} {params.files} > {log} 2>&1"
 
 
 rule complete:

@@ -50,6 +50,11 @@ def _add_commands(commands: Any) -> None:
     why.add_argument("artifact", nargs="?", metavar="ARTIFACT", help="as `snakemake` and `dvc repro` name it; all if left out")
     why.add_argument("--json", action="store_true")
     add("plan", "what a run would do and cost; exit status 1 when there is anything to do").add_argument("--json", action="store_true")
+    any_model = add("evaluate", "any model on suites of params.yaml, outside the recipe; exit status 1 when not all was judged")
+    any_model.add_argument("model", metavar="MODEL", help="a model of this recipe, a folder, or a hub name, NAME@REVISION")
+    any_model.add_argument("--suites", type=lambda text: text.split(","), metavar="SUITE[,SUITE]", help="all if left out")
+    any_model.add_argument("--out", type=Path, metavar="FOLDER", help="evaluations/NAME if left out")
+    any_model.add_argument("--limit", type=int, metavar="N", help="the first N tasks of each suite alone")
     key = add("key", "a job's key and everything that enters it")
     key.add_argument("stage", choices=STAGES, metavar="STAGE")
     key.add_argument("instance", nargs="?", default="all")
@@ -85,6 +90,10 @@ def _run_command(options: argparse.Namespace) -> int:
             return why.run(loaded, options.artifact, options.json)
         case "plan":
             return plan.run(loaded, options.json)
+        case "evaluate":
+            from snow.evaluate import anywhere
+
+            return anywhere.run(loaded, options.model, options.suites, options.out, options.limit)
         case "key":
             return show_key.run(loaded, options.stage, options.instance)
         case "check":

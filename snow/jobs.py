@@ -143,17 +143,22 @@ def pack(params: Params) -> Jobs:
         # Synthetic documents have no repository that could be held out.
         aside = {} if synthetic else {"left_out": HELDOUT}
         for shard in _token_shards(params, name):
-            yield _pack(name, shard, one.tokenizer, one.grouping, {"documents": (f"{folder}/{shard}.parquet",), **aside, **chosen})
-    for name in {tokenizer_of(params.token_sets, model): None for model in params.models.values()}:
+            read = {"documents": (f"{folder}/{shard}.parquet",), **aside, **chosen, "tokenizer": (f"tokenizers/{one.tokenizer}",)}
+            yield _pack(name, shard, one.grouping, read)
+    readers: dict[str, dict[str, Files]] = {
+        tokenizer: {"tokenizer": (f"tokenizers/{tokenizer}",)}
+        for tokenizer in (tokenizer_of(params.token_sets, model) for model in params.models.values())
+    }
+    readers |= {name: {"model": (f"models/{name}",)} for name in params.evaluation.compare_with}
+    for name, reader in readers.items():
         for shard, documents in zip(numbered(params.shards), _corpus(params), strict=True):
-            read = {"documents": (documents,), "only": HELDOUT}
-            yield _pack(heldout_of(name), shard, name, params.heldout.grouping, read)
+            read = {"documents": (documents,), "only": HELDOUT, **reader}
+            yield _pack(heldout_of(name), shard, params.heldout.grouping, read)
 
 
-def _pack(name: str, shard: str, tokenizer: str, grouping: str, read: Mapping[str, Files]) -> Job:
+def _pack(name: str, shard: str, grouping: str, read: Mapping[str, Files]) -> Job:
     made = {"tokens": f"tokens/{name}/{shard}.bin", "index": f"tokens/{name}/{shard}.index.parquet"}
-    keys = SEED | {"grouping": f"groupings.{grouping}"}
-    return Job("pack", f"{name}/{shard}", f"tokens-{name}", {**read, "tokenizer": (f"tokenizers/{tokenizer}",)}, made, keys)
+    return Job("pack", f"{name}/{shard}", f"tokens-{name}", read, made, SEED | {"grouping": f"groupings.{grouping}"})
 
 
 def pretrain(params: Params) -> Jobs:
@@ -168,6 +173,11 @@ def pretrain(params: Params) -> Jobs:
             read["model"] = (f"models/{model.begin_from}",)
         keys = {"seed": f"models.{name}.seed" if model.seed is not None else "seed", "architecture": "architecture"}
         yield Job("pretrain", name, f"models-{name}", read, {"model": f"models/{name}"}, keys | {"model": f"models.{name}"})
+
+
+def obtain(params: Params) -> Jobs:
+    for name in params.evaluation.compare_with:
+        yield Job("obtain", name, f"models-{name}", {}, {"model": f"models/{name}"}, {"model": f"evaluation.compare_with.{name}"})
 
 
 def complete(params: Params) -> Jobs:
@@ -189,8 +199,9 @@ def judge(params: Params) -> Jobs:
 
 
 def bits(params: Params) -> Jobs:
-    for model, settings in params.models.items():
-        held = heldout_of(tokenizer_of(params.token_sets, settings))
+    readers = {name: tokenizer_of(params.token_sets, model) for name, model in params.models.items()}
+    for model, reader in (readers | {name: name for name in params.evaluation.compare_with}).items():
+        held = heldout_of(reader)
         read = {"model": (f"models/{model}",), "suites": _suites(params)}
         read |= {"tokens": _tokens(params, held), "index": _index(params, held)}
         yield Job("bits", model, f"eval-{model}", read, {"bits": f"eval/{model}/bits.json"}, {"bits": "evaluation.bits"})
@@ -203,11 +214,12 @@ def report(params: Params, before: Iterable[Job]) -> Job:
         "receipts": tuple(f"receipts/{stage}" for stage in dict.fromkeys(job.stage for job in before)),
         "logs": _over("models/{}/log.jsonl", params.models),
         "scores": tuple(f"quality/{name}/scores/{shard}.parquet" for name in params.annotators for shard in shards),
-        "bits": _over("eval/{}/bits.json", params.models),
+        "bits": _over("eval/{}/bits.json", _measured(params)),
         "verdicts": tuple(f"eval/{model}/{suite}/verdicts.jsonl" for model, suite in _evaluated(params)),
     }
     declared = ("annotators", "selections", "token_sets", "models")
-    return Job("report", "all", "report", read, {"report": "report"}, {"report": "report"} | {name: name for name in declared})
+    seen = {name: name for name in ("report", *declared)} | {"compare_with": "evaluation.compare_with"}
+    return Job("report", "all", "report", read, {"report": "report"}, seen)
 
 
 def _over(pattern: str, names: Iterable[str]) -> Files:
@@ -231,7 +243,11 @@ def _selection(name: str) -> str:
 
 
 def _evaluated(params: Params) -> Iterator[tuple[str, str]]:
-    return ((model, suite) for model in params.models for suite in params.evaluation.suites)
+    return ((model, suite) for model in _measured(params) for suite in params.evaluation.suites)
+
+
+def _measured(params: Params) -> list[str]:
+    return [*params.models, *params.evaluation.compare_with]
 
 
 def _token_shards(params: Params, name: str) -> Iterable[str]:

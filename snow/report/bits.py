@@ -51,19 +51,19 @@ def section(run: Run) -> Section:
 
 
 def _chart(run: Run, name: str, path: tuple[str, ...]) -> Any:
-    values = [(model, value_of(run, model, path), colour(place)) for place, model in enumerate(run.models)]
+    values = [(run.label(model), value_of(run, model, path), colour(place)) for place, model in enumerate(run.measured)]
     return bars([Bar(model, value, decimal(value), shade) for model, value, shade in values if value is not None], name=name, width=280)
 
 
 def _table(run: Run) -> Table:
     heads = [*columns("text", text="text"), *columns("bytes", bytes="bytes scored")]
-    heads += [*columns("decimal", byte_unigram_entropy="byte-unigram entropy"), *_of_models(run.models)]
+    heads += [*columns("decimal", byte_unigram_entropy="byte-unigram entropy"), *_of_models(run, run.measured)]
     last = run.bits[run.last]
     rows = [
         (
             name,
             *(pick(last, *path, key) for key in ("bytes", "byte_unigram_entropy")),
-            *(value_of(run, model, path) for model in run.models),
+            *(value_of(run, model, path) for model in run.measured),
         )
         for name, path in texts_of(run)
     ]
@@ -73,11 +73,11 @@ def _table(run: Run) -> Table:
     )
     others = [name for name, facts in run.bits.items() if facts["heldout"]["total"]["bytes"] != last["heldout"]["total"]["bytes"]]
     told = (f"With another tokenizer {listed(others)} scored another part of the held-out text.",) if others else ()
-    return Table("bits", "Bits per byte, lower is better", heads, rows, (*notes, *told))
+    return Table("bits", "Bits per byte, lower is better", heads, rows, (*notes, *told, *run.compared()))
 
 
-def _of_models(models: Iterable[str]) -> list[Column]:
-    return [Column(f"bits:{model}", model, "decimal") for model in models]
+def _of_models(run: Run, models: Iterable[str]) -> list[Column]:
+    return [Column(f"bits:{model}", run.label(model), "decimal") for model in models]
 
 
 def difference(name: str, models: tuple[str, str], values: tuple[float, float]) -> str:
@@ -110,7 +110,7 @@ def compared(run: Run) -> list[Section]:
 
 def _compared(run: Run, pair: tuple[str, str], anchor: str) -> Section:
     before = [] if "begin_from" in run.differing(*pair) or run.models[pair[0]].begin_from == SCRATCH else [run.origin(pair[0])]
-    heads = [*columns("text", text="text"), *columns("bytes", bytes="bytes scored"), *_of_models((*before, *pair))]
+    heads = [*columns("text", text="text"), *columns("bytes", bytes="bytes scored"), *_of_models(run, (*before, *pair))]
     heads += columns("signed", difference=f"{pair[0]} − {pair[1]}")
     rows = []
     for name, path in texts_of(run):
