@@ -36,16 +36,17 @@ class Examiner:
 
     def examine(self, problem: Any, solution: Solution) -> tuple[str]:
         """Whether the solution returns what the canonical one does."""
+        category, number = problem["category"], int(problem["task_id"].rpartition("/")[2])
         inputs = [eval(f"[{given}]") for given in problem["inputs"]]  # source text, as the suite's authors give them
         known = reference(f"{problem['prompt']}\n{problem['canonical_solution']}", problem["entry_point"], inputs)
-        return (known.status(solution, lambda given, wanted, got: _right(problem["category"], problem["task_id"], given, wanted, got)),)
+        return (known.status(solution, lambda given, wanted, got: _right(category, number, given, wanted, got)),)
 
 
-def _right(category: str, task_id: str, given: Any, wanted: Any, got: Any) -> bool:
+def _right(category: str, number: int, given: Any, wanted: Any, got: Any) -> bool:
     """Whether an output is right. An oracle raises for a wrong one."""
     import evoeval.eval_test as rules
 
-    match category, int(task_id.rpartition("/")[2]):
+    match category, number:
         case "difficult", 10:
             rules._check_insensitive_palindrome(got, *given, wanted)
         case "difficult", 32:
