@@ -20,7 +20,7 @@ from snow.errors import SnowError
 from snow.evaluate import decoding, loading, protocols, served
 from snow.evaluate.decoding import Completion, Request, Sampling
 from snow.evaluate.journal import Journal
-from snow.evaluate.loading import Encoder
+from snow.evaluate.loading import Checkpoint, Encoder
 from snow.suites.tasks import Task, read_suite
 from snow.synthesis import seeds
 
@@ -38,12 +38,14 @@ class Params(Protocol):
 
 @dataclass(frozen=True)
 class Sample:
-    """A completion that is asked for: of which task, the how manieth, what the model is given (empty for a chat) and as ids."""
+    """A completion that is asked for: of which task, the how manieth, what the model is given (empty for a chat) and as ids, of which
+    the first may be `cut` off."""
 
     task: Task
     number: int
     prompt: str
     request: Request
+    cut: bool
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
@@ -55,30 +57,29 @@ def run(job: Job[Params]) -> dict[str, Any]:
     longest = settings.max_new_tokens or protocol.max_new_tokens
     sampling = Sampling(settings.temperature, settings.top_p)
 
-    def complete(samples: Sequence[Sample], missing: Sequence[int], keep: Keep) -> None:
-        requests = [sample.request for sample in samples]
-        if settings.backend == "vllm":
-            with served.server(job.input("model"), encoder.positions, job.threads, job.work) as server:
+    model = job.input("model")
+    encoder = loading.load_encoder(model) if settings.backend == "vllm" else loading.load(model, job.threads)
+    samples = list(asked(encoder, tasks, settings, room_for_prompts(encoder.positions, longest), job.params.seed))
+    requests = [sample.request for sample in samples]
+
+    def complete(missing: Sequence[int], keep: Keep) -> None:
+        if not isinstance(encoder, Checkpoint):
+            with served.server(model, encoder.positions, job.threads, job.work) as server:
                 served.complete(server, encoder, requests, stops, longest, sampling, missing, keep)
             return
-        checkpoint = loading.load(job.input("model"), job.threads)
-        some = [batch for batch in decoding.batches(requests, settings.batch_size) if not set(missing).isdisjoint(batch)]
-        for made in decoding.complete(checkpoint, requests, stops, longest, sampling, some):
+        left = frozenset(missing)
+        some = [batch for batch in decoding.batches(requests, settings.batch_size) if not left.isdisjoint(batch)]
+        for made in decoding.complete(encoder, requests, stops, longest, sampling, some):
             keep(made)
 
-    encoder = loading.load_encoder(job.input("model"))
-    room = room_for_prompts(encoder.positions, longest)
-    samples = list(asked(encoder, tasks, settings, job.params.seed))
-    truncated = sum(room is not None and len(sample.request.ids) > room for sample in samples)
-    samples = [fitted(sample, room) for sample in samples]
-    completions = _all(job, samples, longest, complete)
+    completions = _all(job, requests, longest, complete)
     with job.output("completions").open("w", encoding="utf-8") as file:
         file.writelines(row(sample, made, settings.prompts) + "\n" for sample, made in zip(samples, completions, strict=True))
-    return summary(completions) | {"truncated_prompts": truncated}
+    return summary(completions) | {"truncated_prompts": sum(sample.cut for sample in samples)}
 
 
-def asked(encoder: Encoder, tasks: Sequence[Task], settings: schema.Completion, seed: int) -> Iterator[Sample]:
-    """Every sample of every task."""
+def asked(encoder: Encoder, tasks: Sequence[Task], settings: schema.Completion, room: int | None, seed: int) -> Iterator[Sample]:
+    """Every sample of every task, with no more of its prompt's tokens than there is `room` for, the last ones."""
     for task in tasks:
         if settings.prompts == "chat":
             prompt, ids = "", encoder.encode_chat(protocols.conversation(task))
@@ -86,7 +87,8 @@ def asked(encoder: Encoder, tasks: Sequence[Task], settings: schema.Completion, 
             prompt = protocols.prompt(task, settings.trailing_newline)
             ids = encoder.encode(prompt)
         for number in range(settings.samples):
-            yield Sample(task, number, prompt, Request(ids, seeds.draw(2**31, "completion", seed, task.task_id, number)))
+            request = Request(ids[-room:] if room else ids, seeds.draw(2**31, "completion", seed, task.task_id, number))
+            yield Sample(task, number, prompt, request, cut=len(request.ids) < len(ids))
 
 
 def room_for_prompts(positions: int | None, max_new_tokens: int) -> int | None:
@@ -101,21 +103,13 @@ def room_for_prompts(positions: int | None, max_new_tokens: int) -> int | None:
     return positions - max_new_tokens
 
 
-def fitted(sample: Sample, room: int | None) -> Sample:
-    """The sample with no more of its prompt than there is room for."""
-    request = Request(sample.request.ids[-room:] if room else sample.request.ids, sample.request.seed)
-    return Sample(sample.task, sample.number, sample.prompt, request)
-
-
-def _all(
-    job: Job[Params], samples: Sequence[Sample], longest: int, complete: Callable[[Sequence[Sample], Sequence[int], Keep], None]
-) -> list[Completion]:
-    """The completion of each sample: of an earlier attempt at this job, or made now and kept for a later one."""
+def _all(job: Job[Params], requests: Sequence[Request], longest: int, complete: Callable[[Sequence[int], Keep], None]) -> list[Completion]:
+    """The completion of each request: of an earlier attempt at this job, or made now and kept for a later one."""
     with Journal(job.work / "completions.jsonl") as journal:
-        missing = [index for index in range(len(samples)) if str(index) not in journal]
+        missing = [index for index in range(len(requests)) if str(index) not in journal]
         print(
-            f"snow: {len(samples)} prompts of {sum(len(sample.request.ids) for sample in samples)} tokens, "
-            f"{len(samples) - len(missing)} completed before; the others get at most {len(missing) * longest} new ones",
+            f"snow: {len(requests)} prompts of {sum(len(request.ids) for request in requests)} tokens, "
+            f"{len(requests) - len(missing)} completed before; the others get at most {len(missing) * longest} new ones",
             file=sys.stderr,
         )
         if missing:
@@ -126,8 +120,8 @@ def _all(
                     journal.add(new)
                     bar.update(len(new))
 
-                complete(samples, missing, keep)
-        return [Completion(**journal[str(index)]) for index in range(len(samples))]
+                complete(missing, keep)
+        return [Completion(**journal[str(index)]) for index in range(len(requests))]
 
 
 def row(sample: Sample, completion: Completion, prompts: str) -> str:

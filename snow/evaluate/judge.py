@@ -66,7 +66,8 @@ class Judge:
         out is judged once more with nothing beside it, because the others may have taken its time; such a row says `judged` 2.
         `journal` keeps the rows of an attempt that is killed.
         """
-        rows: dict[int, dict[str, Any]] = {place: journal[str(place)] for place in range(len(samples)) if journal and str(place) in journal}
+        before = {} if journal is None else journal
+        rows: dict[int, dict[str, Any]] = {place: before[str(place)] for place in range(len(samples)) if str(place) in before}
         if rows:
             print(f"snow: {len(rows)} of {len(samples)} samples were judged before", file=sys.stderr)
         places = [place for place in range(len(samples)) if place not in rows or _is_late(rows[place])]
@@ -185,7 +186,7 @@ class Params(Protocol):
 
 def run(job: Job[Params]) -> dict[str, Any]:
     """Judge `completions` (rows with task_id and solution) on `suite`; writes `verdicts`, a row per completion in the same order, and
-    `results` as EvalPlus and BigCodeBench write them."""
+    `results` as EvalPlus writes them."""
     tasks = read_suite(job.input("suite"))
     samples = read_samples(job.input("completions"), tasks)
     remedy = "or set evaluation.completion.limit to judge the suite's first tasks alone"

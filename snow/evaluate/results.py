@@ -1,7 +1,7 @@
-"""Verdicts in the form of EvalPlus' and BigCodeBench's `*_eval_results.json`, which their own tools and viewers read.
+"""Verdicts in the form of EvalPlus' `*_eval_results.json`, which its own tools and viewers read.
 
 EvalPlus 0.3.1 (evalplus/evaluate.py) has `base_status` and `plus_status` of each sample and lists the inputs that fail, which are
-not recorded here: those lists are empty. BigCodeBench 0.2.5 (bigcodebench/evaluate.py) has one `status` and `details` per test.
+not recorded here: those lists are empty.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]], samples: Sequence[tuple
 
 
 def _verdict(row: Mapping[str, Any]) -> dict[str, Any]:
-    if "base" not in row:
-        return {"status": _status(row["status"]), "details": row.get("tests", {})}
     plus = _status(row["plus"]) if "plus" in row else None
     return {"base_status": _status(row["base"]), "plus_status": plus, "base_fail_tests": [], "plus_fail_tests": []}
 

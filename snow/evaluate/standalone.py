@@ -50,7 +50,7 @@ def run(suite: str, samples: Path, params_file: Path, partial: bool, threads: in
         check_harness(judge, tasks, threads)
         with _journal(samples, digest.file_md5(path) + checker) as journal:
             verdicts = judge.verdicts(rows, threads, f"judging {samples.name}", journal)
-    _write(samples, rows, verdicts)
+            _write(samples, rows, verdicts)
     facts = summary(verdicts, judge.checker.PARTS, categories(tasks))
     print(table(suite, facts, len(tasks), len(missing)))
     return 1 if missing else 0

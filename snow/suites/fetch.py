@@ -41,10 +41,11 @@ def run(job: Job[Params]) -> dict[str, Any]:
     output = job.output("suite")
     output.write_bytes(data)
     tasks = read_suite(output)
-    kind, categories = tasks[0].kind, Counter(task.category for task in tasks if task.category)
+    kind, sha256 = tasks[0].kind, hashlib.sha256(data).hexdigest()
     module_of(job.params.suite.checker, kind, key)
-    facts = {"kind": kind, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    return {"tasks": len(tasks)} | facts | ({"categories": dict(categories)} if categories else {})
+    counts = Counter(task.category for task in tasks if task.category)
+    categories = {"categories": dict(counts)} if counts else {}
+    return {"tasks": len(tasks), "kind": kind, "bytes": len(data), "sha256": sha256, **categories}
 
 
 def content(settings: Suite, key: str) -> bytes:

@@ -103,6 +103,6 @@ def test_a_torn_line_counts_as_nothing(tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processes of these tests find the tests' own modules."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *sys.path]))

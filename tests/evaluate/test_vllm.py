@@ -34,7 +34,7 @@ def test_vllm_completes_as_transformers_does(humaneval: Path, tasks: list[Task],
     theirs, facts = completed("vllm", backend="vllm")
     assert [theirs[number] for number in (0, 2, 7)] == [ours[number] for number in (0, 2, 7)]
     assert set(facts["endings"]) <= {"stop", "end", "length"}
-    drawn = {"backend": "vllm", "samples": 2, "temperature": 1.0, "limit": 3, "max_new_tokens": 32}
+    drawn = {"backend": "vllm", "samples": 2, "temperature": 2.0, "limit": 3, "max_new_tokens": 32}
     first, second = completed("first", **drawn), completed("second", **drawn)
     assert first == second
-    assert len({row["completion"] for row in first[0]}) > 3, "more than one of a task, whatever else repeats itself"
+    assert len({row["completion"] for row in first[0]}) == 6
