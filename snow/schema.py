@@ -170,11 +170,18 @@ class Bits(Section):
     sequence_length: Positive
 
 
+class Preference(Section):
+    exchanges: Positive  # per task at most, each in both directions: two mutants
+    limit: Positive | None  # first tasks only, for quick runs
+    batch_size: Positive
+
+
 class Evaluation(Section):
     suites: dict[str, Suite]
     completion: Completion
     judging: Judging
     bits: Bits
+    preference: Preference
 
 
 class Params(Section):
