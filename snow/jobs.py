@@ -196,7 +196,7 @@ def bits(params: Params) -> Jobs:
 def mutate(params: Params) -> Jobs:
     for name in params.evaluation.suites:
         read, made = {"suite": (f"suites/{name}.jsonl",)}, {"mutants": f"mutants/{name}.jsonl"}
-        keys = SEED | {key: f"evaluation.preference.{key}" for key in ("exchanges", "limit")}
+        keys = SEED | {key: f"evaluation.preference.{key}" for key in ("mutants", "limit")}
         keys |= {"judging": "evaluation.judging", "checker": f"evaluation.suites.{name}.checker"}
         yield Job("mutate", name, "mutants", read, made, keys)
 

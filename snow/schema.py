@@ -171,7 +171,7 @@ class Bits(Section):
 
 
 class Preference(Section):
-    exchanges: Positive  # per task at most, each in both directions: two mutants
+    mutants: Positive  # per task at most
     limit: Positive | None  # first tasks only, for quick runs
     batch_size: Positive
 
