@@ -54,7 +54,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
 def read_mutants(path: Path, tasks: Mapping[str, Task]) -> dict[str, list[str]]:
     """The broken solutions of each task that has some. SnowError for rows that are no such thing, or of another suite."""
     found = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], 1):
         try:
             row = json.loads(line)
             found[row["task_id"]] = [each["solution"] for each in row["broken"]]
