@@ -133,9 +133,11 @@ def _statuses(judge: Judge, solutions: Sequence[tuple[str, str]], threads: int, 
 
 def exchanges(task: Task, seed: int) -> Iterator[Mutant]:
     """Every mutant of a task that is a program, in an order drawn by the seed and the task's name, in which each family has its turn."""
-    generator, program = random.Random(f"{seed} {task.task_id}"), task.prompt + task.solution
+    generator, program, found = random.Random(f"{seed} {task.task_id}"), task.prompt + task.solution, list[Site]()
+    with contextlib.suppress(SyntaxError):  # no program: nothing to exchange
+        found += sites(program, len(task.prompt))
     by_family: dict[str, list[tuple[Site, Site]]] = {}
-    for one, other in combinations(sites(program, len(task.prompt)), 2):
+    for one, other in combinations(found, 2):
         spaced = program[one.begin - 1].isspace() == program[other.begin - 1].isspace()
         if one.family == other.family and one.text != other.text and spaced:
             by_family.setdefault(one.family, []).append((one, other))
@@ -153,7 +155,7 @@ def sites(program: str, begin: int) -> Iterator[Site]:
 
     Loops with `while` are left alone: most that are broken would not end, and each costs its time limit twice to find out.
     """
-    tree, lines = parsed(program), program.splitlines(keepends=True)
+    tree, lines = parsed(program), io.StringIO(program).readlines()
     offsets = [0, *accumulate(map(len, lines))]
     nodes = list(ast.walk(tree))
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}

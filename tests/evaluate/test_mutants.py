@@ -102,20 +102,21 @@ def test_what_passes_or_takes_too_long_is_no_mutant(tmp_path: Path) -> None:
         ("    return sum(1 for _ in range(1, a)) - b - b\n", "c(2, 10**12) == 1 - 2 * 10**12"),
         ("    return a - b\n", "c(3, 1) == 3"),
         ("    return 1\n", "c(3, 1) == 1"),
+        ("    return (1\n", "c(3, 1) == 1"),
     )
     found, facts = made(tmp_path, suite)
     assert [mutant["solution"] for mutant in found.pop("own/0")] == ["    return b - a\n"]
     assert found == {}
     assert facts["judged"] == {"fail": 1, "pass": 1, "timeout": 2}
     assert facts["without"] == {
-        "nothing to exchange": ["own/4"],
+        "nothing to exchange": ["own/4", "own/5"],
         "canonical solution does not pass": ["own/3"],
         "no mutant fails": ["own/1", "own/2"],
     }
 
 
 def test_only_variables_that_are_read_and_no_while_loops() -> None:
-    program = "def f(é, n=0):\n    s = '''\n    n'''\n    while n < é:\n        n += 1\n    return g(é, n=n) + é.n - len(s)\n"
+    program = "def f(é, n=0):\n    s = '''\x0c\n    n'''\n    while n < é:\n        n += 1\n    return g(é, n=n) + é.n - len(s)\n"
     line = program.index("return")
     found = list(sites(program, 0))
     assert [(site.family, site.text) for site in found if site.begin < line] == [("numbers", "0")]
