@@ -207,6 +207,22 @@ def bits(params: Params) -> Jobs:
         yield Job("bits", model, f"eval-{model}", read, {"bits": f"eval/{model}/bits.json"}, {"bits": "evaluation.bits"})
 
 
+def mutate(params: Params) -> Jobs:
+    for name in params.evaluation.suites:
+        read, made = {"suite": (f"suites/{name}.jsonl",)}, {"mutants": f"mutants/{name}.jsonl"}
+        keys = SEED | {key: f"evaluation.preference.{key}" for key in ("mutants", "limit")}
+        keys |= {"judging": "evaluation.judging", "checker": f"evaluation.suites.{name}.checker"}
+        yield Job("mutate", name, "mutants", read, made, keys)
+
+
+def preference(params: Params) -> Jobs:
+    keys = {"preference": "evaluation.preference", "sequence_length": "evaluation.bits.sequence_length"}
+    for model, suite in _evaluated(params):
+        read = {"model": (f"models/{model}",), "suite": (f"suites/{suite}.jsonl",), "mutants": (f"mutants/{suite}.jsonl",)}
+        made = {"preference": f"eval/{model}/{suite}/preference.jsonl"}
+        yield Job("preference", f"{model}/{suite}", f"eval-{model}", read, made, keys)
+
+
 def report(params: Params, before: Iterable[Job]) -> Job:
     """The one job that reads of all others: `before` are those."""
     shards = numbered(params.shards)

@@ -183,12 +183,19 @@ class Bits(Section):
     sequence_length: Positive
 
 
+class Preference(Section):
+    mutants: Positive  # per task at most
+    limit: Positive | None  # first tasks only, for quick runs
+    batch_size: Positive
+
+
 class Evaluation(Section):
     suites: dict[str, Suite]
     compare_with: dict[Name, arms.Compared]  # models of others that are measured beside the experiment's
     completion: Completion
     judging: Judging
     bits: Bits
+    preference: Preference
 
 
 class Params(Section):

@@ -63,8 +63,8 @@ def verdict(run: Run) -> str:
     return (
         f"None of {count(samples)} programs passes. A model this small ({short(run.trained(run.last)['parameters'])} parameters, "
         f"{short(run.path_tokens)} tokens over {' → '.join(run.path)}) does not write programs that pass tests, so pass@1 is 0 "
-        "throughout and cannot rank the models; the intervals say how little it excludes. Bits per byte, below, is the signal at this "
-        "scale."
+        "throughout and cannot rank the models; the intervals say how little it excludes. The signal at this scale are, below, bits per "
+        "byte and how often a right solution is more likely than a broken one."
     )
 
 

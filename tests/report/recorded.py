@@ -307,6 +307,12 @@ def bits(model):
     }
 
 
+def preference(model):
+    """Facts of `preference`: phase 1 knows something."""
+    value = 0.6 if model == "phase1" else 0.5
+    return {"value": value, "low": value - 0.05, "high": value + 0.05, "tasks": 139, "pairs": 266, "ties": 0}
+
+
 def facts_of(params, job, passed):
     """What a job would have recorded; `passed` tasks are solved by the last model of the path."""
     name = job.instance.partition("/")[0]
@@ -336,6 +342,8 @@ def facts_of(params, job, passed):
         "complete": lambda: completions,
         "judge": lambda: judged(passed if name == params.report.path[-1] else 0),
         "bits": lambda: {"heldout": bits(name)["heldout"]["total"], "suites": bits(name)["suites"]},
+        "mutate": lambda: {"tasks": 164, "tasks_with_mutants": 139, "mutants": 266},
+        "preference": lambda: preference(name),
     }
     return by_stage[job.stage]()
 

@@ -28,17 +28,17 @@ ARMS = {
     "report": {"compare": [["phase2", "control"], ["mixed", "phase2"]]},
 }
 EXPECTED = {
-    "grouping": {"pack": 2, "pretrain": 1, "complete": 1, "judge": 1, "bits": 1, "report": 1},
-    "peers": {"obtain": 3, "pack": 6, "complete": 3, "judge": 3, "bits": 3, "report": 1},
-    "schedules": {"pretrain": 3, "complete": 3, "judge": 3, "bits": 3, "report": 1},
-    "repetitions": {"select": 5, "pack": 10, "pretrain": 6, "complete": 6, "judge": 6, "bits": 6, "report": 1},
+    "grouping": {"pack": 2, "pretrain": 1, "complete": 1, "judge": 1, "bits": 1, "preference": 1, "report": 1},
+    "peers": {"obtain": 3, "pack": 6, "complete": 3, "judge": 3, "bits": 3, "preference": 3, "report": 1},
+    "schedules": {"pretrain": 3, "complete": 3, "judge": 3, "bits": 3, "preference": 3, "report": 1},
+    "repetitions": {"select": 5, "pack": 10, "pretrain": 6, "complete": 6, "judge": 6, "bits": 6, "preference": 6, "report": 1},
 }
 
 
 def jobs_of(names: tuple[str, ...]) -> set[str]:
     """What the named arms alone need."""
     own = {f"{stage} {name}{rest}" for name in names for stage, rest in (("pretrain", ""), ("bits", ""))}
-    return own | {f"{stage} {name}/humaneval" for name in names for stage in ("complete", "judge")}
+    return own | {f"{stage} {name}/humaneval" for name in names for stage in ("complete", "judge", "preference")}
 
 
 def test_four_arms_execute_their_own_jobs_and_leave_nothing(clone: Clone) -> None:
