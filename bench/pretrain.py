@@ -151,7 +151,7 @@ def packing_rates(megabytes: float, rounds: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         training.save(training.train(texts[:300], 4096, SPECIAL), SPECIAL, Path(name))
         backend, wrapped = vocabulary.load(Path(name)), AutoTokenizer.from_pretrained(name)
-    write = segments.writer(backend, segments.Layout(False, 0.0, 0.0, 0))
+    write = segments.writer(backend, segments.Layout(False, 0.0, 0.0, 0, vocabulary.token_id(backend, SPECIAL[0])))
     table = datasets.Dataset.from_dict({"content": texts})
 
     def ours() -> float:

@@ -62,6 +62,11 @@ def every_file(wildcards):
     return [file for job in GRAPH.jobs for file in job.files]
 
 
+def one_of(names):
+    """The pattern of a wildcard that stands for one of these names, or for nothing where there is none."""
+    return "|".join(names) or "(?!)"
+
+
 def pretrain_threads(wildcards, threads):
     """Threads of a training process: on a CPU the order of its sums, and so the weights, depends on their number, which must not
     follow from how many cores are free. A profile that asks for more is one for GPUs, where it does not count.

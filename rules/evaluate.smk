@@ -1,4 +1,29 @@
-# Completions, verdicts from the suites' own checkers inside the sandbox, bits per byte.
+# Others' models to compare with; completions, verdicts from the suites' own checkers inside the sandbox, bits per byte,
+# right against broken solutions.
+
+
+rule obtain:
+    input:
+        spec=".snow/spec/obtain-{model}.json",
+    output:
+        model=directory("models/{model}"),
+        receipt="receipts/obtain/{model}.json",
+    log:
+        "logs/obtain/{model}.log",
+    benchmark:
+        "logs/obtain/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(PARAMS.evaluation.compare_with),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(16000),
+        runtime=growing(240),
+    params:
+        files=files,
+    shell:
+        "snow obtain {wildcards.model} {params.files} > {log} 2>&1"
 
 
 rule complete:
@@ -30,6 +55,7 @@ rule judge:
         suite="suites/{suite}.jsonl",
     output:
         verdicts="eval/{model}/{suite}/verdicts.jsonl",
+        results="eval/{model}/{suite}/completions_eval_results.json",
         receipt="receipts/judge/{model}/{suite}.json",
     log:
         "logs/judge/{model}/{suite}.log",
@@ -70,3 +96,49 @@ rule bits:
         files=files,
     shell:
         "snow bits {wildcards.model} --threads {threads} {params.files} > {log} 2>&1"
+
+
+rule mutate:
+    input:
+        suite="suites/{suite}.jsonl",
+    output:
+        mutants="mutants/{suite}.jsonl",
+        receipt="receipts/mutate/{suite}.json",
+    log:
+        "logs/mutate/{suite}.log",
+    benchmark:
+        "logs/mutate/{suite}.tsv"
+    conda:
+        environment("mutate")
+    threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
+    params:
+        files=files,
+    shell:
+        "snow mutate {wildcards.suite} --threads {threads} {params.files} > {log} 2>&1"
+
+
+rule preference:
+    input:
+        model="models/{model}",
+        suite="suites/{suite}.jsonl",
+        mutants="mutants/{suite}.jsonl",
+    output:
+        preference="eval/{model}/{suite}/preference.jsonl",
+        receipt="receipts/preference/{model}/{suite}.json",
+    log:
+        "logs/preference/{model}/{suite}.log",
+    benchmark:
+        "logs/preference/{model}/{suite}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: TORCH_THREADS
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
+    params:
+        files=files,
+    shell:
+        "snow preference {wildcards.model}/{wildcards.suite} --threads {threads} {params.files} > {log} 2>&1"

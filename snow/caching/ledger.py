@@ -107,11 +107,15 @@ def look(params: Params) -> Ledger:
 
 
 def read(folder: Path = RECEIPTS) -> dict[str, Receipt]:
-    """Every sound receipt by `stage instance`; one that is damaged, or lies where another job's belongs, counts as absent. A file that
-    this process has read before and that was not written since is not read again."""
+    """Every sound receipt by `stage instance`; one that is damaged, or lies where another job's belongs, counts as absent, and so does a
+    link to an object that the cache has lost (`dvc checkout` makes one). A file that this process has read before and that was not
+    written since is not read again."""
     receipts = {}
     for path in sorted(folder.rglob("*.json")):
-        state = path.stat()
+        try:
+            state = path.stat()
+        except FileNotFoundError:
+            continue
         now = (state.st_ino, state.st_size, state.st_mtime_ns)
         if _parsed.get(path, (None, None))[0] != now:
             _parsed[path] = (now, parse(path.read_bytes(), path))

@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow.parquet as pq
-import torch
-import torch.nn.functional as F
-from tqdm import tqdm
 
 from snow.errors import SnowError
 from snow.evaluate import loading
+from snow.evaluate.likelihood import check_window, scored
 from snow.evaluate.loading import Checkpoint
-from snow.evaluate.spans import Span, heldout_spans, heldout_texts, solution_spans
+from snow.evaluate.spans import Span, Text, heldout_spans, heldout_texts, solution_spans
 from snow.suites.tasks import read_suite
 from snow.tokens import vocabulary
 from snow.tokens.stream import open_stream
@@ -65,65 +63,57 @@ class Params(Protocol):
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
-    """Write `bits`: {"heldout": {"total", "languages": {...}}, "suites": {name: ...}}, each with the fields of Tally.facts."""
+    """Write `bits`: {"heldout": {"total", "languages": {...}}, "suites": {name: ...}}, each with the fields of Tally.facts.
+
+    `heldout` is left out where no `tokens` of held-out documents are given: outside the recipe there are none.
+    """
     settings = job.params.bits
     loaded = loading.load(job.input("model"), job.threads)
-    if loaded.positions is not None and settings.sequence_length > loaded.positions:
-        raise SnowError(
-            f"evaluation.bits.sequence_length {settings.sequence_length} exceeds the model's {loaded.positions} positions; lower it"
-        )
-    table = vocabulary.token_bytes(vocabulary.load(job.input("model")))
-    byte_lengths = np.asarray([len(each) for each in table], np.int64)
+    check_window(loaded, settings.sequence_length)
+    table = vocabulary.token_bytes(loaded.tokenizer.backend_tokenizer)
+    packed = bool(job.inputs.get("tokens"))
+    texts, heldout = _heldout(job, table) if packed else ([], [])
+    suites = {path.stem: read_suite(path) for path in job.inputs["suites"]}
+    solutions = [
+        span
+        for name, tasks in suites.items()
+        for task in tasks
+        for span in solution_spans(name, task.prompt, task.solution, loaded, settings.sequence_length)
+    ]
+    work = sum(len(span.ids) for span in (*heldout, *solutions))
+    print(f"snow: scoring {len(heldout) + len(solutions)} spans, {work} tokens with their contexts, on {loaded.device}", file=sys.stderr)
+    facts: dict[str, Any] = {}
+    result: dict[str, Any] = {"sequence_length": settings.sequence_length}
+    if packed:
+        languages = measure(loaded, heldout, table, settings.batch_size)
+        total = together(languages.values()).facts()
+        result["heldout"] = {"total": total, "languages": {name: tally.facts() for name, tally in sorted(languages.items())}}
+        facts["heldout"] = total | {"documents": len(texts), "content_tokens": sum(text.end - text.first for text in texts)}
+    tallies = measure(loaded, solutions, table, settings.batch_size)
+    facts["suites"] = result["suites"] = {name: tally.facts() for name, tally in tallies.items()}
+    job.output("bits").write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
+    return facts
+
+
+def _heldout(job: Job[Params], table: Sequence[bytes]) -> tuple[list[Text], list[Span]]:
+    """The held-out texts, and what of them is scored."""
     stream = open_stream(job.inputs["tokens"], job.inputs["index"])
     if stream.vocab_size > len(table):
         raise SnowError(
             f"the held-out tokens are of a vocabulary of {stream.vocab_size}, the model's has {len(table)}; pack them with its tokenizer"
         )
+    byte_lengths = np.asarray([len(each) for each in table], np.int64)
     texts = heldout_texts(stream, [pq.ParquetFile(path) for path in job.inputs["index"]], byte_lengths)
-    heldout = heldout_spans(stream, texts, settings.sequence_length, settings.max_tokens)
-    suites = {path.stem: read_suite(path) for path in job.inputs["suites"]}
-    solutions = [span for name, tasks in suites.items() for span in solution_spans(name, tasks, loaded.encode, settings.sequence_length)]
-    work = sum(len(span.ids) for span in (*heldout, *solutions))
-    print(f"snow: scoring {len(heldout) + len(solutions)} spans, {work} tokens with their contexts, on {loaded.device}", file=sys.stderr)
-    languages = measure(loaded, heldout, table, settings.batch_size)
-    result = {
-        "heldout": {
-            "total": together(languages.values()).facts(),
-            "languages": {name: tally.facts() for name, tally in sorted(languages.items())},
-        },
-        "suites": {name: tally.facts() for name, tally in measure(loaded, solutions, table, settings.batch_size).items()},
-        "sequence_length": settings.sequence_length,
-    }
-    job.output("bits").write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
-    return {
-        "heldout": result["heldout"]["total"] | {"documents": len(texts), "content_tokens": sum(text.end - text.first for text in texts)},
-        "suites": result["suites"],
-    }
+    return texts, heldout_spans(stream, texts, job.params.bits.sequence_length, job.params.bits.max_tokens)
 
 
 def measure(loaded: Checkpoint, spans: Sequence[Span], table: Sequence[bytes], batch_size: int) -> dict[str, Tally]:
-    """A Tally per group. Rows are batched by length and padded on the right, which a causal model cannot see."""
-    order = sorted(range(len(spans)), key=lambda place: (len(spans[place].ids), place))
-    batches = [[spans[place] for place in order[start : start + batch_size]] for start in range(0, len(order), batch_size)]
-    losses = loaded.map(lambda batch: nats(loaded, batch), batches)
+    """A Tally per group."""
     tallies = {span.group: Tally() for span in spans}
-    for batch, values in zip(batches, tqdm(losses, total=len(batches), desc="scoring", mininterval=5, file=sys.stderr), strict=True):
-        for span, value in zip(batch, values, strict=True):
-            content = b"".join(table[token] for token in span.ids[-span.scored :].tolist())
-            tallies[span.group].add(value, span.scored, np.bincount(np.frombuffer(content, np.uint8), minlength=256))
+    for span, nats in scored(loaded, spans, batch_size):
+        content = b"".join(table[token] for token in span.ids[-span.scored :].tolist())
+        tallies[span.group].add(nats, span.scored, np.bincount(np.frombuffer(content, np.uint8), minlength=256))
     return tallies
-
-
-def nats(loaded: Checkpoint, batch: Sequence[Span]) -> list[float]:
-    """The summed cross-entropy of each span's scored tokens given all before them in it."""
-    width = max(len(span.ids) for span in batch)
-    ids = torch.zeros(len(batch), width, dtype=torch.int64)
-    for place, span in enumerate(batch):
-        ids[place, : len(span.ids)] = torch.from_numpy(span.ids)
-    ids = ids.to(loaded.device)
-    logits = loaded.model(input_ids=ids[:, :-1], use_cache=False).logits.float()
-    losses = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none").view(len(batch), -1).double().cpu()
-    return [float(row[len(span.ids) - 1 - span.scored : len(span.ids) - 1].sum()) for row, span in zip(losses, batch, strict=True)]
 
 
 def together(tallies: Iterable[Tally]) -> Tally:

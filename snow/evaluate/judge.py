@@ -14,7 +14,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tqdm import tqdm
 
 from snow.errors import SnowError
-from snow.evaluate import scores
+from snow.evaluate import results, scores
+from snow.evaluate.journal import Journal
 from snow.evaluate.sandbox import Limits, Outcome, Sandbox, ending, open_sandbox
-from snow.evaluate.session import STARTUP_SECONDS, Calls, Clock, Ended, Session, talk
+from snow.evaluate.workers import REMEDY, Examiner, Server
 from snow.suites.checkers import beside, module_of
 from snow.suites.tasks import Task, read_suite
 
@@ -39,8 +40,6 @@ EXPLAINED = ("error", "flagged", scores.NOT_JUDGED)  # statuses whose rows have 
 CANONICAL = 4  # canonical solutions judged before the samples
 PREPARE_SECONDS, PREPARE_FILE = 60.0, 1 << 30  # to import the checker, and for the solutions of a suite
 SANITIZE_SECONDS = 25.0  # per sample at most, see snow.suites.checkers.evalplus
-EXAMINER_SECONDS = 300.0  # for a suite's own solution of one task on all inputs; the slowest (Mbpp/599) takes about 10
-REMEDY = "give it more time or memory under evaluation.judging, or reinstall the environment with `make envs`"
 Sample = tuple[str, str]  # task_id, solution
 # The solution as judged and whether it parses (see inside.prepare), None for a sample that the checker cannot even read.
 Prepared = dict[str, Any] | None
@@ -64,34 +63,48 @@ class Judge:
         """Why tasks are not judged here, by id."""
         return getattr(self.checker, "NOT_JUDGED", {})
 
-    def verdicts(self, samples: Sequence[Sample], threads: int, label: str = "") -> list[dict[str, Any]]:
+    def verdicts(self, samples: Sequence[Sample], threads: int, label: str = "", journal: Journal | None = None) -> list[dict[str, Any]]:
         """One row per sample, in order: task_id, status, parses, and a status per part; `reason` when the sample was not heard.
 
         A status is `pass`, `fail` or `timeout`, or `error` when the sample ended, or had to be ended, without an answer. What timed
         out is judged once more with nothing beside it, because the others may have taken its time; such a row says `judged` 2.
         Where tests run beside the solution a row has the outcome of each of the `tests`, and two more statuses: `flagged` for what could
         forge its outcome (`reason` says what it does), and `not judged` for tasks whose own solution does not pass here.
+        `journal` keeps the rows of an attempt that is killed.
         """
-        prepared = self._prepare(samples, threads)
+        before = {} if journal is None else journal
+        rows: dict[int, dict[str, Any]] = {place: before[str(place)] for place in range(len(samples)) if str(place) in before}
+        if rows:
+            print(f"snow: {len(rows)} of {len(samples)} samples were judged before", file=sys.stderr)
+        places = [place for place in range(len(samples)) if place not in rows or _is_late(rows[place])]
+        prepared = dict(zip(places, self._prepare([samples[place] for place in places], threads), strict=True))
         with contextlib.ExitStack() as stack:
             examiners: SimpleQueue[Examiner | Server] = SimpleQueue()
-            for _ in range(min(threads, len(samples))):
+            for _ in range(min(threads, len(places))):
                 examiners.put(stack.enter_context(Server(self) if beside(self.checker) else Examiner(self)))
 
-            def check(place: int) -> dict[str, Any]:
+            def check(place: int) -> tuple[int, dict[str, Any]]:
                 examiner = examiners.get()
                 try:
-                    return self._check(examiner, samples[place][0], prepared[place])
+                    return place, self._check(examiner, samples[place][0], prepared[place])
                 finally:
                     examiners.put(examiner)
 
-            pool = stack.enter_context(ThreadPoolExecutor(threads))
-            checked = pool.map(check, range(len(samples)))
-            rows = list(tqdm(checked, total=len(samples), desc=label, mininterval=5, disable=not label, file=sys.stderr))
-            late = [place for place, row in enumerate(rows) if "timeout" in row.values()]
+            def keep(place: int, row: dict[str, Any]) -> None:
+                rows[place] = row
+                if journal is not None:
+                    journal.add({str(place): row})
+
+            pool = ThreadPoolExecutor(threads)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            first = [place for place in places if place not in rows]
+            checked = (done.result() for done in as_completed([pool.submit(check, place) for place in first]))
+            for place, row in tqdm(checked, total=len(first), desc=label, mininterval=5, disable=not label, file=sys.stderr):
+                keep(place, row)
+            late = [place for place in places if _is_late(rows[place])]
             for place in tqdm(late, desc="once more, alone", mininterval=5, disable=not (label and late), file=sys.stderr):
-                rows[place] = check(place) | {"judged": 2}
-        return rows
+                keep(place, check(place)[1] | {"judged": 2})
+        return [rows[place] for place in range(len(samples))]
 
     def _prepare(self, samples: Sequence[Sample], threads: int) -> list[Prepared]:
         size = max(1, math.ceil(len(samples) / threads))
@@ -135,88 +148,9 @@ class Judge:
         return {"statuses": [status] * len(self.checker.PARTS), "reason": reason}
 
 
-class Examiner(contextlib.AbstractContextManager["Examiner"]):
-    """The suite's side of the bench, in a process that lasts for many samples and meets none of them."""
-
-    def __init__(self, judge: Judge) -> None:
-        self._judge, self._stack = judge, contextlib.ExitStack()
-        self._session: Session | None = None
-
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
-
-    def examine(self, task_id: str, solution: str) -> dict[str, Any]:
-        """`statuses`, one per part of the task's tests, and the `reason` why the solution did not answer, if so.
-
-        SnowError when the examiner ends before it has heard of the solution: then the suite's own code does not run here.
-        """
-        request = {"solution": solution, "entry_point": self._judge.tasks[task_id].entry_point}
-        with talk(self._judge.sandbox, "call", request, self._judge.limits, {}) as started:
-            statuses, reason = self._examined(task_id, started)
-        return {"statuses": statuses, "reason": reason}
-
-    def _examined(self, task_id: str, solution: Session) -> tuple[list[str], str]:
-        session, calls, reason, heard = self._started(), Calls(solution), "", False
-        session.send(json.dumps({"task_id": task_id}).encode() + b"\n")
-        while True:
-            try:
-                told = json.loads(session.answer(Clock(EXAMINER_SECONDS)))
-            except Ended as ended:
-                self._stack.close()
-                self._session = None
-                if heard:
-                    return ["error"] * len(self._judge.checker.PARTS), "what it returned cannot be compared"
-                raise SnowError(f"{self._judge.name} ended at {task_id} ({ended}), by no doing of the sample; {REMEDY}") from None
-            if "statuses" in told:
-                return told["statuses"], reason
-            heard = True
-            events, status, reason = calls.answered(told["calls"], told["limits"], told["total"])
-            session.send(json.dumps({"events": events, "ended": status}).encode() + b"\n")
-
-    def _started(self) -> Session:
-        if self._session is None:
-            request = {"checker": self._judge.name, "seconds": self._judge.seconds}
-            talking = talk(self._judge.sandbox, "examine", request, self._judge.limits, {"suite": self._judge.suite})
-            self._session = self._stack.enter_context(talking)
-        return self._session
-
-
-class Server(contextlib.AbstractContextManager["Server"]):
-    """A sandbox that runs samples with their tests, one after another (`snow.evaluate.forking`); another takes the place of one that a
-    sample broke."""
-
-    def __init__(self, judge: Judge) -> None:
-        self._judge, self._stack = judge, contextlib.ExitStack()
-        self._session: Session | None = None
-        self._programs = judge.checker.programs(judge.suite)
-
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
-
-    def examine(self, task_id: str, solution: str) -> dict[str, Any]:
-        """`statuses` of the one part, the outcome of each of the `tests` and a `reason`, where they are known."""
-        session = self._started()
-        before, tests = self._programs[task_id]
-        session.send(json.dumps({"solution": before + solution, "tests": tests}).encode() + b"\n")
-        try:
-            told = json.loads(session.answer(Clock(self._judge.checker.SECONDS)))
-        except Ended as ended:
-            told = {"status": ended.why, "reason": str(ended), "last": True}
-        if told["last"]:
-            self._stack.close()
-            self._session = None
-        return told | {"statuses": [told["status"]]}
-
-    def _started(self) -> Session:
-        if self._session is None:
-            limits = replace(self._judge.limits, **self._judge.checker.LIMITS)
-            talking = talk(self._judge.sandbox, "fork", {"modules": self._judge.checker.LIBRARIES}, limits, {})
-            self._session = self._stack.enter_context(talking)
-            try:
-                self._session.answer(Clock(STARTUP_SECONDS))
-            except Ended as ended:
-                raise SnowError(f"{self._judge.name} does not start in the sandbox ({ended}); {REMEDY}") from None
-        return self._session
+def _is_late(row: Mapping[str, Any]) -> bool:
+    """Whether a sample timed out and has not been judged alone yet."""
+    return "timeout" in row.values() and "judged" not in row
 
 
 class Params(Protocol):
@@ -226,13 +160,30 @@ class Params(Protocol):
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
-    """Judge `completions` (rows with task_id and solution) on `suite`; writes `verdicts`, a row per completion in the same order."""
+    """Judge `completions` (rows with task_id and solution) on `suite`; writes `verdicts`, a row per completion in the same order, and
+    `results` as the suite's own tool writes them."""
     tasks = read_suite(job.input("suite"))
     samples = read_samples(job.input("completions"), tasks)
-    check_complete(job.input("completions"), samples, tasks[: job.params.limit])
-    settings = job.params.judging
-    name = job.params.checker
-    checker = module_of(name, tasks[0].kind, str(job.input("suite")))
+    remedy = "or set evaluation.completion.limit to judge the suite's first tasks alone"
+    check_complete(job.input("completions"), samples, tasks[: job.params.limit], remedy)
+    judge = open_judge(job.params.checker, job.input("suite"), tasks, job.params.judging, job.work)
+    harness = check_harness(judge, tasks, job.threads)
+    with Journal(job.work / "verdicts.jsonl") as journal:
+        rows = judge.verdicts(samples, job.threads, f"judging {job.instance}", journal)
+    with job.output("verdicts").open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    results.write(job.output("results"), rows, samples, beside(judge.checker))
+    return summary(rows, judge) | {
+        "checker": job.params.checker,
+        "tasks": len(tasks),
+        "canonical": harness,
+        "sandboxed": judge.sandbox.bwrap is not None,
+    }
+
+
+def open_judge(name: str, suite: Path, tasks: Sequence[Task], settings: Judging, work: Path) -> Judge:
+    """The judge of a suite. SnowError when the checker is for another kind of suite, or this machine gives no sandbox."""
+    checker = module_of(name, tasks[0].kind, str(suite))
     limits = Limits(
         seconds=None,
         memory=settings.memory_mb << 20,
@@ -240,51 +191,40 @@ def run(job: Job[Params]) -> dict[str, Any]:
         file=settings.file_mb << 20,
     )
     sandbox, by_id = open_sandbox(settings.allow_unsandboxed), {task.task_id: task for task in tasks}
-    judge = Judge(name, checker, sandbox, job.input("suite"), by_id, settings.timeout_seconds, limits, job.work)
-    harness = check_harness(judge, tasks, job.threads)
-    rows = judge.verdicts(samples, job.threads, f"judging {job.instance}")
-    with job.output("verdicts").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    categories = {task.task_id: task.category for task in tasks if task.category}
-    if categories:
-        rates = scores.by_category(rows, categories)
-    else:
-        rates = scores.of_judged(rows) if judge.not_judged else scores.rates(rows, checker.PARTS)
-    return summary(rows, rates) | {
-        "checker": name,
-        "tasks": len(tasks),
-        "canonical": harness,
-        "sandboxed": sandbox.bwrap is not None,
-    }
+    return Judge(name, checker, sandbox, suite, by_id, settings.timeout_seconds, limits, work)
 
 
 def read_samples(path: Path, tasks: Sequence[Task]) -> list[Sample]:
-    """(task_id, solution) of every completion, in file order. SnowError for a row without them or of another suite."""
-    known, samples = {task.task_id for task in tasks}, []
+    """(task_id, solution) of every sample, in file order; of a `completion` alone the solution is the task's code with it.
+
+    SnowError for a row without them or of another suite.
+    """
+    begun, samples = {task.task_id: task.code for task in tasks}, []
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            samples.append((row["task_id"], row["solution"]))
+            task_id = row["task_id"]
+            if task_id not in begun:
+                raise SnowError(f"{path}, row {number}: the suite has no task {task_id!r}; these are samples of another suite")
+            solution = row["solution"] if "solution" in row else begun[task_id] + row["completion"]
+            if not isinstance(solution, str):
+                raise TypeError(f"the solution is {type(solution).__name__}")
         except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise SnowError(f"{path}, row {number}: expected JSON with task_id and solution ({error!r})") from error
-        if row["task_id"] not in known:
-            raise SnowError(f"{path}, row {number}: the suite has no task {row['task_id']!r}; these are completions of another suite")
+            raise SnowError(f"{path}, row {number}: expected JSON with task_id and solution or completion ({error!r})") from error
+        samples.append((task_id, solution))
     if not samples:
-        raise SnowError(f"{path} holds no completion; write some with `snow complete`")
+        raise SnowError(f"{path} holds no sample; write some with `snow complete`")
     return samples
 
 
-def check_complete(path: Path, samples: Sequence[Sample], tasks: Sequence[Task]) -> None:
-    """SnowError when a task has no sample: a rate over the others would be taken for the suite's."""
+def check_complete(path: Path, samples: Sequence[Sample], tasks: Sequence[Task], remedy: str) -> None:
+    """SnowError, with the remedy, when a task has no sample: a rate over the others would be taken for the suite's."""
     answered = {task_id for task_id, _ in samples}
     if missing := [task.task_id for task in tasks if task.task_id not in answered]:
         few = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
-        raise SnowError(
-            f"{path} has no sample for {len(missing)} of {len(tasks)} tasks ({few}); complete them, or set "
-            "evaluation.completion.limit to judge the suite's first tasks alone"
-        )
+        raise SnowError(f"{path} has no sample for {len(missing)} of {len(tasks)} tasks ({few}); complete them, {remedy}")
 
 
 def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str, Any]:
@@ -300,16 +240,25 @@ def check_harness(judge: Judge, tasks: Sequence[Task], threads: int) -> dict[str
     return {"checked": len(rows), "passed": passed}
 
 
-def summary(rows: Sequence[dict[str, Any]], rates: Mapping[str, Any]) -> dict[str, Any]:
-    """The receipt's facts: counts by status, pass@1, and how many timeouts were judged again and what came of it."""
+def summary(rows: Sequence[dict[str, Any]], judge: Judge) -> dict[str, Any]:
+    """The receipt's facts: counts by status, pass@k, and how many timeouts were judged again and what came of it.
+
+    pass@k is by category with their mean where tasks have one, over judged and all tasks where some are not judged here, else by part.
+    """
+    categories = {task.task_id: task.category for task in judge.tasks.values() if task.category}
+
+    def rates(k: int) -> dict[str, Any]:
+        if categories:
+            return scores.by_category(rows, categories, k)
+        return scores.of_judged(rows, k) if judge.not_judged else scores.rates(rows, judge.checker.PARTS, k)
+
     again = [row for row in rows if row.get("judged") == 2]
     return {
         "samples": len(rows),
         "parsed": sum(row["parses"] for row in rows),
         "statuses": dict(sorted(Counter(row["status"] for row in rows).items())),
         "judged_again": {"samples": len(again), "timeout": sum(row["status"] == "timeout" for row in again)},
-        "pass@1": rates,
-    }
+    } | {f"pass@{k}": rates(k) for k in scores.estimable(rows)}
 
 
 def _ending(outcome: Outcome) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,45 +14,51 @@ RESAMPLES = 10_000
 NOT_JUDGED = "not judged"  # the status of a sample whose task cannot be judged where it was tried
 
 
-def rates(rows: Sequence[dict[str, Any]], parts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """pass@1 of each part with its 95% interval, a part counting only with those before it.
+def rates(rows: Sequence[dict[str, Any]], parts: Iterable[str], k: int = 1) -> dict[str, dict[str, Any]]:
+    """pass@k of each part with its 95% interval, a part counting only with those before it.
 
     A row is a sample's: its `task_id` and a status per part. `passed` counts samples; `value` is the mean over tasks.
     """
     passing, told = [True] * len(rows), {}
     for part in parts:
         passing = [before and row[part] == "pass" for before, row in zip(passing, rows, strict=True)]
-        shares = _shares(rows, passing)
+        shares = _shares(rows, passing, k)
         low, high = wilson(sum(passing), len(rows)) if len(shares) == len(rows) else bootstrap(shares)
         value = round(sum(shares) / len(shares), 6)
         told[part] = {"passed": sum(passing), "samples": len(rows), "tasks": len(shares), "value": value, "low": low, "high": high}
     return told
 
 
-def by_category(rows: Sequence[dict[str, Any]], categories: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """pass@1 of each category that has samples, as `rates` tells it, and `mean`: of the categories, however many tasks each has.
+def by_category(rows: Sequence[dict[str, Any]], categories: Mapping[str, str], k: int = 1) -> dict[str, dict[str, Any]]:
+    """pass@k of each category that has samples, as `rates` tells it, and `mean`: of the categories, however many tasks each has.
 
     `categories` says each task's. `mean` is left out while one of them has no sample.
     """
     grouped: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         grouped.setdefault(categories[row["task_id"]], []).append(row)
-    told = {category: rates(grouped[category], ("status",))["status"] for category in sorted(grouped)}
+    told = {category: rates(grouped[category], ("status",), k)["status"] for category in sorted(grouped)}
     if set(grouped) != set(categories.values()):
         return told
-    mean = rates(rows, ("status",))["status"]
+    mean = rates(rows, ("status",), k)["status"]
     if len({rate["tasks"] for rate in told.values()}) > 1:  # else the mean over all tasks is the same
-        shares = [_shares(grouped[category], [row["status"] == "pass" for row in grouped[category]]) for category in told]
+        shares = [_shares(grouped[category], [row["status"] == "pass" for row in grouped[category]], k) for category in told]
         value = sum(rate["value"] for rate in told.values()) / len(told)
         low, high = bootstrap(*shares)
         mean |= {"value": round(value, 6), "low": low, "high": high}
     return told | {"mean": mean}
 
 
-def of_judged(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """pass@1 over the tasks that were `judged`, left out where there are none, and over `all`, in which the others count as not passed."""
+def of_judged(rows: Sequence[dict[str, Any]], k: int = 1) -> dict[str, dict[str, Any]]:
+    """pass@k over the tasks that were `judged`, left out where there are none, and over `all`, in which the others count as not passed."""
     judged = [row for row in rows if row["status"] != NOT_JUDGED]
-    return {name: rates(some, ("status",))["status"] for name, some in (("judged", judged), ("all", rows)) if some}
+    return {name: rates(some, ("status",), k)["status"] for name, some in (("judged", judged), ("all", rows)) if some}
+
+
+def estimable(rows: Sequence[dict[str, Any]]) -> tuple[int, ...]:
+    """The k of pass@k that every task has samples for: of 1, 10 and 100, as EvalPlus tells it."""
+    fewest = min(Counter(row["task_id"] for row in rows).values())
+    return tuple(k for k in (1, 10, 100) if k <= fewest)
 
 
 def pass_at_k(samples: int, passed: int, k: int) -> float:
@@ -82,9 +89,9 @@ def bootstrap(*groups: Sequence[float]) -> tuple[float, float]:
     return round(float(low), 6), round(float(high), 6)
 
 
-def _shares(rows: Sequence[dict[str, Any]], passing: Sequence[bool]) -> list[float]:
-    """Of each task the share of its samples that passed, tasks in order of their first sample."""
+def _shares(rows: Sequence[dict[str, Any]], passing: Sequence[bool], k: int) -> list[float]:
+    """Of each task the chance that one of k samples passes, tasks in order of their first sample."""
     by_task: dict[str, list[bool]] = {}
     for row, passed in zip(rows, passing, strict=True):
         by_task.setdefault(row["task_id"], []).append(passed)
-    return [pass_at_k(len(samples), sum(samples), 1) for samples in by_task.values()]
+    return [pass_at_k(len(samples), sum(samples), k) for samples in by_task.values()]

@@ -1,4 +1,4 @@
-"""Which tokens a bits-per-byte measurement scores, and in what context.
+"""Which tokens a measurement of likelihood scores, and in what context.
 
 A text is scored in strides of half a window. Each stride is seen at the end of a window that holds as much of what precedes it in
 its own document as fits, so every token has at least half a window of context where the document has that much before it.
@@ -6,14 +6,17 @@ its own document as fits, so every token has at least half a window of context w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from snow.suites.tasks import Task
 from snow.tokens.stream import Stream
+
+if TYPE_CHECKING:
+    from snow.evaluate.loading import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,9 @@ def heldout_spans(stream: Stream, texts: Sequence[Text], window: int, max_tokens
     return [Span(group, stream.read(begin, end - begin), end - first) for group, begin, first, end in chosen]
 
 
-def solution_spans(suite: str, tasks: Sequence[Task], encode: Callable[[str], list[int]], window: int) -> list[Span]:
-    """Canonical solutions given their prompts; both are encoded apart, as when a model completes."""
-    spans = []
-    for task in tasks:
-        prompt, solution = encode(task.prompt), encode(task.solution)
-        ids = np.asarray(prompt + solution, dtype=np.int64)
-        spans += [Span(suite, ids[begin:end], end - first) for begin, first, end in strides(Text(suite, 0, len(prompt), len(ids)), window)]
-    return spans
+def solution_spans(group: str, prompt: str, solution: str, checkpoint: Checkpoint, window: int) -> list[Span]:
+    """A solution given its prompt; both are encoded apart, as when a model completes."""
+    given, scored = checkpoint.encode(prompt), checkpoint.encode_more(solution)
+    ids = np.asarray(given + scored, dtype=np.int64)
+    text = Text(group, 0, len(given), len(ids))
+    return [Span(group, ids[begin:end], end - first) for begin, first, end in strides(text, window)]

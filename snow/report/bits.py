@@ -1,4 +1,4 @@
-"""Bits per byte: the table of all models, and one model against another."""
+"""Bits per byte: the table of all models, and one model against another; and how often models think right solutions more likely."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def value_of(run: Run, model: str, path: tuple[str, ...]) -> float | None:
 
 
 def section(run: Run) -> Section:
-    """Every model's bits are required."""
+    """Every model's bits and the receipts of preference are required."""
     words = (
         "How many bits a model needs to write down a byte of text, given what precedes it; lower is better. Bytes are the same for "
         "every tokenizer, and the number moves long before the first task is solved. Held-out repositories resemble the corpus; the "
@@ -47,23 +47,23 @@ def section(run: Run) -> Section:
         tuple(_chart(run, name, path) for name, path in texts_of(run, languages=False)),
         "Lower is better. Bars start at 0.",
     )
-    return Section("bits", "Bits per byte", [words, chart, _table(run)])
+    return Section("bits", "Bits per byte", [words, chart, _table(run), _preference(run)])
 
 
 def _chart(run: Run, name: str, path: tuple[str, ...]) -> Any:
-    values = [(model, value_of(run, model, path), colour(place)) for place, model in enumerate(run.models)]
+    values = [(run.label(model), value_of(run, model, path), colour(place)) for place, model in enumerate(run.measured)]
     return bars([Bar(model, value, decimal(value), shade) for model, value, shade in values if value is not None], name=name, width=280)
 
 
 def _table(run: Run) -> Table:
     heads = [*columns("text", text="text"), *columns("bytes", bytes="bytes scored")]
-    heads += [*columns("decimal", byte_unigram_entropy="byte-unigram entropy"), *_of_models(run.models)]
+    heads += [*columns("decimal", byte_unigram_entropy="byte-unigram entropy"), *_of_models(run, run.measured)]
     last = run.bits[run.last]
     rows = [
         (
             name,
             *(pick(last, *path, key) for key in ("bytes", "byte_unigram_entropy")),
-            *(value_of(run, model, path) for model in run.models),
+            *(value_of(run, model, path) for model in run.measured),
         )
         for name, path in texts_of(run)
     ]
@@ -73,11 +73,28 @@ def _table(run: Run) -> Table:
     )
     others = [name for name, facts in run.bits.items() if facts["heldout"]["total"]["bytes"] != last["heldout"]["total"]["bytes"]]
     told = (f"With another tokenizer {listed(others)} scored another part of the held-out text.",) if others else ()
-    return Table("bits", "Bits per byte, lower is better", heads, rows, (*notes, *told))
+    return Table("bits", "Bits per byte, lower is better", heads, rows, (*notes, *told, *run.compared()))
 
 
-def _of_models(models: Iterable[str]) -> list[Column]:
-    return [Column(f"bits:{model}", model, "decimal") for model in models]
+def _preference(run: Run) -> Table:
+    rate = [*columns("fraction", value="right is more likely"), *columns("fraction", "95% interval", low="from", high="to")]
+    heads = [*columns("text", suite="suite", model="model"), *rate, *columns("count", tasks="tasks", pairs="pairs")]
+    facts = {(suite, model): run.receipts.one("preference", f"{model}/{suite}") for suite in run.suites for model in run.measured}
+    rows = [(suite, run.label(model), *(pick(found, column.key) for column in heads[2:])) for (suite, model), found in facts.items()]
+    notes = (
+        "The canonical solution of a task against copies of it in which two tokens have changed places and which fail the task's tests: "
+        "how often the model thinks the right one more likely, as the mean over tasks. A model that knows nothing is right about 50% of "
+        "them; an interval that holds 50% is no evidence of more. The interval is of 10,000 bootstraps over tasks.",
+        *(
+            f"Of {suite} {count(made['tasks_with_mutants'])} of {count(made['tasks'])} tasks have such copies."
+            for suite, made in ((suite, run.receipts.one("mutate", suite)) for suite in run.suites)
+        ),
+    )
+    return Table("preference", "Right solutions against broken ones", heads, rows, notes)
+
+
+def _of_models(run: Run, models: Iterable[str]) -> list[Column]:
+    return [Column(f"bits:{model}", run.label(model), "decimal") for model in models]
 
 
 def difference(name: str, models: tuple[str, str], values: tuple[float, float]) -> str:
@@ -110,7 +127,7 @@ def compared(run: Run) -> list[Section]:
 
 def _compared(run: Run, pair: tuple[str, str], anchor: str) -> Section:
     before = [] if "begin_from" in run.differing(*pair) or run.models[pair[0]].begin_from == SCRATCH else [run.origin(pair[0])]
-    heads = [*columns("text", text="text"), *columns("bytes", bytes="bytes scored"), *_of_models((*before, *pair))]
+    heads = [*columns("text", text="text"), *columns("bytes", bytes="bytes scored"), *_of_models(run, (*before, *pair))]
     heads += columns("signed", difference=f"{pair[0]} − {pair[1]}")
     rows = []
     for name, path in texts_of(run):

@@ -149,6 +149,8 @@ def model_card(title: str, run: Run, tables: Mapping[str, Table], result: str, w
             escaped(" ".join(tables["pass"].notes)),
             markdown_table(tables["bits"]),
             escaped(" ".join(tables["bits"].notes)),
+            markdown_table(tables["preference"]),
+            escaped(" ".join(tables["preference"].notes)),
             *map(escaped, worth),
             "## What to know before using it",
             "\n".join(

@@ -44,6 +44,7 @@ def _table(run: Run, name: str, asked: arms.Table) -> Table:
                     run.documents(model),
                     *(pick(facts, key) for key in ("tokens", "passes", "flop")),
                     *(bits.value_of(run, model, path) for _, path in texts),
+                    *(pick(run.receipts.one("preference", f"{model}/{suite}"), "value") for suite in run.suites),
                     *(pick(run.receipts.one("judge", f"{model}/{suite}"), "pass@1", part, key) for suite, part in rates for key, _ in RATE),
                     *(scores if model == arm else (INAPPLICABLE,) * len(scores)),
                 )
@@ -54,10 +55,12 @@ def _table(run: Run, name: str, asked: arms.Table) -> Table:
         *columns("general", passes="passes"),
         *columns("power", flop="FLOP (6ND)"),
         *(Column(f"bits:{path[-1]}", text, "decimal", "bits per byte") for text, path in texts),
+        *(Column(f"preference:{suite}", suite, "fraction", "right is more likely") for suite in run.suites),
         *(Column(f"{suite}:{part}:{key}", label, "fraction", f"{suite}, {part}") for suite, part in rates for key, label in RATE),
         *(Column(f"paper:{one}", one, paper.kind(one), f"the paper's Table {asked.paper}") for one in (printed.columns if printed else ())),
     ]
     notes = ["From and to bound the 95% interval of pass@1; where two overlap, the difference is no evidence of one."]
+    notes.append("How often a right solution is more likely than a broken one is 50% for a model that knows nothing.")
     if printed:
         notes.append(f"The paper's Table {asked.paper} is of {printed.title}, in percent. {paper.SCALE}")
     notes += [told for arm in asked.arms for told in bits.spread(run, arm)]

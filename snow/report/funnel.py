@@ -128,6 +128,7 @@ def _token_sets(run: Run) -> Table:
     held = dict.fromkeys(map(run.tokenizer, run.models))
     holds = {name: f"{_documents(run, one.documents)}, packed as {one.grouping}" for name, one in run.declared.token_sets.items()}
     holds |= {heldout_of(tokenizer): "the held-out repositories" for tokenizer in held}
+    holds |= {heldout_of(name): f"the held-out repositories as {name} reads them" for name in run.declared.compare_with}
     rows = [(name, told, *(run.packed(name)[column.key] for column in AMOUNT)) for name, told in holds.items()]
     notes = ("Tokens include each document's end and, where its grouping has repo_context, its repository and file name.",)
     return Table("token_sets", "Token sets", [*columns("text", set="token set", holds="holds"), *AMOUNT], rows, notes)

@@ -17,8 +17,8 @@ SMALL_PARAMETERS, SMALL_TOKENS = 50_000_000, 1_000_000_000
 
 
 def judged(run: Run) -> list[tuple[str, str, Mapping[str, Any]]]:
-    """(suite, model, facts) of every judge receipt: suites by name, models in declared order."""
-    return [(suite, model, run.receipts.one("judge", f"{model}/{suite}")) for suite in run.suites for model in run.models]
+    """(suite, model, facts) of every judge receipt: suites by name, models in declared order, those of others behind them."""
+    return [(suite, model, run.receipts.one("judge", f"{model}/{suite}")) for suite in run.suites for model in run.measured]
 
 
 def rates(facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -27,8 +27,8 @@ def rates(facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def solved(run: Run) -> int:
-    """How many samples passed everything they were tested on, over all models and suites."""
-    return sum(facts["statuses"].get("pass", 0) for _, _, facts in judged(run))
+    """How many samples passed everything they were tested on, over all models trained here and all suites."""
+    return sum(facts["statuses"].get("pass", 0) for _, model, facts in judged(run) if model in run.models)
 
 
 def section(run: Run) -> Section:
@@ -42,17 +42,18 @@ def section(run: Run) -> Section:
     unsafe = [f"{model}/{suite}" for suite, model, facts in judged(run) if pick(facts, "sandboxed") is False]
     if unsafe:
         blocks.append(f"Judged without a sandbox, because evaluation.judging.allow_unsandboxed is set: {', '.join(unsafe)}.")
-    return Section("pass", "Programs that pass: pass@1", [*blocks, _rates(run), *_solved(run), _completions(run), _paper()])
+    blocks += _empty(run)
+    return Section("pass", "Programs that pass: pass@1", [*blocks, _rates(run), *_more(run), *_solved(run), _completions(run), _paper()])
 
 
 def verdict(run: Run) -> str:
     """The result in a sentence that is right whether or not anything passes."""
-    samples = sum(facts["samples"] for _, _, facts in judged(run))
+    samples = sum(facts["samples"] for _, model, facts in judged(run) if model in run.models)
     passed = solved(run)
     if passed:
         return (
-            f"{count(passed)} of {count(samples)} programs pass, over all models and suites. Rates are with 95% intervals; where two "
-            "intervals overlap, the difference between two rows is not evidence of a difference between models."
+            f"{count(passed)} of {count(samples)} programs pass, over all models trained here and all suites. Rates are with 95% "
+            "intervals; where two intervals overlap, the difference between two rows is not evidence of a difference between models."
         )
     if not small(run):
         return (
@@ -62,9 +63,21 @@ def verdict(run: Run) -> str:
     return (
         f"None of {count(samples)} programs passes. A model this small ({short(run.trained(run.last)['parameters'])} parameters, "
         f"{short(run.path_tokens)} tokens over {' → '.join(run.path)}) does not write programs that pass tests, so pass@1 is 0 "
-        "throughout and cannot rank the models; the intervals say how little it excludes. Bits per byte, below, is the signal at this "
-        "scale."
+        "throughout and cannot rank the models; the intervals say how little it excludes. The signal at this scale are, below, bits per "
+        "byte and how often a right solution is more likely than a broken one."
     )
+
+
+def _empty(run: Run) -> list[str]:
+    """A sentence when models wrote nothing at all where a program was asked for: that costs points which another prompt may give back."""
+    facts = [(f"{model} on {suite}", run.receipts.one("complete", f"{model}/{suite}")) for suite, model, _ in judged(run)]
+    empty = [f"{name} {count(pick(one, 'empty'))} of {count(pick(one, 'completions'))}" for name, one in facts if pick(one, "empty")]
+    if not empty:
+        return []
+    return [
+        f"Some completions are empty and cannot pass: {', '.join(empty)}. A base model may take a prompt without its last newline for "
+        "finished; see evaluation.completion.trailing_newline."
+    ]
 
 
 def small(run: Run) -> bool:
@@ -82,7 +95,7 @@ def _rates(run: Run) -> Table:
         for part, rate in rates(facts).items():
             whole = (pick(facts, "parsed"), *(facts["statuses"].get(status, 0) for status in ("timeout", "error")))
             whole += (pick(facts, "judged_again", "samples"),)
-            rows.append((suite, part, model, *(rate[column.key] for column in rate_of), *whole))
+            rows.append((suite, part, run.label(model), *(rate[column.key] for column in rate_of), *whole))
     harness = [pick(facts, "canonical") for _, _, facts in judged(run)]
     checked, passed = (sum(pick(one or {}, key) or 0 for one in harness) for key in ("checked", "passed"))
     tried = {of: len({row["task_id"] for row in rows}) for of, rows in run.verdicts.items()}
@@ -104,8 +117,23 @@ def _rates(run: Run) -> Table:
         "further tests count for what passed those before them. What timed out was judged once more, with nothing beside it.",
         f"Judged by the suites' own checkers. The suites' reference solutions went through the same way first: {count(passed)} of "
         f"{count(checked)} passed.",
+        *run.compared(),
     )
     return Table("pass", "pass@1", heads, rows, notes)
+
+
+def _more(run: Run) -> list[Table]:
+    """pass@10 and pass@100, of suites of which every task has that many samples."""
+    heads = [*columns("text", suite="suite", tests="tests", model="model", k="k"), *columns("fraction", value="pass@k")]
+    heads += columns("fraction", "95% interval", low="from", high="to")
+    rows = [
+        (suite, part, model, key.removeprefix("pass@"), rate["value"], rate["low"], rate["high"])
+        for suite, model, facts in judged(run)
+        for key in ("pass@10", "pass@100")
+        for part, rate in (pick(facts, key) or {}).items()
+    ]
+    note = "Estimated without bias from all samples of a task (Chen et al. 2021); intervals of 10,000 bootstraps over tasks."
+    return [Table("more", "pass@k", heads, rows, (note,))] if rows else []
 
 
 def _completions(run: Run) -> Table:
@@ -115,7 +143,7 @@ def _completions(run: Run) -> Table:
     for suite, model, _ in judged(run):
         facts = run.receipts.one("complete", f"{model}/{suite}")
         endings = ", ".join(f"{ending} {count(number)}" for ending, number in (pick(facts, "endings") or {}).items())
-        rows.append((suite, model, *(pick(facts, column.key) for column in numbers), endings or None))
+        rows.append((suite, run.label(model), *(pick(facts, column.key) for column in numbers), endings or None))
     return Table("completions", "Completions", heads, rows, folded=True)
 
 
@@ -124,7 +152,7 @@ def _solved(run: Run) -> list[Table]:
     for suite, model, _ in judged(run):
         for row in run.verdicts[f"{model}/{suite}"]:
             if row["status"] == "pass":
-                by_task.setdefault((suite, str(row["task_id"])), []).append(model)
+                by_task.setdefault((suite, str(row["task_id"])), []).append(run.label(model))
     if not by_task:
         return []
     rows = [(*task, ", ".join(names)) for task, names in sorted(by_task.items())]

@@ -28,9 +28,9 @@ class Receipts:
         """The facts of one job; SnowError naming the receipt when it was not given."""
         return self._receipt(stage, instance)["facts"]
 
-    def output(self, stage: str, instance: str) -> Path:
-        """Where the first output of a job lies; SnowError as for `one`."""
-        return Path(next(iter(self._receipt(stage, instance)["outputs"].values()))[0])
+    def output(self, stage: str, instance: str, name: str) -> Path:
+        """Where an output of a job lies; SnowError as for `one`."""
+        return Path(self._receipt(stage, instance)["outputs"][name][0])
 
     def _receipt(self, stage: str, instance: str) -> Mapping[str, Any]:
         if (stage, instance) not in self._found:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snow.errors import SnowError
-from snow.report.format import general, percent
+from snow.report.format import general, percent, short
 from snow.report.receipts import Facts, Receipts, load
 from snow.report.scores import Scores, read_scores
 from snow.reserved import CORPUS, SCRATCH, tokenizer_of
@@ -40,6 +40,27 @@ class Run:
     def models(self) -> Mapping[str, arms.Model]:
         """All models, in declared order."""
         return self.declared.models
+
+    @property
+    def measured(self) -> list[str]:
+        """The models, then those of others that they are compared with."""
+        return [*self.models, *self.declared.compare_with]
+
+    def label(self, model: str) -> str:
+        """A model's name in a table of the evaluation, marked where it is another's."""
+        return model if model in self.models else f"{model} (compared)"
+
+    def compared(self) -> list[str]:
+        """What to know of each model of others, in a sentence."""
+        told = []
+        for model, named in self.declared.compare_with.items():
+            facts = self.receipts.one("obtain", model)
+            commit = f" at {facts['commit']}" if facts["commit"] else ""
+            told.append(
+                f"{model} is compared and was not trained here: {named.pretrained}{commit}, {short(facts['parameters'])} parameters. "
+                "Whether it was trained on the held-out files or the suites' tasks is not known here."
+            )
+        return told
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -129,20 +150,21 @@ def read_run(job: Job[Params]) -> Run:
     """The inputs, each taken for what its job's receipt says it is. SnowError names a receipt or a file that is missing or broken."""
     declared, receipts = job.params, load(job.inputs.get("receipts", ()))
 
-    def given(name: str, stage: str, instance: str, file: str = "") -> Path:
-        path = receipts.output(stage, instance) / file
+    def given(name: str, stage: str, instance: str, output: str = "", file: str = "") -> Path:
+        path = receipts.output(stage, instance, output or name) / file
         if path not in job.inputs.get(name, ()):
             raise SnowError(f"the report needs {path} among its --input {name}; build it with `snakemake all`")
         return path
 
     scored = {name: receipts.instances("score", f"{name}/") for name in declared.annotators}
-    judged = [f"{model}/{suite}" for model in declared.models for suite in receipts.instances("suite")]
+    measured = [*declared.models, *declared.compare_with]
+    judged = [f"{model}/{suite}" for model in measured for suite in receipts.instances("suite")]
     return Run(
         declared,
         receipts,
-        logs={model: list(_records(given("logs", "pretrain", model, "log.jsonl"), ("step",))) for model in declared.models},
+        logs={model: list(_records(given("logs", "pretrain", model, "model", "log.jsonl"), ("step",))) for model in declared.models},
         scores={name: read_scores(given("scores", "score", shard) for shard in shards) for name, shards in scored.items()},
-        bits={model: _bits(given("bits", "bits", model)) for model in declared.models},
+        bits={model: _bits(given("bits", "bits", model)) for model in measured},
         verdicts={of: [{key: row[key] for key in VERDICT} for row in _records(given("verdicts", "judge", of), VERDICT)] for of in judged},
     )
 

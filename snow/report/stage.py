@@ -32,6 +32,7 @@ class Params(Protocol):
     selections: Mapping[str, arms.Selection]
     token_sets: Mapping[str, arms.TokenSet]
     models: Mapping[str, arms.Model]
+    compare_with: Mapping[str, arms.Compared]
 
 
 def sections(run: Run) -> list[Section]:
@@ -56,7 +57,7 @@ def lead(run: Run) -> str:
     passed = passing.solved(run)
     expected = ", as is to be expected of a model this small" if passing.small(run) else ""
     tests = (
-        f"Programs that pass their tests, over all models and suites: {count(passed)}"
+        f"Programs that pass their tests, over all models trained here and all suites: {count(passed)}"
         if passed
         else f"No program passes its tests{expected}"
     )

@@ -37,26 +37,31 @@ class Params(Protocol):
 
 def run(job: Job[Params]) -> dict[str, Any]:
     """Write `suite` from the data the params name. SnowError when its bytes are not the pinned ones or its checker does not fit."""
-    settings, key = job.params.suite, f"evaluation.suites.{job.instance}"
-    if isinstance(settings.data, str):
-        content = chosen(pinned(settings.data, settings.sha256, key), settings, key)
-    else:
-        files = [(category, file, f"{key}.data.{category}") for category, file in sorted(settings.data.items())]
-        rows = [of_category(category, pinned(file.data, file.sha256, at), at) for category, file, at in files]
-        content = "".join(chain.from_iterable(zip_longest(*rows, fillvalue=""))).encode()
+    key = f"evaluation.suites.{job.instance}"
+    data = content(job.params.suite, key)
     output = job.output("suite")
-    output.write_bytes(content)
+    output.write_bytes(data)
     tasks = read_suite(output)
-    kind, categories = tasks[0].kind, Counter(task.category for task in tasks if task.category)
-    module_of(settings.checker, kind, key)
-    facts = {"tasks": len(tasks), "kind": kind, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    return facts | ({"categories": dict(categories)} if categories else {})
+    kind, sha256 = tasks[0].kind, hashlib.sha256(data).hexdigest()
+    module_of(job.params.suite.checker, kind, key)
+    counts = Counter(task.category for task in tasks if task.category)
+    categories = {"categories": dict(counts)} if counts else {}
+    return {"tasks": len(tasks), "kind": kind, "bytes": len(data), "sha256": sha256, **categories}
+
+
+def content(settings: Suite, key: str) -> bytes:
+    """A suite's unzipped data, verified. SnowError, which names the params' `key`, when it cannot be had or is not the pinned one."""
+    if isinstance(settings.data, str):
+        return chosen(pinned(settings.data, settings.sha256, key), settings, key)
+    files = [(category, file, f"{key}.data.{category}") for category, file in sorted(settings.data.items())]
+    rows = [of_category(category, pinned(file.data, file.sha256, at), at) for category, file, at in files]
+    return "".join(chain.from_iterable(zip_longest(*rows, fillvalue=""))).encode()
 
 
 def pinned(data: str, sha256: str | None, key: str) -> bytes:
     """The unzipped content of a reference; SnowError when it is not what `sha256` under the params' `key` says, or nothing is said."""
-    content = unzipped(fetched(data), data)
-    found = hashlib.sha256(content).hexdigest()
+    read = unzipped(fetched(data), data)
+    found = hashlib.sha256(read).hexdigest()
     if sha256 is None:
         raise SnowError(f"{data} is not pinned: its SHA-256, unzipped, is {found}; compare it and write it to {key}.sha256")
     if found != sha256:
@@ -64,14 +69,14 @@ def pinned(data: str, sha256: str | None, key: str) -> bytes:
             f"{data}: its SHA-256, unzipped, is {found}, but {key}.sha256 expects {sha256}; "
             "fetch the pinned version again, or pin this one if you mean it"
         )
-    return content
+    return read
 
 
-def chosen(content: bytes, settings: Suite, key: str) -> bytes:
+def chosen(data: bytes, settings: Suite, key: str) -> bytes:
     """The rows of BigCodeBench that the params ask for; another suite's file as it is. SnowError when hard tasks are missing."""
     if settings.split == "complete" and not settings.hard:
-        return content
-    rows = [json.loads(line) for line in content.decode().split("\n") if line.strip()]
+        return data
+    rows = [json.loads(line) for line in data.decode().split("\n") if line.strip()]
     if settings.hard:
         rows = [row for row in rows if row["task_id"] in bigcodebench.HARD]
         if len(rows) != len(bigcodebench.HARD):
@@ -79,10 +84,10 @@ def chosen(content: bytes, settings: Suite, key: str) -> bytes:
     return "".join(json.dumps(row | {"split": settings.split}, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def of_category(category: str, content: bytes, key: str) -> list[str]:
+def of_category(category: str, data: bytes, key: str) -> list[str]:
     """The lines of one category's file with its name in them. SnowError when they are no JSON objects with a task_id."""
     try:
-        rows = [json.loads(line) for line in content.decode().split("\n") if line.strip()]
+        rows = [json.loads(line) for line in data.decode().split("\n") if line.strip()]
         named = [row | {"task_id": f"{category}/{row['task_id']}", "category": category} for row in rows]
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise SnowError(f"{key}.data names no file of JSON rows with a task_id ({error!r}); name the category's file") from error
@@ -100,11 +105,11 @@ def fetched(data: str) -> bytes:
         raise SnowError(f"{data} could not be fetched ({error}); download it and name the file in evaluation.suites instead") from error
 
 
-def unzipped(content: bytes, name: str) -> bytes:
+def unzipped(data: bytes, name: str) -> bytes:
     """The content of a gzip file, or of a plain one as it is."""
-    if not content.startswith(GZIP):
-        return content
+    if not data.startswith(GZIP):
+        return data
     try:
-        return gzip.decompress(content)
+        return gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
         raise SnowError(f"{name} is a broken gzip file ({error}); fetch it again") from error

@@ -24,8 +24,8 @@ class Task:
     `program` is the suite's own answer, with `solution` its end, and defines `entry_point`. `texts` are the statements of the
     problem in words (docstring or instruction, without code around it), one string each; `test` is the suite's test code.
     `kind` names the suite's format: `humaneval`, `humaneval+`, `mbpp+`, `evoeval` or `bigcodebench`. `category` is empty where a
-    suite has none, or its file does not say (the stage `suite` writes it). `code` is what `solution` continues where that is not the
-    prompt, because the prompt is an instruction in words (BigCodeBench-Instruct).
+    suite has none, or its file does not say (the stage `suite` writes it). `code` is what `solution` continues: the prompt, unless
+    that is an instruction in words (BigCodeBench-Instruct).
     """
 
     task_id: str
@@ -35,13 +35,13 @@ class Task:
     texts: tuple[str, ...]
     test: str
     kind: str
+    code: str
     category: str = ""
-    code: str = ""
 
     @property
     def program(self) -> str:
         """The suite's own answer, whole."""
-        return (self.code or self.prompt) + self.solution
+        return self.code + self.solution
 
 
 def read_suite(path: Path) -> list[Task]:
@@ -72,7 +72,7 @@ def read_suite(path: Path) -> list[Task]:
 
 def task(row: dict[str, Any]) -> Task:
     """One row of a suite as a Task. KeyError, TypeError or SyntaxError when it is no row of a known suite."""
-    code = ""
+    code = None
     if "complete_prompt" in row:
         kind, prompt, test = "bigcodebench", row["complete_prompt"], row["test"]
         # The instruction repeats the docstring in prose and ends with the signature the answer must start with.
@@ -99,7 +99,7 @@ def task(row: dict[str, Any]) -> Task:
         test=test,
         kind=kind,
         category=row.get("category", ""),
-        code=code,
+        code=prompt if code is None else code,
     )
 
 

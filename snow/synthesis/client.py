@@ -1,19 +1,24 @@
-"""The one client for every generator: OpenAI's chat-completions protocol over HTTP, many questions at a time, each answer kept."""
+"""The one client for every server: OpenAI's protocol over HTTP, many questions at a time, each answer kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 
 from snow.errors import SnowError
-from snow.synthesis.answers import Answer, AnswerStore, Question
+from snow.synthesis.answers import Answer, Question
 from snow.synthesis.endpoint import Endpoint
 
 RETRIES = 8  # the library waits 0.5, 1, 2, 4, 8, 8, ... s between them, or what Retry-After says: a server may restart meanwhile
 TIMEOUT_SECONDS = 1800.0  # of one answer; a long file from a busy 70B server takes minutes, half an hour means it hangs
+
+Key = TypeVar("Key")
+Asked = TypeVar("Asked")
+Told = TypeVar("Told")
 
 
 def connect(endpoint: Endpoint, retries: int = RETRIES, timeout: float = TIMEOUT_SECONDS) -> openai.OpenAI:
@@ -28,10 +33,10 @@ def connect(endpoint: Endpoint, retries: int = RETRIES, timeout: float = TIMEOUT
 
 
 def ask(client: openai.OpenAI, question: Question) -> Answer:
-    """One question, one answer; what the library does not retry, or no longer, becomes a SnowError that names the server."""
+    """One question, one answer."""
     sampling = question.sampling
     messages: Any = question.messages
-    try:
+    with answered(client):
         reply = client.chat.completions.create(
             model=question.model.name,
             messages=messages,
@@ -41,19 +46,6 @@ def ask(client: openai.OpenAI, question: Question) -> Answer:
             seed=sampling.seed,
         )
         choice = reply.choices[0]
-    except openai.APIStatusError as error:
-        advice = (
-            "try again later" if error.status_code == 429 or error.status_code >= 500 else "check the generator in params.yaml and the key"
-        )
-        raise SnowError(f"the generator at {client.base_url} answered {error.status_code}: {_message(error)}; {advice}") from error
-    except openai.APIConnectionError as error:  # includes its timeouts
-        cause = error.__cause__ or error
-        raise SnowError(
-            f"the generator at {client.base_url} cannot be reached ({cause}); start it, or set SNOW_GENERATOR_URL to where it is, "
-            "and run again: answers received so far are kept"
-        ) from error
-    except (openai.APIError, AttributeError, IndexError, TypeError) as error:  # JSON, but not this protocol's
-        raise SnowError(f"the generator at {client.base_url} does not answer as OpenAI's chat completions do ({error})") from error
     usage = reply.usage
     refusal = choice.message.refusal
     return Answer(
@@ -63,29 +55,44 @@ def ask(client: openai.OpenAI, question: Question) -> Answer:
     )
 
 
-def ask_all(
-    ask_one: Callable[[Question], Answer],
-    questions: Iterable[tuple[str, Question]],
-    store: AnswerStore,
-    concurrency: int,
-    done: Callable[[], Any],
-) -> None:
-    """Ask (key, question) pairs, `concurrency` at a time, and store each answer as it comes, calling `done` after it.
+@contextlib.contextmanager
+def answered(client: openai.OpenAI) -> Iterator[None]:
+    """What the library does not retry, or no longer, becomes a SnowError that names the server."""
+    try:
+        yield
+    except openai.APIStatusError as error:
+        advice = (
+            "try again later" if error.status_code == 429 or error.status_code >= 500 else "check its settings in params.yaml and the key"
+        )
+        raise SnowError(f"the server at {client.base_url} answered {error.status_code}: {_message(error)}; {advice}") from error
+    except openai.APIConnectionError as error:  # includes its timeouts
+        cause = error.__cause__ or error
+        raise SnowError(
+            f"the server at {client.base_url} cannot be reached ({cause}); start it, or set SNOW_GENERATOR_URL to where it is, "
+            "and run again: answers received so far are kept"
+        ) from error
+    except (openai.APIError, AttributeError, IndexError, TypeError) as error:  # JSON, but not this protocol's
+        raise SnowError(f"the server at {client.base_url} does not answer as OpenAI's protocol does ({error})") from error
 
-    After a failure nothing more is asked, what is under way is still stored, and the first failure is raised.
+
+def ask_all(
+    ask_one: Callable[[Asked], Told], questions: Iterable[tuple[Key, Asked]], keep: Callable[[Key, Told], Any], concurrency: int
+) -> None:
+    """Ask (key, question) pairs, `concurrency` at a time, and `keep` each answer as it comes, in this thread.
+
+    After a failure nothing more is asked, what is under way is still kept, and the first failure is raised.
     """
-    running: dict[Future[Answer], str] = {}
+    running: dict[Future[Told], Key] = {}
     failure: BaseException | None = None
 
-    def collect(finished: Iterable[Future[Answer]]) -> None:
+    def collect(finished: Iterable[Future[Told]]) -> None:
         nonlocal failure
         for future in finished:
             key = running.pop(future)
             if error := future.exception():
                 failure = failure or error
                 continue
-            store.add(key, future.result())
-            done()
+            keep(key, future.result())
 
     with ThreadPoolExecutor(concurrency) as pool:
         for key, question in questions:

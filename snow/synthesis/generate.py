@@ -23,7 +23,7 @@ from snow import digest, hub, packaged, prompts
 from snow.caching import hashes
 from snow.errors import SnowError
 from snow.synthesis import client, endpoint, seeds
-from snow.synthesis.answers import AnswerStore, Model, Question, Sampling
+from snow.synthesis.answers import Answer, AnswerStore, Model, Question, Sampling
 from snow.tables import TableWriter, read_batches
 
 if TYPE_CHECKING:
@@ -94,7 +94,12 @@ def run(job: Job[Params]) -> dict[str, Any]:
             bar = tqdm(total=len(open_requests), mininterval=5, unit="answer")
             with _endpoint(model, place, revision, job) as where, bar:
                 asker = client.connect(where)
-                client.ask_all(lambda question: client.ask(asker, question), open_requests, store, options.concurrency, bar.update)
+
+                def keep(key: str, answer: Answer) -> None:
+                    store.add(key, answer)
+                    bar.update()
+
+                client.ask_all(lambda question: client.ask(asker, question), open_requests, keep, options.concurrency)
         return _write(job.output("generations"), requests, store)
 
 

@@ -28,6 +28,7 @@ from snow.errors import SnowError
 
 READY_SECONDS = 3600.0  # a 70B model is read from a network file system in tens of minutes
 POLL_SECONDS = 0.2
+STOPS = 64  # stop sequences of a request; 4 unless said, a suite has a dozen
 GRACE_SECONDS = 10.0  # between asking the server to end and killing it
 
 
@@ -86,7 +87,7 @@ def vllm(options: Options, port: int, key: str) -> tuple[list[str], dict[str, st
     command += ["--model", options.weights, "--served-model-name", options.name, "--max-model-len", str(options.context_tokens)]
     if options.revision:
         command += ["--revision", options.revision, "--tokenizer-revision", options.revision]
-    environment = {"VLLM_API_KEY": key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    environment = {"VLLM_API_KEY": key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_MAX_STOP_STRINGS": str(STOPS)}
     if on_cpu:
         command.append("--enforce-eager")  # compiling takes longer than a test run asks
         environment["VLLM_CPU_KVCACHE_SPACE"] = os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from snow.corpus.heldout import read_heldout
 from snow.tables import TableWriter, read_tuples
-from snow.tokens import segments, vocabulary
+from snow.tokens import segments, special, vocabulary
 from snow.tokens.seeded import draw
 
 if TYPE_CHECKING:
@@ -87,12 +87,14 @@ class Params(Protocol):
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
-    """documents, tokenizer, [selection], [left_out], [only] -> tokens=.bin, index=.index.parquet of one shard of a token set.
+    """documents, tokenizer or model, [selection], [left_out], [only] -> tokens=.bin, index=.index.parquet of one shard of a token set.
 
     `left_out` and `only` are lists of held-out repositories: what every set but the held-out ones leaves out, and what those have alone.
+    For another's `model` documents are written as that one may know them.
     """
     os.environ["RAYON_NUM_THREADS"], os.environ["TOKENIZERS_PARALLELISM"] = str(job.threads), "true"
-    tokenizer = vocabulary.load(job.input("tokenizer"))
+    others = bool(job.inputs.get("model"))
+    tokenizer = vocabulary.load(job.input("model" if others else "tokenizer"))
     vocab_size = vocabulary.size(tokenizer)
     dtype = vocabulary.token_dtype(vocab_size)
     grouping, given = job.params.grouping, job.inputs
@@ -102,7 +104,12 @@ def run(job: Job[Params]) -> dict[str, Any]:
         _selected(job.input("selection"), job.instance) if given.get("selection") else None,
     )
     fim_rate = 0.0 if set_of.only is not None else grouping.fim_rate  # held-out text is measured as it was written
-    layout = segments.Layout(grouping.repo_context, fim_rate, grouping.fim_spm_rate, job.params.seed)
+    if others:
+        context = grouping.repo_context and all(tokenizer.token_to_id(token) is not None for token in special.CONTEXT)
+        end, start = vocabulary.end_id(tokenizer, job.input("model")), tuple(vocabulary.start_ids(tokenizer))
+    else:
+        context, end, start = grouping.repo_context, vocabulary.token_id(tokenizer, special.END), ()
+    layout = segments.Layout(context, fim_rate, grouping.fim_spm_rate, job.params.seed, end, start)
     dropped: Counter[str] = Counter()
     waiting: deque[tuple[str, str, str, str, int]] = deque()  # documents handed to the encoder, until their tokens come back
     write = segments.writer(tokenizer, layout)

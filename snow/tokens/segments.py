@@ -17,12 +17,15 @@ Segment = str | int  # text, or the id of a special token
 
 @dataclass(frozen=True)
 class Layout:
-    """How a document is written; the rates are of documents and of the ones rearranged for infilling."""
+    """How a document is written: the rates are of documents and of the ones rearranged for infilling, `start` and `end` the ids
+    before and after every one."""
 
     repo_context: bool
     fim_rate: float
     fim_spm_rate: float
     seed: int
+    end: int
+    start: tuple[int, ...] = ()
 
 
 def writer(tokenizer: Tokenizer, layout: Layout) -> Callable[[str, str, str, str], list[Segment]]:
@@ -32,7 +35,7 @@ def writer(tokenizer: Tokenizer, layout: Layout) -> Callable[[str, str, str, str
     Infilling cuts the content at two random characters and writes prefix-suffix-middle or, at `fim_spm_rate`,
     suffix-prefix-middle in SantaCoder's joint form; the cuts depend on the seed and the document's id alone.
     """
-    needed = (special.END, *(special.CONTEXT if layout.repo_context else ()), *(special.FIM if layout.fim_rate else ()))
+    needed = (*(special.CONTEXT if layout.repo_context else ()), *(special.FIM if layout.fim_rate else ()))
     ids = {token: vocabulary.token_id(tokenizer, token) for token in needed}
 
     def infilling(identifier: str, content: str) -> list[Segment]:
@@ -50,11 +53,11 @@ def writer(tokenizer: Tokenizer, layout: Layout) -> Callable[[str, str, str, str
     def write(identifier: str, repo: str, path: str, content: str) -> list[Segment]:
         body = infilling(identifier, content) if layout.fim_rate else [content]
         if not layout.repo_context:
-            return [*body, ids[special.END]]
-        heading: list[Segment] = [ids[special.REPOSITORY], repo, ids[special.FILE]]
+            return [*layout.start, *body, layout.end]
+        heading: list[Segment] = [*layout.start, ids[special.REPOSITORY], repo, ids[special.FILE]]
         if isinstance(body[0], str):  # one text, because that is how a reader would encode path and content
-            return [*heading, f"{path}\n{body[0]}", *body[1:], ids[special.END]]
-        return [*heading, f"{path}\n", *body, ids[special.END]]
+            return [*heading, f"{path}\n{body[0]}", *body[1:], layout.end]
+        return [*heading, f"{path}\n", *body, layout.end]
 
     return write
 

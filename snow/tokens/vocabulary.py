@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from snow.errors import SnowError
+from snow.tokens import special
 
-FILE = "tokenizer.json"
+FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
+SPACE = "▁"  # what SentencePiece writes for a space; its names of bytes are <0x00> to <0xFF>
+BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 def load(folder: Path) -> Tokenizer:
@@ -39,10 +44,50 @@ def token_id(tokenizer: Tokenizer, token: str) -> int:
     return index
 
 
+def end_id(tokenizer: Tokenizer, folder: Path) -> int:
+    """The id that ends a document for the model of a folder: <|endoftext|>, else what its settings call the end of a sequence."""
+    if (index := tokenizer.token_to_id(special.END)) is not None:
+        return index
+    settings = folder / SETTINGS
+    named = json.loads(settings.read_text()).get("eos_token") if settings.is_file() else None
+    index = tokenizer.token_to_id(named["content"] if isinstance(named, dict) else named or "")
+    if index is None:
+        raise SnowError(f"{folder}: the tokenizer has neither {special.END} nor an eos_token in {SETTINGS}; name one there")
+    return index
+
+
+def start_ids(tokenizer: Tokenizer) -> list[int]:
+    """What the tokenizer sets before every text: a token for the beginning of a sequence, or nothing."""
+    bare, whole = (tokenizer.encode("a", add_special_tokens=added).ids for added in (False, True))
+    return whole[: next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)]
+
+
+def continuing(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer for text that continues another: without the space that SentencePiece sets before a text and takes away again."""
+    plain = json.loads(tokenizer.to_str())
+    for kind, several in (("normalizer", "normalizers"), ("pre_tokenizer", "pretokenizers"), ("decoder", "decoders")):
+        part: dict[str, Any] = plain[kind] or {"type": "none"}
+        inner = part.get(several, [part])
+        for one in inner:
+            one |= {key: no for key, no in (("prepend_scheme", "never"), ("add_prefix_space", False)) if key in one}
+        kept = [one for one in inner if one["type"] not in ("Prepend", "Strip")]
+        if several in part:
+            part[several] = kept
+        elif not kept:
+            plain[kind] = None
+    fresh = Tokenizer.from_str(json.dumps(plain))
+    fresh.encode_special_tokens = True
+    return fresh
+
+
 def is_byte_level(tokenizer: Tokenizer) -> bool:
     """Whether every token is a string over the 256 printable stand-ins of bytes, as in GPT-2, so that its bytes are known."""
+    return "ByteLevel" in _decoders(tokenizer)
+
+
+def _decoders(tokenizer: Tokenizer) -> set[str]:
     decoder = json.loads(tokenizer.to_str())["decoder"] or {}
-    return "ByteLevel" in {part["type"] for part in decoder.get("decoders", [decoder]) if "type" in part}
+    return {part["type"] for part in decoder.get("decoders", [decoder]) if "type" in part}
 
 
 def byte_alphabet() -> dict[str, int]:
@@ -53,16 +98,21 @@ def byte_alphabet() -> dict[str, int]:
 
 
 def token_bytes(tokenizer: Tokenizer) -> list[bytes]:
-    """The bytes of text each id stands for, indexed by id; empty for special tokens and gaps. Byte-level tokenizers only."""
-    if not is_byte_level(tokenizer):
+    """The bytes of text each id stands for, indexed by id; empty for special tokens and gaps. SnowError when they are not known: the
+    tokenizer is neither byte-level, as GPT-2's, nor SentencePiece's with tokens for bytes, as Llama 2's and Gemma's."""
+    pieces = "ByteFallback" in _decoders(tokenizer)
+    if not pieces and not is_byte_level(tokenizer):
         raise SnowError("the tokenizer is not a byte-level BPE, so its tokens' bytes are unknown; choose one like GPT-2's or StarCoder's")
     alphabet = byte_alphabet()
-    special = {index for index, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    marks = {index for index, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     table = [b""] * size(tokenizer)
     for token, index in tokenizer.get_vocab(with_added_tokens=True).items():
-        if index in special:
+        if index in marks:
             continue
-        if all(character in alphabet for character in token):
+        if pieces:
+            byte = BYTE.fullmatch(token)
+            table[index] = bytes.fromhex(byte[1]) if byte else token.replace(SPACE, " ").encode()
+        elif all(character in alphabet for character in token):
             table[index] = bytes(alphabet[character] for character in token)
         else:
             table[index] = token.encode()  # an added token that is not special stands for its own text

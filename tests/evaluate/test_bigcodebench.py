@@ -258,22 +258,27 @@ def test_suites_of_its_splits(benchmarks: Path, tmp_path: Path) -> None:
     sizes = {}
     for name, more in {"complete": {}, "hard": {"hard": True}, "instruct": {"hard": True, "split": "instruct"}}.items():
         path = tmp_path / f"{name}.jsonl"
-        stage_runs.run("suite", "bcb", tmp_path, {}, {"suite": path}, {"evaluation.suites.bcb": declared | more})
+        changes = {"evaluation.suites.bcb": declared | more, "evaluation.completion.prompts": "chat"}
+        stage_runs.run("suite", "bcb", tmp_path, {}, {"suite": path}, changes)
         sizes[name] = len(read_suite(path))
     assert sizes == {"complete": 1140, "hard": 148, "instruct": 148}
     complete, instruct = (read_suite(tmp_path / f"{name}.jsonl")[0] for name in ("hard", "instruct"))
     assert instruct.program == complete.program
     assert instruct.texts == complete.texts
     assert instruct.prompt.endswith("```")
-    with pytest.raises(SnowError, match="BigCodeBench's"):
-        stage_runs.run(
-            "suite",
-            "x",
-            tmp_path,
-            {},
-            {"suite": tmp_path / "x"},
-            {"evaluation.suites.x": declared | {"checker": "human-eval", "hard": True}},
-        )
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"checker": "human-eval", "hard": True}, "split and hard are BigCodeBench's"),
+        ({"split": "instruct"}, "instruct is for chat models"),
+    ],
+)
+def test_what_a_suite_cannot_be_is_said(more: dict[str, Any], said: str) -> None:
+    declared = {"data": "x.jsonl", "sha256": "0" * 64, "checker": "bigcodebench"}
+    with pytest.raises(SnowError, match=said):
+        stage_runs.params({"evaluation.suites.x": declared | more})
 
 
 def test_own_solutions_pass_and_are_not_flagged(benchmarks: Path, sandbox: Sandbox, tmp_path: Path) -> None:

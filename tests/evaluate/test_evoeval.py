@@ -84,7 +84,7 @@ def test_pass_at_1_is_per_category_and_their_mean(suite: Suite, tmp_path: Path) 
         "phase1/evoeval",
         tmp_path,
         {"suite": path, "completions": completions},
-        {"verdicts": tmp_path / "verdicts.jsonl"},
+        {"verdicts": tmp_path / "verdicts.jsonl", "results": tmp_path / "results.json"},
         {"evaluation.suites.evoeval": declared},
     )
     values = {name: rate["value"] for name, rate in facts["pass@1"].items()}

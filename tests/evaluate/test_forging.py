@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from snow.evaluate.sandbox import Sandbox
+from snow.suites import fetch
 from snow.suites.tasks import read_suite
 from tests.evaluate.judging import judge_of
 
@@ -96,7 +97,8 @@ def suite(request: pytest.FixtureRequest, humaneval: Path, tmp_path_factory: pyt
         return humaneval
     if request.param == "EvoEval":
         path = tmp_path_factory.mktemp("evoeval") / "suite.jsonl"
-        path.write_bytes(gzip.decompress((request.getfixturevalue("benchmarks") / "EvoEval_subtle.jsonl.gz").read_bytes()))
+        data = gzip.decompress((request.getfixturevalue("benchmarks") / "EvoEval_subtle.jsonl.gz").read_bytes())
+        path.write_text("".join(fetch.of_category("subtle", data, "data")))
         return path
     return request.getfixturevalue("plus")[request.param]
 

@@ -30,8 +30,9 @@ def judged(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows and the facts of the stage."""
     inputs, output = {"completions": completions, "suite": suite}, folder / "verdicts.jsonl"
+    outputs = {"verdicts": output, "results": folder / "completions_eval_results.json"}
     params = {"evaluation.judging": changes, "evaluation.completion": {"limit": limit}}
-    facts = run("judge", "phase1/humaneval", folder, inputs, {"verdicts": output}, params)
+    facts = run("judge", "phase1/humaneval", folder, inputs, outputs, params)
     return [json.loads(line) for line in output.read_text().splitlines()], facts
 
 
@@ -95,7 +96,7 @@ def test_too_little_memory_for_the_checker_is_an_error_not_a_zero(humaneval: Pat
     [
         ('{"task_id": "Mbpp/2", "solution": ""}\n', "row 1: the suite has no task 'Mbpp/2'"),
         ('{"task_id": "HumanEval/0"}\n', "row 1: expected JSON with task_id and solution"),
-        ("", "holds no completion"),
+        ("", "holds no sample"),
     ],
 )
 def test_completions_that_do_not_belong_are_refused(humaneval: Path, tmp_path: Path, content: str, complaint: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from snow.evaluate.scores import bootstrap, by_category, pass_at_k, rates, wilson
+from snow.evaluate.scores import bootstrap, by_category, estimable, pass_at_k, rates, wilson
 
 
 def rows(**statuses: str) -> list[dict[str, Any]]:
@@ -31,6 +31,13 @@ def test_pass_at_k_is_unbiased() -> None:
     assert pass_at_k(4, 2, 2) == pytest.approx(1 - 1 / 6)
     with pytest.raises(ValueError, match="needs 5 samples"):
         pass_at_k(4, 4, 5)
+
+
+def test_pass_at_10_where_every_task_has_ten_samples() -> None:
+    judged = rows(a="p" + "f" * 11, b="f" * 10)
+    assert estimable(judged) == (1, 10)
+    assert estimable(judged[:-1]) == (1,)
+    assert rates(judged, ("base",), 10)["base"]["value"] == pytest.approx((10 / 12) / 2, abs=1e-6)
 
 
 def test_bootstrap_covers_the_mean_and_repeats_itself() -> None:

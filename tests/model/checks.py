@@ -63,8 +63,9 @@ def planned(world: World, *words: str) -> set[str]:
 
 def _status(world: World) -> dict[str, Any]:
     damaged = any(unsound(world.truth, root) for root in world.stores())
-    done = world.run("dvc", "status", "--json", ok=None if damaged else True)
-    if done.status:  # DVC cannot read a damaged listing, which a run repairs; it calls nothing unchanged then
+    lost = any(not path.exists() for path in world.files().values())
+    done = world.run("dvc", "status", "--json", ok=None if damaged or lost else True)
+    if done.status:  # DVC cannot read a damaged listing or a link to nothing, which a run repairs; it calls nothing unchanged then
         return {job.artifact: {} for job in world.expected().values()}
     told = json.loads(done.output[done.output.index("{") :])
     return {name: _flat(reasons) for name, reasons in told.items()}

@@ -115,8 +115,9 @@ class World(Accidents):
         return {path.relative_to(self.clone).as_posix(): path for path in sorted(found) if path.name != STAMP}
 
     def receipts(self) -> dict[str, bytes]:
-        """The sound receipts that lie there; another counts as absent, to us as to `snow`."""
-        found = {name: path.read_bytes() for name, path in self.files().items() if name.startswith("receipts/")}
+        """The sound receipts that lie there; another counts as absent, to us as to `snow`, and so does a link that DVC made to an object
+        that its cache has lost."""
+        found = {name: path.read_bytes() for name, path in self.files().items() if name.startswith("receipts/") and path.exists()}
         return {name: data for name, data in found.items() if sound_receipt(data)}
 
     def expected(self, params: Mapping[str, Any] | None = None, given: Mapping[str, bytes] | None = None) -> dict[str, oracle.Expected]:

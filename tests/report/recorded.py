@@ -307,6 +307,12 @@ def bits(model):
     }
 
 
+def preference(model):
+    """Facts of `preference`: phase 1 knows something."""
+    value = 0.6 if model == "phase1" else 0.5
+    return {"value": value, "low": value - 0.05, "high": value + 0.05, "tasks": 139, "pairs": 266, "ties": 0}
+
+
 def facts_of(params, job, passed):
     """What a job would have recorded; `passed` tasks are solved by the last model of the path."""
     name = job.instance.partition("/")[0]
@@ -327,6 +333,7 @@ def facts_of(params, job, passed):
         "tokenizer": lambda: {"special_tokens": 7, "sample_documents": 900, "sample_bytes": 8_000_000, "vocab_size": 4096},
         "pack": lambda: packed(params.token_sets[name].documents if name in params.token_sets else None),
         "pretrain": lambda: trained(name, params.models[name]),
+        "obtain": lambda: {"pretrained": "team/peer", "commit": "1" * 40, "parameters": 3_000_000_000},
         "annotate": annotated,
         "score": lambda: {"documents": 697, "languages": {"Python": {"documents": 565, "mean_score": 0.31}}},
         "select": lambda: selection(name),
@@ -335,6 +342,8 @@ def facts_of(params, job, passed):
         "complete": lambda: completions,
         "judge": lambda: judged(passed if name == params.report.path[-1] else 0),
         "bits": lambda: {"heldout": bits(name)["heldout"]["total"], "suites": bits(name)["suites"]},
+        "mutate": lambda: {"tasks": 164, "tasks_with_mutants": 139, "mutants": 266},
+        "preference": lambda: preference(name),
     }
     return by_stage[job.stage]()
 
@@ -379,10 +388,12 @@ def write(folder: Path, passed=0, values=None) -> dict[str, tuple[Path, ...]]:
         path = folder / f"receipts/{receipt['stage']}/{receipt['instance']}.json"
         put(path, json.dumps(receipt, sort_keys=True))
         given["receipts"] += (path,)
-    for model, log_path, bits_path in zip(params.models, given["logs"], given["bits"], strict=True):
-        put(log_path, "".join(json.dumps(record) + "\n" for record in log(model)))
-        put(bits_path, json.dumps(bits(model)))
-    for model, path in zip(params.models, given["verdicts"], strict=True):  # one suite
+    measured = [*params.models, *params.evaluation.compare_with]
+    for model, path in zip(params.models, given["logs"], strict=True):
+        put(path, "".join(json.dumps(record) + "\n" for record in log(model)))
+    for model, path in zip(measured, given["bits"], strict=True):
+        put(path, json.dumps(bits(model)))
+    for model, path in zip(measured, given["verdicts"], strict=True):  # one suite
         solved = passed if model == params.report.path[-1] else 0
         rows = [{"task_id": f"HumanEval/{task}", "status": "pass" if task < solved else "fail"} for task in range(164)]
         put(path, "".join(json.dumps(row) + "\n" for row in rows))

@@ -12,6 +12,7 @@ import yaml
 
 from snow import params as settings
 from snow import stages
+from tests.evaluate.peers import gpt2
 
 from .workspace import ROOT, Clone
 
@@ -27,16 +28,17 @@ ARMS = {
     "report": {"compare": [["phase2", "control"], ["mixed", "phase2"]]},
 }
 EXPECTED = {
-    "grouping": {"pack": 2, "pretrain": 1, "complete": 1, "judge": 1, "bits": 1, "report": 1},
-    "schedules": {"pretrain": 3, "complete": 3, "judge": 3, "bits": 3, "report": 1},
-    "repetitions": {"select": 5, "pack": 10, "pretrain": 6, "complete": 6, "judge": 6, "bits": 6, "report": 1},
+    "grouping": {"pack": 2, "pretrain": 1, "complete": 1, "judge": 1, "bits": 1, "preference": 1, "report": 1},
+    "peers": {"obtain": 3, "pack": 6, "complete": 3, "judge": 3, "bits": 3, "preference": 3, "report": 1},
+    "schedules": {"pretrain": 3, "complete": 3, "judge": 3, "bits": 3, "preference": 3, "report": 1},
+    "repetitions": {"select": 5, "pack": 10, "pretrain": 6, "complete": 6, "judge": 6, "bits": 6, "preference": 6, "report": 1},
 }
 
 
 def jobs_of(names: tuple[str, ...]) -> set[str]:
     """What the named arms alone need."""
     own = {f"{stage} {name}{rest}" for name in names for stage, rest in (("pretrain", ""), ("bits", ""))}
-    return own | {f"{stage} {name}/humaneval" for name in names for stage in ("complete", "judge")}
+    return own | {f"{stage} {name}/humaneval" for name in names for stage in ("complete", "judge", "preference")}
 
 
 def test_four_arms_execute_their_own_jobs_and_leave_nothing(clone: Clone) -> None:
@@ -79,6 +81,21 @@ def test_every_experiment_lies_on_every_scale() -> None:
                 [ROOT / ".envs/base/bin/python", "-m", "snow", "params", *words], cwd=ROOT, capture_output=True, text=True, check=True
             )
             assert stages.graph(settings.check(yaml.safe_load(done.stdout), experiment.name)).jobs
+
+
+def test_a_model_of_others_executes_its_own_jobs_through_dvc_too(clone: Clone) -> None:
+    before = clone.contents()
+    gpt2(clone.path / "published/gpt2")
+    clone.set_param("evaluation.compare_with", {"peer": {"pretrained": "published/gpt2"}})
+    clone.snow("check", "--fix")
+    clone.dvc("repro")
+    packed = {f"pack heldout-peer/{shard:05}" for shard in range(2)}
+    own = {"obtain peer", "complete peer/humaneval", "judge peer/humaneval", "bits peer"}
+    assert clone.executed() == {*own, *packed, "report all"}
+    assert clone.nothing_to_do()
+    after = clone.contents()
+    assert {name for name, content in before.items() if after.get(name) != content and "report" not in name} == set()
+    assert "| peer (compared) |" in (clone.path / "report/tables.md").read_text()
 
 
 @pytest.mark.slow

@@ -77,7 +77,8 @@ def test_an_arm_executes_its_own_jobs(clone: Clone) -> None:
     lock = (clone.path / "dvc.lock").read_text()
     why, _ = followed(clone, "An arm")
     assert "bits: 1 of 1 jobs not made yet" in why
-    assert clone.executed() == {"pretrain mixed", "complete mixed/humaneval", "judge mixed/humaneval", "bits mixed", "report all"}
+    measured = {f"{stage} mixed/humaneval" for stage in ("complete", "judge", "preference")}
+    assert clone.executed() == {"pretrain mixed", *measured, "bits mixed", "report all"}
     assert {"tokens:best", "tokens:synthetic"} <= set(facts(clone, "pretrain", "mixed")["inputs"])
     assert "A fifth of synthetic code in phase 2" in (clone.path / "report/index.html").read_text()
     assert (clone.path / "dvc.lock").read_text() == lock
@@ -97,7 +98,7 @@ def test_an_annotator_scores_and_selects(clone: Clone) -> None:
 
 def test_a_suite_clears_the_corpus_and_is_evaluated(clone: Clone) -> None:
     followed(clone, "A suite")
-    evaluated = {"complete phase1/strings", "judge phase1/strings", "bits phase1"}
+    evaluated = {"complete phase1/strings", "judge phase1/strings", "bits phase1", "mutate strings", "preference phase1/strings"}
     assert clone.executed() == {"suite strings", "decontaminate 00000", "decontaminate 00001"} | evaluated
     cleared = facts(clone, "decontaminate", "00000")["facts"]["suites"]["strings"]
     assert (cleared["tasks"], cleared["findable_tasks"]) == (2, 2)

@@ -103,7 +103,7 @@ def test_a_suite_is_added_in_params_alone_and_nothing_trains_again(clone: Clone)
     assert "decontaminate" in clone.outdated()
     clone.snakemake("all")
     executed = {job.partition(" ")[0] for job in clone.executed()}
-    assert {"suite", "decontaminate", "complete", "judge", "bits"} <= executed
+    assert {"suite", "decontaminate", "complete", "judge", "bits", "mutate", "preference"} <= executed
     assert executed.isdisjoint({"pretrain", "pack", "tokenizer", "holdout", "score", "select", "generate"})
     assert clone.nothing_to_do()
     before = clone.contents()

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import openai
 import pytest
-from chat_server import ChatServer, completion, error, serving
 
 from snow.errors import SnowError
 from snow.synthesis import client
 from snow.synthesis.answers import Answer, Model, Question, Sampling
 from snow.synthesis.endpoint import Endpoint
+from tests.chat_server import ChatServer, completion, error, serving
 
 QUESTION = Question(Model("m", None), "Write code.", Sampling(0.7, 0.95, 320, 42))
 
@@ -57,7 +57,7 @@ def test_a_server_that_stays_busy_is_given_up(chat: ChatServer) -> None:
 
 def test_a_mistake_of_ours_is_told_in_the_servers_words_and_not_repeated(chat: ChatServer) -> None:
     chat.reply = lambda body: error(404, "The model `m` does not exist.")
-    with pytest.raises(SnowError, match=r"answered 404: The model `m` does not exist.; check the generator in params\.yaml"):
+    with pytest.raises(SnowError, match=r"answered 404: The model `m` does not exist.; check its settings in params\.yaml"):
         client.ask(connect(chat), QUESTION)
     assert len(chat.asked) == 1
 
@@ -78,7 +78,7 @@ def test_an_absent_server_is_named_with_what_to_do() -> None:
 @pytest.mark.parametrize("page", ["<html>Welcome</html>", {"detail": "hello"}])
 def test_another_kind_of_server_is_recognised(chat: ChatServer, page: object) -> None:
     chat.reply = lambda body: (200, page)
-    with pytest.raises(SnowError, match="does not answer as OpenAI's chat completions do"):
+    with pytest.raises(SnowError, match="does not answer as OpenAI's protocol does"):
         client.ask(connect(chat), QUESTION)
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from chat_server import ChatServer, completion, error, serving
 from synthesis_inputs import corpus, job
 
 from snow.errors import SnowError
 from snow.synthesis import generate
+from tests.chat_server import ChatServer, completion, error, serving
 from tests.stage_runs import ROOT, changed, params
 
 OPENAI = {"generators.smollm2.backend": "openai", "generators.smollm2.model": "Org/Model", "generators.smollm2.revision": "r1"}

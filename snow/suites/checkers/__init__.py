@@ -62,3 +62,11 @@ def module_of(name: str, kind: str, where: str) -> ModuleType:
 def beside(checker: ModuleType) -> bool:
     """Whether the suite's tests need the solution in their own interpreter."""
     return hasattr(checker, "programs")
+
+
+def checker_of(kind: str, where: str) -> str:
+    """The name of the checker that judges tasks of a kind. SnowError, which names the suite as `where`, when there is none."""
+    for name, checker in CHECKERS.items():
+        if checker.kind == kind:
+            return name
+    raise SnowError(f"{where} holds {kind} tasks, which no checker of this snow judges")

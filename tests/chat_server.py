@@ -1,4 +1,4 @@
-"""A real HTTP server of the chat-completions protocol, which counts and records what it is asked and misbehaves on request."""
+"""A real HTTP server of OpenAI's completions protocols, which counts and records what it is asked and misbehaves on request."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ def code_about(body: dict[str, Any]) -> Reply:
 
 @dataclass
 class ChatServer:
-    """`reply` decides each answer; `asked` are the questions in order of arrival."""
+    """`reply` decides each answer to what comes to `path`; `asked` are the questions in order of arrival."""
 
     url: str
+    path: str = "/v1/chat/completions"
     reply: Callable[[dict[str, Any]], Reply] = code_about
     delay: float = 0.0
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -60,7 +61,7 @@ def serving() -> Iterator[ChatServer]:
                 server.asked.append(body)
                 server.keys.append(self.headers.get("Authorization"))
             time.sleep(server.delay)
-            status, answer = server.reply(body) if self.path == "/v1/chat/completions" else error(404, f"no {self.path} here")
+            status, answer = server.reply(body) if self.path == server.path else error(404, f"no {self.path} here")
             payload = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "text/html" if isinstance(answer, str) else "application/json")
