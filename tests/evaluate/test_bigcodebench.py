@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from snow.errors import SnowError
-from snow.evaluate import flags, forking
-from snow.evaluate.judge import Judge, Server
+from snow.evaluate import flags, forking, results
+from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Sandbox
+from snow.evaluate.workers import Server
 from snow.suites import bigcodebench
 from snow.suites.checkers import bigcodebench as checker
 from snow.suites.tasks import read_suite
@@ -250,6 +251,15 @@ def test_a_report_counts_only_with_its_secret_and_every_test() -> None:
     assert forking.verdict(b"\nword\ta=pass\n", "word", {"a", "b"}, 0)["tests"] == {"a": "pass", "b": "not run"}
     assert forking.verdict(b"\nother\ta=pass\tb=pass\n", "word", {"a", "b"}, 0)["status"] == "error"
     assert forking.verdict(b"\nword\ta=pass\tb=skip\n", "word", {"a", "b"}, 0)["status"] == "fail"
+
+
+def test_results_are_in_its_own_form(judged: Callable[..., list[dict[str, Any]]], tmp_path: Path) -> None:
+    solutions = ["def task_func(a, b):\n    return 5\n", "import gc\n" + WRONG, ROW["complete_prompt"] + ROW["canonical_solution"]]
+    results.write(tmp_path / "results.json", judged(*solutions), [("BigCodeBench/0", each) for each in solutions], beside=True)
+    partly, flagged, right = json.loads((tmp_path / "results.json").read_text())["eval"]["BigCodeBench/0"]
+    assert partly == {"task_id": "BigCodeBench/0", "solution": solutions[0], "status": "fail", "details": {"test_sign": "fail"}}
+    assert (flagged["status"], flagged["details"]) == ("fail", {"ALL": "imports gc"})
+    assert (right["status"], right["details"]) == ("pass", {})
 
 
 def test_suites_of_its_splits(benchmarks: Path, tmp_path: Path) -> None:
