@@ -98,7 +98,7 @@ def _content(suite: str, given: params.Params | None) -> bytes:
 
 def _with_category(data: bytes, name: str) -> bytes:
     """The rows of one of EvoEval's own files with their category, which only the file's name says; another suite's as they are."""
-    rows = [json.loads(line) for line in data.splitlines() if line.strip()] if b'"parent"' in data else []
+    rows = [json.loads(line) for line in data.splitlines() if line.strip()] if b'"inputs"' in data.partition(b"\n")[0] else []
     if not rows or any("category" in row for row in rows):
         return data
     found = [category for category in get_args(Category) if category in name]

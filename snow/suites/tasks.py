@@ -84,7 +84,7 @@ def task(row: dict[str, Any]) -> Task:
         kind, prompt, test = "mbpp+", row["prompt"], row["assertion"]
         words = [line for line in ast.literal_eval(prompt.strip()).splitlines() if not line.startswith("assert")]
         texts = ("\n".join(words).strip(),)
-    elif "parent" in row:  # EvoEval's; upstream runs prompt, newline and solution, and half of its prompts end without one
+    elif "inputs" in row:  # EvoEval's; upstream runs prompt, newline and solution, and half of its prompts end without one
         kind, prompt, test = "evoeval", row["prompt"], "\n".join(row["inputs"])
         texts = (docstring(prompt, row["entry_point"]),)
     else:

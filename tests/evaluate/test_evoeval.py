@@ -7,17 +7,19 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Sandbox
+from snow.schema import Category
 from snow.suites.fetch import unzipped
 from snow.suites.tasks import Task, read_suite
 from tests import stage_runs
 from tests.evaluate.judging import judge_of
 
-CATEGORIES = ("difficult", "subtle", "tool_use")  # those whose data are here
+HERE = ("difficult", "subtle", "tool_use")  # those whose data are in ../shared/benchmarks; where the others lie there too, they are taken
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,12 @@ def suite(benchmarks: Path, sandbox: Sandbox, tmp_path_factory: pytest.TempPathF
     """The suite as its stage leaves it."""
     folder = tmp_path_factory.mktemp("evoeval")
     files = {}
-    for category in CATEGORIES:
+    for category in get_args(Category):
         path = benchmarks / f"EvoEval_{category}.jsonl.gz"
         if not path.exists():
-            pytest.skip(f"no {path.name} in ../shared/benchmarks")
+            if category in HERE:
+                pytest.skip(f"no {path.name} in ../shared/benchmarks")
+            continue
         files[category] = {"data": str(path), "sha256": hashlib.sha256(unzipped(path.read_bytes(), path.name)).hexdigest()}
     declared = {"evaluation.suites.evoeval": {"data": files, "checker": "evoeval"}}
     path = folder / "evoeval.jsonl"
@@ -48,13 +52,16 @@ def canonical(tasks: list[Task]) -> list[tuple[str, str]]:
 
 
 def test_tasks_are_whole_programs_with_a_statement(suite: Suite) -> None:
-    assert [task.category for task in suite.tasks] == [*CATEGORIES] * 100
+    categories = [task.category for task in suite.tasks[: len(suite.tasks) // 100]]
+    assert categories == sorted(categories)
+    assert {*HERE} <= {*categories}
+    assert [task.category for task in suite.tasks] == categories * 100
     for task in suite.tasks:
         defined = [node.name for node in ast.parse(task.prompt + task.solution).body if isinstance(node, ast.FunctionDef)]
         assert task.entry_point in defined
         assert task.kind == "evoeval"
         assert task.task_id.startswith(f"{task.category}/EvoEval/")
-    assert sum(bool(task.texts) for task in suite.tasks) >= 298
+    assert sum(not task.texts for task in suite.tasks) <= 2
 
 
 def test_right_and_wrong_solutions(suite: Suite) -> None:
@@ -65,6 +72,17 @@ def test_right_and_wrong_solutions(suite: Suite) -> None:
     assert statuses == ["pass"] * len(chosen) + ["fail"] * len(chosen)
 
 
+def test_what_is_large_to_send_takes_no_time_of_a_solutions(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Eight million numbers, read before the first of the calls that they are sent with; and samples of a task do not meet each other."""
+    row = {"task_id": "own/EvoEval/0", "category": "creative", "entry_point": "f", "inputs": ["[1]", "[2]", "[1] * 8_000_000"]}
+    row |= {"prompt": 'def f(numbers):\n    """Count."""', "canonical_solution": "    numbers.sort()\n    return len(numbers)"}
+    path = tmp_path / "suite.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    right, wrong = "def f(numbers):\n    return len(numbers)\n", "def f(numbers):\n    return 1\n"
+    rows = judge_of(path, sandbox, tmp_path, memory=4 << 30).verdicts([("own/EvoEval/0", text) for text in (right, wrong, right)], 1)
+    assert [row["status"] for row in rows] == ["pass", "fail", "pass"]
+
+
 @pytest.mark.slow
 def test_all_canonical_solutions_pass(suite: Suite) -> None:
     assert [row for row in suite.judge.verdicts(canonical(suite.tasks), 2) if row["status"] != "pass"] == []
@@ -73,7 +91,7 @@ def test_all_canonical_solutions_pass(suite: Suite) -> None:
 def test_pass_at_1_is_per_category_and_their_mean(suite: Suite, tmp_path: Path) -> None:
     """Two tasks of each category, of which the subtle ones are answered."""
     rows = [json.loads(line) for line in suite.path.read_text().splitlines()]
-    few = [row for category in CATEGORIES for row in [row for row in rows if row["category"] == category][:2]]
+    few = [row for category in HERE for row in [row for row in rows if row["category"] == category][:2]]
     path, completions = tmp_path / "suite.jsonl", tmp_path / "completions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in few))
     solutions = {task.task_id: task.prompt + (task.solution if task.category == "subtle" else "") for task in read_suite(path)}

@@ -102,7 +102,7 @@ def test_a_checker_for_other_tasks_is_refused_before_any_model_runs(tmp_path: Pa
 @pytest.fixture
 def categories(tmp_path: Path) -> dict[str, Path]:
     """Two files in EvoEval's shape, which number their tasks alike."""
-    row = {"task_id": "EvoEval/0", "entry_point": "f", "canonical_solution": "    return x", "parent": "HumanEval/0", "inputs": ["1"]}
+    row = {"task_id": "EvoEval/0", "entry_point": "f", "canonical_solution": "    return x", "inputs": ["1"]}
     paths = {category: tmp_path / f"{category}.jsonl" for category in ("subtle", "creative")}
     for category, path in paths.items():
         path.write_text(json.dumps(row | {"prompt": f'def f(x):\n    """A {category} task."""'}) + "\n")

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from snow.evaluate.examining import Solution
-from snow.suites.checkers.reference import reference
+from snow.suites.checkers.reference import References, reference
 
 PARTS = ("base", "plus")
 DATASETS = {"evalplus-humaneval": "humaneval", "evalplus-mbpp": "mbpp"}  # EvalPlus' names
@@ -35,22 +34,23 @@ class Examiner:
     """See `snow.suites.checkers`. EvalPlus has limits of its own, so `seconds` is not used."""
 
     def __init__(self, name: str, seconds: float) -> None:
-        self._dataset = DATASETS[name]
+        self._dataset, self._references = DATASETS[name], References()
 
     def examine(self, problem: Any, solution: Solution) -> tuple[str, ...]:
         """A status per part. What does not pass the base tests does not pass plus, by EvalPlus' definition: those are not run."""
-        base = self._part(problem, problem["base_input"], solution)
-        return base, self._part(problem, problem["plus_input"], solution) if base == "pass" else base
+        base = self._part(problem, "base_input", solution)
+        return base, self._part(problem, "plus_input", solution) if base == "pass" else base
 
-    def _part(self, problem: Any, inputs: Sequence[Any], solution: Solution) -> str:
-        tolerance = problem["atol"]
+    def _part(self, problem: Any, part: str, solution: Solution) -> str:
+        program, entry_point, tolerance = problem["prompt"] + problem["canonical_solution"], problem["entry_point"], problem["atol"]
 
         def right(given: Any, wanted: Any, got: Any) -> bool:
             nonlocal tolerance
             tolerance = tolerance or (ABSOLUTE if _is_floats(wanted) else 0)  # and for all that follow, as there
-            return self._right(problem["entry_point"], given, wanted, got, tolerance)
+            return self._right(entry_point, given, wanted, got, tolerance)
 
-        return reference(problem["prompt"] + problem["canonical_solution"], problem["entry_point"], inputs).status(solution, right)
+        known = self._references.of(problem["task_id"], part, lambda: reference(program, entry_point, problem[part]))
+        return known.status(solution, right)
 
     def _right(self, name: str, given: Any, wanted: Any, got: Any, tolerance: float) -> bool:
         """Whether an output is right: equal, right by the task's own oracle, or near enough."""

@@ -22,7 +22,8 @@ GROWTH = 8  # of a batch of calls over the one before: few exchanges, and little
 
 @dataclass(frozen=True)
 class Reference:
-    """Inputs, and for each what the canonical solution returns, how many seconds of a processor it took, and how many to send it."""
+    """Inputs, and for each what the canonical solution returns, how many seconds of a processor it took, and how many to send
+    both, which a sample's own time includes."""
 
     inputs: list[Any]
     results: list[Any]
@@ -33,11 +34,13 @@ class Reference:
         """`pass` when `right(input, wanted, got)` holds for every input; an exception in it means that it does not."""
         limits = [max(INPUT_SECONDS, REFERENCE_TIMES * taken) for taken in self.times]
         total = min(TOTAL_SECONDS, sum(limits)) + 1 + REFERENCE_TIMES * sum(self.sending)
-        limits = [limit + REFERENCE_TIMES * taken for limit, taken in zip(limits, self.sending, strict=True)]
+        sending = [REFERENCE_TIMES * taken for taken in self.sending]
+        limits = [limit + taken for limit, taken in zip(limits, sending, strict=True)]
         try:
             for some in self._batches():
                 arguments = plain.dumps([list(given) for given in self.inputs[some]])
-                outputs = solution.calls(arguments, limits[some], None if some.start else total)
+                first, *others = limits[some]  # before its first call a batch is read
+                outputs = solution.calls(arguments, [first + sum(sending[some]), *others], None if some.start else total)
                 if not all(map(right, self.inputs[some], self.results[some], outputs)):
                     return "fail"
         except Stopped as stopped:
@@ -54,6 +57,21 @@ class Reference:
             begin, size = begin + size, size * GROWTH
 
 
+class References:
+    """The references of the task that was asked for last, by the parts of its tests: samples of a task come one after another."""
+
+    def __init__(self) -> None:
+        self._task, self._known = "", dict[str, Reference]()
+
+    def of(self, task_id: str, part: str, make: Callable[[], Reference]) -> Reference:
+        """What `make` gave for this task and part, made when it is not known."""
+        if task_id != self._task:
+            self._task, self._known = task_id, {}
+        if part not in self._known:
+            self._known[part] = make()
+        return self._known[part]
+
+
 def reference(program: str, entry_point: str, inputs: Sequence[Any]) -> Reference:
     """Run the canonical program. Left out are inputs whose result is too large to be sent: of Mbpp/255 a few, the largest 935 MB."""
     names: dict[str, Any] = {}
@@ -61,12 +79,14 @@ def reference(program: str, entry_point: str, inputs: Sequence[Any]) -> Referenc
     function, told = names[entry_point], Reference([], [], [], [])
     for given in inputs:
         changed = copy.deepcopy(given)
+        asked = time.process_time()
+        plain.dumps([list(given)])
         begun = time.process_time()
         result = function(*changed)
         returned = time.process_time()
         if (isinstance(result, list | tuple | set) and len(result) > ITEMS) or len(plain.dumps([result])) > CHARACTERS:
             continue
-        told.sending.append(time.process_time() - returned)
+        told.sending.append(time.process_time() - returned + begun - asked)
         told.times.append(returned - begun)
         told.results.append(result)
         told.inputs.append(given)
