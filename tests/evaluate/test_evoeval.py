@@ -7,13 +7,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, cast, get_args
 
 import pytest
 
+from snow.evaluate.examining import Solution
 from snow.evaluate.judge import Judge
 from snow.evaluate.sandbox import Sandbox
 from snow.schema import Category
+from snow.suites.checkers.reference import Reference
 from snow.suites.fetch import unzipped
 from snow.suites.tasks import Task, read_suite
 from tests import stage_runs
@@ -72,15 +74,34 @@ def test_right_and_wrong_solutions(suite: Suite) -> None:
     assert statuses == ["pass"] * len(chosen) + ["fail"] * len(chosen)
 
 
-def test_what_is_large_to_send_takes_no_time_of_a_solutions(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Eight million numbers, read before the first of the calls that they are sent with; and samples of a task do not meet each other."""
-    row = {"task_id": "own/EvoEval/0", "category": "creative", "entry_point": "f", "inputs": ["[1]", "[2]", "[1] * 8_000_000"]}
-    row |= {"prompt": 'def f(numbers):\n    """Count."""', "canonical_solution": "    numbers.sort()\n    return len(numbers)"}
+def test_samples_of_a_task_do_not_meet_each_other(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The canonical solution runs once for all of them."""
+    row = {"task_id": "own/EvoEval/0", "category": "creative", "entry_point": "f", "inputs": ["[1]", "[2, 1]"]}
+    row |= {"prompt": 'def f(numbers):\n    """Sort."""', "canonical_solution": "    numbers.sort()\n    return numbers"}
     path = tmp_path / "suite.jsonl"
     path.write_text(json.dumps(row) + "\n")
-    right, wrong = "def f(numbers):\n    return len(numbers)\n", "def f(numbers):\n    return 1\n"
-    rows = judge_of(path, sandbox, tmp_path, memory=4 << 30).verdicts([("own/EvoEval/0", text) for text in (right, wrong, right)], 1)
+    right, wrong = "def f(numbers):\n    return sorted(numbers)\n", "def f(numbers):\n    return numbers\n"
+    rows = judge_of(path, sandbox, tmp_path).verdicts([("own/EvoEval/0", text) for text in (right, wrong, right)], 1)
     assert [row["status"] for row in rows] == ["pass", "fail", "pass"]
+
+
+class Limits:
+    """A solution that is right, and the limits that its calls were given."""
+
+    def __init__(self) -> None:
+        self.given: list[list[float]] = []
+
+    def calls(self, arguments: str, limits: list[float], total: float | None) -> list[Any]:
+        self.given.append(limits)
+        return [1] * len(limits)
+
+
+def test_what_is_large_to_send_takes_no_time_of_a_solutions() -> None:
+    """A batch is read before its first call is answered."""
+    limits = Limits()
+    known = Reference([(1,), (2,), (3,)], [1, 1, 1], times=[0.0, 0.0, 1.0], sending=[0.0, 0.0, 2.0])
+    assert known.status(cast(Solution, limits), lambda given, wanted, got: wanted == got) == "pass"
+    assert limits.given == [[1.0], [1.0 + 4 * 2.0, 4.0 + 4 * 2.0]]
 
 
 @pytest.mark.slow
