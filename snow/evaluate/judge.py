@@ -26,7 +26,8 @@ from tqdm import tqdm
 from snow.errors import SnowError
 from snow.evaluate import results, scores
 from snow.evaluate.journal import Journal
-from snow.evaluate.sandbox import Limits, Outcome, Sandbox, ending, open_sandbox
+from snow.evaluate.sandbox import Limits, Outcome, Sandbox, open_sandbox
+from snow.evaluate.watching import ending
 from snow.evaluate.workers import REMEDY, Examiner, Server
 from snow.suites.checkers import beside, module_of
 from snow.suites.tasks import Task, read_suite

@@ -3,7 +3,8 @@
 Inside there is no network (a namespace of its own), no process but its own (a pid namespace, no /proc), nothing writable but two
 bounded tmpfs, no capability, no way to gain one, no environment of ours, and an unprivileged user: root drops to a user id that
 nobody else has, anyone else gets a user namespace. Each process is held to resource limits; the wall clock and the memory of
-all of them together are watched from outside, and killing bubblewrap takes the whole namespace down.
+all of them together are watched from outside, by a control group too where there can be one, and killing bubblewrap takes the whole
+namespace down.
 
 `open_sandbox` proves all that on the machine at hand before anything runs; where it fails it raises SnowError, unless the user
 allows unsandboxed runs (resource limits and the clock only). What happens inside is `snow.evaluate.inside`.
@@ -15,24 +16,23 @@ import contextlib
 import functools
 import itertools
 import json
-import math
 import os
 import platform
-import select
 import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from snow.errors import SnowError
-from snow.evaluate import inside, probing, seccomp
+from snow.evaluate import cgroup, inside, probing, seccomp
+from snow.evaluate.cgroup import Group
+from snow.evaluate.watching import status_of, watch
 
 SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 STATISTICS = ("/proc/meminfo", "/proc/stat")  # psutil reads them when EvalPlus asks for the memory limit
@@ -50,7 +50,6 @@ MACHINE = {
 }
 PACKAGE = Path(inside.__file__).parent.parent  # of snow, out here
 PACKAGE_INSIDE = Path("/judge/snow")
-POLL_SECONDS = 0.1
 HOW = (
     "enable unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0; on Ubuntu also "
     "kernel.apparmor_restrict_unprivileged_userns=0 or the distribution's bubblewrap package), in a container run as "
@@ -101,8 +100,8 @@ class Sandbox:
         with contextlib.ExitStack() as stack:
             errors = stack.enter_context(tempfile.TemporaryFile())
             pipes = {"answer": stack.enter_context(answer.open("wb")).fileno()} if answer else {}
-            process = stack.enter_context(self.start(action, request, limits, files or {}, pipes, errors))
-            killed = watch(process, limits)
+            process, group = stack.enter_context(self.start(action, request, limits, files or {}, pipes, errors))
+            killed = watch(process, limits) or ("memory" if group and group.exceeded() else "")
             errors.seek(0)
             message = errors.read(1 << 16).decode(errors="replace").strip()
             return Outcome(None if killed else status_of(process), killed, message)
@@ -116,8 +115,8 @@ class Sandbox:
         files: Mapping[str, Path],
         pipes: Mapping[str, int],
         errors: IO[bytes] | None = None,
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """A process that runs an action of `inside`, ended with everything it started when the context is left.
+    ) -> Iterator[tuple[subprocess.Popen[bytes], Group | None]]:
+        """A process that runs an action of `inside` and its control group, ended with everything it started when the context is left.
 
         `request` (JSON) reaches it on stdin, `files` appear read-only in its /task folder, `pipes` are descriptors that it inherits
         and finds by name, `errors` takes its stderr. Packages that hold a suite's solutions are hidden from the action `call`.
@@ -144,8 +143,10 @@ class Sandbox:
                 fds += [filter_file.fileno(), *contents.values()]
                 command = _bubblewrap(self.bwrap, limits, contents, user, filter_file.fileno(), hidden, action == "fork")
                 environment = {}
+            group = stack.enter_context(cgroup.group(limits.memory))
+            command += ["-s", "-S", "-P", "-B", "-W", "ignore", "-m", inside.__name__, action]
             process = subprocess.Popen(
-                [*command, "-s", "-S", "-P", "-B", "-W", "ignore", "-m", inside.__name__, action],
+                group.join(command) if group else command,
                 stdin=stdin,
                 stdout=subprocess.DEVNULL,
                 stderr=errors or subprocess.DEVNULL,
@@ -157,7 +158,7 @@ class Sandbox:
             with contextlib.suppress(OSError):
                 Path(f"/proc/{process.pid}/oom_score_adj").write_text("1000")  # where memory runs out all the same, this goes first
             try:
-                yield process
+                yield process, group
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -321,59 +322,3 @@ def _memory_file(content: bytes) -> Iterator[Any]:
         file.write(content)
         file.seek(0)
         yield file
-
-
-def watch(process: subprocess.Popen[bytes], limits: Limits) -> str:
-    """Wait for the end, or until the time is up or the memory of all processes exceeds the limit; which of them, or nothing."""
-    end = time.monotonic() + (limits.seconds or math.inf)
-    with ended_file(process) as handle:
-        poll = select.poll()
-        poll.register(handle, select.POLLIN)
-        while not poll.poll(POLL_SECONDS * 1000):
-            if time.monotonic() > end:
-                return "time"
-            if resident(process.pid) > limits.memory:
-                return "memory"
-    process.wait()
-    return ""
-
-
-@contextlib.contextmanager
-def ended_file(process: subprocess.Popen[bytes]) -> Iterator[int]:
-    """A descriptor that becomes readable when the process ends."""
-    handle = os.pidfd_open(process.pid)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def status_of(process: subprocess.Popen[bytes]) -> int:
-    """The exit status of an ended process, 128 + n for a signal n, whether bubblewrap tells of it or was killed itself."""
-    return process.returncode if process.returncode >= 0 else 128 - process.returncode
-
-
-def ending(status: int | None) -> str:
-    """An exit status in words."""
-    return f"killed by signal {status - 128}" if status is not None and status > 128 else f"exit status {status}"
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory without a file behind it that a process and its descendants hold; pages two of them share count twice."""
-    total = 0
-    for member in family(pid):
-        with contextlib.suppress(OSError):
-            lines = Path(f"/proc/{member}/status").read_text().splitlines()
-            total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
-    return total
-
-
-def family(pid: int) -> Iterator[int]:
-    """A process and its living descendants."""
-    yield pid
-    try:
-        children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
-    except OSError:  # it ended meanwhile
-        return
-    for child in children:
-        yield from family(child)

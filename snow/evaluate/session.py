@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from snow.evaluate import calling
-from snow.evaluate.sandbox import POLL_SECONDS, Limits, Sandbox, ended_file, ending, family, resident, status_of
+from snow.evaluate.cgroup import Group
+from snow.evaluate.sandbox import Limits, Sandbox
+from snow.evaluate.watching import POLL_SECONDS, ended_file, ending, family, resident, status_of
 
 PATIENCE = 10.0  # times its limit that code which never got a processor may take
 TICK = os.sysconf("SC_CLK_TCK")
@@ -36,8 +38,8 @@ class Ended(Exception):
 class Session:
     """Lines to and from a running process. Not for several threads at once."""
 
-    def __init__(self, process: subprocess.Popen[bytes], limits: Limits, ended: int, asked: int, answers: int) -> None:
-        self._process, self._limits = process, limits
+    def __init__(self, process: subprocess.Popen[bytes], group: Group | None, limits: Limits, ended: int, asked: int, answers: int) -> None:
+        self._process, self._group, self._limits = process, group, limits
         self._asked, self._answers = asked, answers
         self._poll = select.poll()
         self._poll.register(ended, select.POLLIN)
@@ -92,6 +94,8 @@ class Session:
     def _ending(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=1)
+            if self._group and self._group.exceeded():
+                return "killed for its memory"
             return ending(status_of(self._process))
         return "it closed its answers"
 
@@ -139,11 +143,12 @@ def talk(sandbox: Sandbox, action: str, request: Mapping[str, Any], limits: Limi
             stack.callback(os.close, ours)
             os.set_blocking(ours, False)
         try:
-            process = stack.enter_context(sandbox.start(action, request, limits, files, {"asked": asked[0], "answers": answers[1]}))
+            pipes = {"asked": asked[0], "answers": answers[1]}
+            process, group = stack.enter_context(sandbox.start(action, request, limits, files, pipes))
         finally:
             os.close(asked[0])
             os.close(answers[1])
-        yield Session(process, limits, stack.enter_context(ended_file(process)), asked[1], answers[0])
+        yield Session(process, group, limits, stack.enter_context(ended_file(process)), asked[1], answers[0])
 
 
 class Calls:
