@@ -83,6 +83,7 @@ def test_every_experiment_lies_on_every_scale() -> None:
             assert stages.graph(settings.check(yaml.safe_load(done.stdout), experiment.name)).jobs
 
 
+@pytest.mark.slow
 def test_a_model_of_others_executes_its_own_jobs_through_dvc_too(clone: Clone) -> None:
     before = clone.contents()
     gpt2(clone.path / "published/gpt2")
@@ -90,7 +91,7 @@ def test_a_model_of_others_executes_its_own_jobs_through_dvc_too(clone: Clone) -
     clone.snow("check", "--fix")
     clone.dvc("repro")
     packed = {f"pack heldout-peer/{shard:05}" for shard in range(2)}
-    own = {"obtain peer", "complete peer/humaneval", "judge peer/humaneval", "bits peer"}
+    own = {"obtain peer", "complete peer/humaneval", "judge peer/humaneval", "preference peer/humaneval", "bits peer"}
     assert clone.executed() == {*own, *packed, "report all"}
     assert clone.nothing_to_do()
     after = clone.contents()
