@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from snow import own_code
 from snow.errors import SnowError
+
+USUAL = ("base", "torch", "eval")  # what `make envs` installs
 
 
 def root() -> Path | None:
@@ -21,11 +24,17 @@ def python_of(env: str) -> Path | None:
     folder = root()
     if folder is None:
         return None
-    python = folder / env / "bin" / "python"
-    if not python.exists():
-        target = "envs" if env in ("base", "torch", "eval") else f".envs/{env}/.done"
-        raise SnowError(f"the environment {env} is not installed (looked for {python}); run `make {target}`")
-    return python
+    require([env])
+    return folder / env / "bin" / "python"
+
+
+def require(names: Iterable[str]) -> None:
+    """SnowError that says how to install those of the locked environments that are not there; nothing where snow runs outside `.envs`."""
+    folder = root()
+    missing = [name for name in names if folder and not (folder / name / "bin" / "python").exists()]
+    if missing:
+        targets = dict.fromkeys("envs" if name in USUAL else f".envs/{name}/.done" for name in missing)
+        raise SnowError(f"no environment {' and no '.join(missing)} in {folder}; run `make {' '.join(targets)}`")
 
 
 def site_packages(env: str) -> list[str] | None:

@@ -14,11 +14,12 @@ from typing import Any
 
 import yaml
 
-from snow import digest, job, own_code, snakemake_run, stages
+from snow import digest, environments, job, own_code, snakemake_run, stages
 from snow import params as settings
 from snow.caching import commit, cutoff, hashes, ledger, locked, pipeline, preflight, reconcile, strays, times
 from snow.caching.store import open_store
 from snow.errors import SnowError
+from snow.graph import Graph
 from snow.slurm import site
 
 
@@ -105,15 +106,16 @@ def begin(workflow: Any, params: settings.Params) -> None:
     """Before the first job: the directory's lock for the rest of this process, what is here recorded in the cache, and shards the
     recipe no longer has removed. May start the command over, see `snow.caching.cutoff`.
 
-    Raises SnowError when another run has the lock, or a `dvc` command works on the artifacts.
+    Raises SnowError when another run has the lock, a `dvc` command works on the artifacts, or an environment is not installed.
     """
     global _began
     _began = True
     if not _synchronised:
         raise SnowError(reconcile.BUSY)
+    graph = stages.graph(params)
+    _require_environments(workflow, graph)
     cutoff.make_first(workflow, params)
     _held.append(reconcile.require_lock(_patience()))
-    graph = stages.graph(params)
     if DVC not in os.environ and cutoff.FIRST not in os.environ and Path(".dvc").is_dir():
         from snow.caching import dvc_repo
 
@@ -121,6 +123,15 @@ def begin(workflow: Any, params: settings.Params) -> None:
         atexit.register(_claims.close)  # also of a run that fails
     reconcile.record_present()
     strays.remove(graph)
+
+
+def _require_environments(workflow: Any, graph: Graph) -> None:
+    """Before days are spent on what comes before a job that could not start: the environments of all that will run are installed, or
+    Snakemake makes them."""
+    if not workflow.deployment_settings.deployment_method:
+        running = [job for job in workflow.dag.needrun_jobs() if job.rule.name in stages.STAGES]
+        needed = [graph.job(job.rule.name, job.wildcards).env or stages.stage(job.rule.name).env for job in running]
+        environments.require(dict.fromkeys(needed))
 
 
 def _patience() -> float:
