@@ -6,10 +6,13 @@ import gzip
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from snow.evaluate.sandbox import Sandbox
+from snow.evaluate.session import PATIENCE
+from snow.evaluate.workers import Examiner
 from snow.suites import fetch
 from snow.suites.tasks import read_suite
 from tests.evaluate.judging import judge_of
@@ -103,15 +106,25 @@ def suite(request: pytest.FixtureRequest, humaneval: Path, tmp_path_factory: pyt
     return request.getfixturevalue("plus")[request.param]
 
 
-def test_no_wrong_solution_passes(suite: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_no_wrong_solution_passes(suite: Path, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None takes longer than its limit and 2 seconds, on a machine whose processors others have PATIENCE times as long."""
+    taken: dict[str, float] = {}
+    examine = Examiner.examine
+
+    def timed(examiner: Examiner, task_id: str, solution: str) -> dict[str, Any]:
+        begun = time.monotonic()
+        told = examine(examiner, task_id, solution)
+        taken[solution] = time.monotonic() - begun
+        return told
+
+    monkeypatch.setattr(Examiner, "examine", timed)
     tasks = read_suite(suite)
     judge = replace(judge_of(suite, sandbox, tmp_path), seconds=1.0)
     samples = []
     for number, attack in enumerate(ATTACKS.values()):
         task = tasks[number]
         samples.append((task.task_id, f"wrong = lambda: None\n{attack}\ndef {task.entry_point}(*given):\n    return wrong()\n"))
-    begun = time.monotonic()
     rows = judge.verdicts([*samples, (tasks[0].task_id, tasks[0].prompt + tasks[0].solution)], threads=2)
     assert {name: row for name, row in zip(ATTACKS, rows, strict=False) if row["status"] == "pass"} == {}
     assert rows[-1]["status"] == "pass"
-    assert time.monotonic() - begun < 4 * len(ATTACKS)
+    assert max(taken.values()) < PATIENCE * 1.0 + 2, max(taken, key=lambda solution: taken[solution])
