@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 TORCH = ("torch", "transformers", "tokenizers")
 PARSERS = (  # of generated code, see snow/synthesis/syntax.py
     "sqlglot",
-    *("tree-sitter", "tree-sitter-bash", "tree-sitter-c", "tree-sitter-c-sharp", "tree-sitter-cpp", "tree-sitter-css", "tree-sitter-cuda"),
-    *("tree-sitter-dart", "tree-sitter-fortran", "tree-sitter-go", "tree-sitter-html", "tree-sitter-java", "tree-sitter-javascript"),
+    *("tree-sitter", "tree-sitter-bash", "tree-sitter-c", "tree-sitter-c-sharp", "tree-sitter-cpp", "tree-sitter-cuda"),
+    *("tree-sitter-dart", "tree-sitter-fortran", "tree-sitter-go", "tree-sitter-java", "tree-sitter-javascript"),
     *("tree-sitter-kotlin", "tree-sitter-php", "tree-sitter-ruby", "tree-sitter-rust", "tree-sitter-scala", "tree-sitter-swift"),
     "tree-sitter-typescript",
 )

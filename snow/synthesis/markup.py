@@ -86,11 +86,11 @@ def _block(lines: list[str], fences: dict[int, re.Match[str]], start: int, asked
     for end in itertools.islice(_ends(fences, start, len(lines)), most):
         text = _inside(lines[start + 1 : end], lead)
         tried.append((end, text, syntax.unread(text, checked) if checked else None))
-        if not tried[-1][2]:
+        if not tried[-1][2] and (not checked or syntax.does_something(text, checked)):
             return Block(info, language, text, end == len(lines), tried[-1][2]), end
     # It parses nowhere. Of code that says what it is, as much as possible is read; it does not reach into the next such block.
     said = next((number for number in fences if number > tried[0][0] and fences[number]["info"]), len(lines)) if language else 0
-    end, text, unread = min((one for one in tried if one is tried[0] or one[0] <= said), key=lambda one: one[2] or 0.0)
+    end, text, unread = min((one for one in tried if one is tried[0] or one[0] < said), key=lambda one: one[2] or 0.0)
     return Block(info, language, text, end == len(lines), unread), end
 
 

@@ -32,7 +32,7 @@ REASONS = (
     "refused",  # ended for another reason than stop or the token limit
     "truncated",  # by the token limit, where `require_stop` asks for whole answers
     "unanswered",  # ended inside its reasoning
-    "empty",  # no code; for Python nothing but comments and strings
+    "empty",  # no code, or nothing but comments
     "too_short",
     "too_long",
     "repetitive",  # a generator that went round in circles
@@ -137,8 +137,7 @@ def reason_alone(finish_reason: str, code: extract.Code, seed: str, settings: Re
         return "unanswered"
     if not code.text:
         return "empty"
-    tree = syntax.tree(code.text) if code.language == "Python" else None
-    if tree and not syntax.does_something(tree):
+    if not syntax.does_something(code.text, code.language):
         return "empty"
     if len(code.text) < settings.min_chars:
         return "too_short"
@@ -146,7 +145,7 @@ def reason_alone(finish_reason: str, code: extract.Code, seed: str, settings: Re
         return "too_long"
     if extract.repeated_lines(code.text) > settings.max_repeated_lines:
         return "repetitive"
-    if tree is None and syntax.unread(code.text, code.language):
+    if syntax.unread(code.text, code.language):
         return "unparsable"
     if extract.overlap(code.text, seed, ngram) >= settings.seed_similarity:
         return "copies_seed"

@@ -118,7 +118,9 @@ def test_code_that_parses_nowhere_is_read_as_far_as_most_of_it_does() -> None:
     program = (
         "function render(items) {\n  return items.length;\n}\n\nconst HELP = `\n```\nnpm install report\n```\n`;\n\nexport { HELP };\n"
     )
-    assert extract.code_of(f"```js\n{program}```\nDone.\n", "JavaScript", cut=False).text == program
+    for mark in ("```", "````"):
+        assert extract.code_of(f"{mark}js\n{program}{mark}\nDone.\n", "JavaScript", cut=False).text == program
+        assert extract.code_of(f"{mark}js\n{program}{mark}\n", "JavaScript", cut=False).text == program
     broken = "function render(items) {\n  return items.;\n}\n"
     answer = f"```js\n{broken}```\nIt prints what it is told to print:\n```\none two three\n```\n"
     assert extract.code_of(answer, "JavaScript", cut=False).text == broken
