@@ -55,6 +55,7 @@ STYLES: dict[str, Callable[[str, str, str], tuple[str, str]]] = {  # (file, its 
     "fence inside, with a name": lambda code, language, tag: inside(code, language, tag, "Use:\n\n```sh\nmake all\n```\n", "```"),
     "fence inside, without": lambda code, language, tag: inside(code, language, tag, "Use:\n\n```\nmake all\n```\n", "```"),
     "four backticks": lambda code, language, tag: inside(code, language, tag, "Use:\n\n```\nmake all\n```\n", "````"),
+    "begun in the question": lambda code, language, tag: (f"{code}```\n{TALK}", code),
     "reasoning": lambda code, language, tag: (f"<think>\n{DRAFT.format(tag=tag, code=code)}</think>\n\n```{tag}\n{code}```\n", code),
     "reasoning, begun in the question": lambda code, language, tag: (
         f"{DRAFT.format(tag=tag, code=code)}</think>\n\n```{tag}\n{code}```\n",
@@ -104,7 +105,7 @@ def main() -> None:
     asked: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     for language, files in sorted(programs(parser.parse_args().folders).items()):
-        readable = [code for code in files if not syntax.unread(code, language)]
+        readable = [code for code in files if syntax.parses(code, language)]
         unread[language] = len(files) - len(readable)
         print(f"{language}: {len(readable)} files, and {unread[language]} that do not parse")
         for name, style in STYLES.items():

@@ -34,9 +34,10 @@ def code_of(answer: str, language: str, cut: bool) -> Code:
         return Code("", language, fenced=False, reasoned=True, unanswered=True)
     reasoned = len(rest) < len(answer)
     found = markup.blocks(rest, language)
+    found = [block for block in found if block.text.strip()] or found
     if not found:
         return Code(_trim(rest, cut), language, fenced=False, reasoned=reasoned)
-    best = max(found, key=lambda block: (_rank(block, language), not block.unread, len(block.text)))
+    best = max(found, key=lambda block: (_rank(block, language), block.parses is not False, len(block.text)))
     return Code(_trim(best.text.removesuffix("\n"), cut and best.open), best.language or language, fenced=True, reasoned=reasoned)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 from snow.corpus import languages
 from snow.synthesis import syntax
@@ -24,6 +25,7 @@ _REASONING = (
     (r"<\|channel\|>analysis<\|message\|>", r"<\|channel\|>final<\|message\|>"),
 )
 _FENCE = re.compile(r"(?P<lead>(?:[ \t>]|(?:[-*+]|\d{1,9}[.)])[ \t])*)(?P<mark>`{3,}(?!.*`)|~{3,})[ \t]*(?P<info>.*?)[ \t]*")
+_UNSEEN = cast("re.Match[str]", _FENCE.fullmatch("```"))
 _TAGS = {"py3": "Python", "node": "JavaScript", "nodejs": "JavaScript"}  # besides the names and extensions of languages
 _TAGS |= dict.fromkeys(("mysql", "postgres", "postgresql", "plpgsql", "plsql", "sqlite", "tsql"), "SQL")
 _TRIED = 16  # fences tried as a block's end, and blocks for which they are; more are in answers that go round in circles
@@ -37,7 +39,7 @@ class Block:
     language: str | None  # the known one that `info` names
     text: str
     open: bool  # the answer ends inside
-    unread: float | None  # of `text`, as in `syntax`; None too where `info` names what is no known language
+    parses: bool | None  # None where there is no parser for what `info` names
 
 
 def without_reasoning(answer: str) -> str | None:
@@ -64,6 +66,11 @@ def blocks(answer: str, asked: str) -> list[Block]:
             block, place = _block(lines, fences, place, asked, _TRIED if len(found) < _TRIED else 1)
             found.append(block)
         place += 1
+    if found and found[-1].open and not found[-1].info and any(line.strip() for line in lines[: min(fences)]):
+        # Perhaps this fence only closes, and the answer was begun in the block.
+        begun, _ = _block(lines, {-1: _UNSEEN, **fences}, -1, asked, _TRIED)
+        if not begun.open and (begun.parses or not found[-1].text.strip()):
+            found.append(replace(begun, language=asked))
     return found
 
 
@@ -82,16 +89,17 @@ def _block(lines: list[str], fences: dict[int, re.Match[str]], start: int, asked
     lead, info = fences[start]["lead"], fences[start]["info"]
     language = language_of(info)
     checked = language or (None if info else asked)
-    tried: list[tuple[int, str, float | None]] = []
-    for end in itertools.islice(_ends(fences, start, len(lines)), most):
-        text = _inside(lines[start + 1 : end], lead)
-        tried.append((end, text, syntax.unread(text, checked) if checked else None))
-        if not tried[-1][2] and (not checked or syntax.does_something(text, checked)):
-            return Block(info, language, text, end == len(lines), tried[-1][2]), end
-    # It parses nowhere. Of code that says what it is, as much as possible is read; it does not reach into the next such block.
-    said = next((number for number in fences if number > tried[0][0] and fences[number]["info"]), len(lines)) if language else 0
-    end, text, unread = min((one for one in tried if one is tried[0] or one[0] < said), key=lambda one: one[2] or 0.0)
-    return Block(info, language, text, end == len(lines), unread), end
+    ends = list(itertools.islice(_ends(fences, start, len(lines)), most))
+    end = next((end for end in ends if checked and _parses(lines, fences, start, end, checked)), ends[0])
+    text = _inside(lines[start + 1 : end], lead)
+    return Block(info, language, text, end == len(lines), syntax.parses(text, checked) if checked else None), end
+
+
+def _parses(lines: list[str], fences: dict[int, re.Match[str]], start: int, end: int, language: str) -> bool:
+    """Whether what stands between two lines is code without the fences in it: three backticks open a string in some languages, and
+    then any talk is code."""
+    bare = ["" if number in fences else lines[number] for number in range(start + 1, end)]
+    return syntax.parses(_inside(bare, fences[start]["lead"]), language) is True
 
 
 def _ends(fences: dict[int, re.Match[str]], start: int, last: int) -> Iterator[int]:

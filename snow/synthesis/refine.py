@@ -145,7 +145,7 @@ def reason_alone(finish_reason: str, code: extract.Code, seed: str, settings: Re
         return "too_long"
     if extract.repeated_lines(code.text) > settings.max_repeated_lines:
         return "repetitive"
-    if syntax.unread(code.text, code.language):
+    if syntax.parses(code.text, code.language) is False:
         return "unparsable"
     if extract.overlap(code.text, seed, ngram) >= settings.seed_similarity:
         return "copies_seed"

@@ -38,24 +38,21 @@ GRAMMARS = {
     "Swift": ("tree_sitter_swift",),
     "TypeScript": ("tree_sitter_typescript", "language_typescript", "language_tsx"),
 }
-LANGUAGES = frozenset({"Python", "SQL", "Jupyter Notebook", *GRAMMARS})  # those `unread` has a parser for
+LANGUAGES = frozenset({"Python", "SQL", "Jupyter Notebook", *GRAMMARS})  # those there is a parser for
 _SQL_DIALECTS = (None, "postgres", "mysql", "tsql", "oracle", "sqlite", "bigquery", "snowflake")  # None: what most of them share
 
 
-def unread(code: str, language: str) -> float | None:
-    """The share of the code that is not in its language: 0 when it parses, None when there is no parser for the language here.
-
-    Where the parser only says no (Python, SQL, Jupyter Notebook), that is 1.
-    """
+def parses(code: str, language: str) -> bool | None:
+    """Whether code is of its language as a whole; None when there is no parser for the language here."""
     if language == "Python":
-        return float(tree(code) is None)
+        return tree(code) is not None
     if language == "SQL":
-        return float(not _is_sql(code))
+        return _is_sql(code)
     if language == "Jupyter Notebook":
-        return float(not _is_notebook(code))
-    if language not in LANGUAGES:
+        return _is_notebook(code)
+    if language not in GRAMMARS:
         return None
-    return min(_errors(parser, code) for parser in _parsers(code, language))
+    return any(_is_read(parser, code.encode()) for parser in _parsers(code, language))
 
 
 def tree(code: str) -> ast.Module | None:
@@ -86,8 +83,8 @@ def does_something(code: str, language: str) -> bool:
 
 def _parsers(code: str, language: str) -> list[tree_sitter.Parser]:
     module, *entries = GRAMMARS[language]
-    if language == "PHP" and "<?" not in code:
-        entries = ["language_php_only"]  # else it is all text, in which nothing is wrong
+    if language == "PHP" and not code.lstrip().startswith(("<", "#!")):
+        entries = ["language_php_only"]  # else it is text up to the first tag, in which nothing is wrong
     return [_parser(module, entry) for entry in entries or ["language"]]
 
 
@@ -98,17 +95,11 @@ def _parser(module: str, entry: str) -> tree_sitter.Parser:
     return Parser(Language(getattr(importlib.import_module(module), entry)()))
 
 
-def _errors(parser: tree_sitter.Parser, code: str) -> float:
-    """The share of the bytes that lie in no place of the grammar; what the grammar had to add (a brace) counts as a byte."""
-    encoded = code.encode()
-    wrong, nodes = 0, [parser.parse(encoded).root_node]
-    while nodes:
-        node = nodes.pop()
-        if node.is_error or node.is_missing:
-            wrong += max(node.end_byte - node.start_byte, 1)
-        elif node.has_error:
-            nodes += node.children
-    return wrong / max(len(encoded), 1)
+def _is_read(parser: tree_sitter.Parser, code: bytes) -> bool:
+    root = parser.parse(code).root_node
+    last = code[root.named_children[-1].start_byte :].strip() if root.named_children else b""
+    # Not every grammar minds a comment without an end.
+    return not root.has_error and (not last.startswith(b"/*") or last.endswith(b"*/"))
 
 
 def _is_sql(code: str) -> bool:

@@ -114,16 +114,16 @@ def test_fences_of_the_same_length_inside_the_code_do_not_end_it(rest: str) -> N
     assert extract.code_of(answer, "Shell", cut=False).text == TEMPLATE
 
 
-def test_code_that_parses_nowhere_is_read_as_far_as_most_of_it_does() -> None:
+def test_backticks_that_are_strings_to_a_language_do_not_hide_an_end() -> None:
     program = (
         "function render(items) {\n  return items.length;\n}\n\nconst HELP = `\n```\nnpm install report\n```\n`;\n\nexport { HELP };\n"
     )
     for mark in ("```", "````"):
         assert extract.code_of(f"{mark}js\n{program}{mark}\nDone.\n", "JavaScript", cut=False).text == program
         assert extract.code_of(f"{mark}js\n{program}{mark}\n", "JavaScript", cut=False).text == program
-    broken = "function render(items) {\n  return items.;\n}\n"
-    answer = f"```js\n{broken}```\nIt prints what it is told to print:\n```\none two three\n```\n"
-    assert extract.code_of(answer, "JavaScript", cut=False).text == broken
+    listing = "```\nIt prints what it is told to print:\n```\n[1, 2, 3]\n```\n"
+    for part in ("function render(items) {\n  return items.;\n}\n", "total = items.length +\n"):
+        assert extract.code_of(f"```js\n{part}{listing}", "JavaScript", cut=False).text == part
 
 
 def test_an_unknown_languages_fences_pair() -> None:
@@ -207,3 +207,12 @@ def test_an_answer_that_goes_round_in_circles_is_read_in_time() -> None:
     code("```js\nlet x = (;\n```\n```\n" * 1500, "JavaScript")
     code("```python\nx = (\n" * 1500 + "```\n" * 1500)
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("rest", ["```", "```\n", "```\n\n" + "This program splits a total, whatever it is.\n" * 9])
+def test_an_answer_may_begin_inside_its_block(rest: str) -> None:
+    assert extract.code_of(SHARES + rest, "Python", cut=False).text == SHARES
+
+
+def test_an_empty_block_is_not_taken_where_there_is_another() -> None:
+    assert code("```python\n```\nOr rather:\n```python\nx = (1\n```\n").text == "x = (1\n"

@@ -16,24 +16,24 @@ PROGRAMS = dict(part.split("\n", 1) for part in (Path(__file__).parent / "progra
 @pytest.mark.parametrize("language", sorted(syntax.LANGUAGES))
 def test_a_program_parses_and_a_part_of_it_with_talk_behind_does_not(language: str) -> None:
     program = PROGRAMS[language] + "\n"
-    assert syntax.unread(program, language) == 0
+    assert syntax.parses(program, language)
     talk = "```\n\nThis program goes through the values, and it's commented. Hope this helps you!\n"
-    assert syntax.unread(program + talk, language)
-    assert syntax.unread(program.rstrip("\n").rpartition("\n")[0] + "\n", language), "its last line is missing"
+    assert not syntax.parses(program + talk, language)
+    assert not syntax.parses(program.rstrip("\n").rpartition("\n")[0] + "\n", language), "its last line is missing"
 
 
 def test_a_dialect_is_enough() -> None:
-    assert syntax.unread("function total($x) { return $x; }\n", "PHP") == 0, "PHP without its opening tag"
-    assert syntax.unread("function total($x) { return $x;\n", "PHP")
-    assert syntax.unread("export const View = (): JSX.Element => <p>text</p>;\n", "TypeScript") == 0
-    assert syntax.unread("const x = <number>value;\n", "TypeScript") == 0
-    assert syntax.unread("SELECT TOP 3 [name] FROM dbo.shop WITH (NOLOCK);\n", "SQL") == 0
-    assert syntax.unread("SELECT `name` FROM `shop` LIMIT 3;\n", "SQL") == 0
-    assert syntax.unread("This is the query you asked for\n", "SQL")
+    assert syntax.parses("function total($x) { return $x; }\n", "PHP"), "PHP without its opening tag"
+    assert not syntax.parses("function total($x) { return $x;\n", "PHP")
+    assert syntax.parses("export const View = (): JSX.Element => <p>text</p>;\n", "TypeScript")
+    assert syntax.parses("const x = <number>value;\n", "TypeScript")
+    assert syntax.parses("SELECT TOP 3 [name] FROM dbo.shop WITH (NOLOCK);\n", "SQL")
+    assert syntax.parses("SELECT `name` FROM `shop` LIMIT 3;\n", "SQL")
+    assert not syntax.parses("This is the query you asked for\n", "SQL")
 
 
 def test_what_has_no_parser_is_not_judged() -> None:
-    assert syntax.unread("cdef int x = (\n", "Cython") is None
+    assert syntax.parses("cdef int x = (\n", "Cython") is None
 
 
 def test_every_parsers_version_is_part_of_the_key() -> None:
