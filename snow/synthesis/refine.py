@@ -20,7 +20,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from snow.corpus import benchmarks, languages, linking, matching, minhash
-from snow.synthesis import balance, extract
+from snow.synthesis import balance, extract, syntax
 from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
 
 if TYPE_CHECKING:
@@ -31,16 +31,18 @@ if TYPE_CHECKING:
 REASONS = (
     "refused",  # ended for another reason than stop or the token limit
     "truncated",  # by the token limit, where `require_stop` asks for whole answers
-    "empty",  # no code; for Python nothing but comments and strings
+    "unanswered",  # ended inside its reasoning
+    "empty",  # no code, or nothing but comments
     "too_short",
     "too_long",
     "repetitive",  # a generator that went round in circles
-    "unparsable",  # Python only; other languages are not checked and counted under `unparsed`
+    "unparsable",  # by `syntax`; languages that it has no parser for are counted under `unchecked`
     "copies_seed",
     "duplicate",  # of an earlier answer, exactly or nearly
     "contaminated",  # contains a benchmark's statement or solution
     "language_share",  # surplus over `python_share`
 )
+NOT_CODE = ("refused", "unanswered")
 DECISIONS = pa.schema(
     [
         pa.field("request", pa.int64(), nullable=False),
@@ -64,6 +66,7 @@ class Candidate:
     id: str | None  # of the document; None when there is no code
     size: int  # bytes of the code
     fenced: bool
+    reasoned: bool
     contaminated: bool
     reason: str | None
 
@@ -115,7 +118,7 @@ def inspect(
         reason = reason_alone(row["finish_reason"], code, row["seed"], settings, scheme.ngram)
         contaminated = reason is None and bool(matching.find(index, code.text))
         identity = document_id(code.text) if code.text else None
-        yield Candidate(code.language, identity, len(code.text.encode()), code.fenced, contaminated, reason)
+        yield Candidate(code.language, identity, len(code.text.encode()), code.fenced, code.reasoned, contaminated, reason)
         if reason is None:
             codes.append(code.text)
         if len(codes) == BATCH:
@@ -130,10 +133,11 @@ def reason_alone(finish_reason: str, code: extract.Code, seed: str, settings: Re
         return "refused"
     if finish_reason == "length" and settings.require_stop:
         return "truncated"
+    if code.unanswered:
+        return "unanswered"
     if not code.text:
         return "empty"
-    tree = extract.parse(code.text) if code.language == "Python" else None
-    if tree and not extract.does_something(tree):
+    if not syntax.does_something(code.text, code.language):
         return "empty"
     if len(code.text) < settings.min_chars:
         return "too_short"
@@ -141,7 +145,7 @@ def reason_alone(finish_reason: str, code: extract.Code, seed: str, settings: Re
         return "too_long"
     if extract.repeated_lines(code.text) > settings.max_repeated_lines:
         return "repetitive"
-    if code.language == "Python" and tree is None:
+    if syntax.parses(code.text, code.language) is False:
         return "unparsable"
     if extract.overlap(code.text, seed, ngram) >= settings.seed_similarity:
         return "copies_seed"
@@ -216,21 +220,25 @@ def _facts(candidates: Sequence[Candidate], settings: Refine) -> dict[str, Any]:
     kept = [one for one in candidates if one.reason is None]
     dropped = Counter(one.reason for one in candidates)
     size = sum(one.size for one in kept)
-    by_language = {
-        language: {"documents": len(sizes), "bytes": sum(sizes)}
-        for language in sorted({one.language for one in kept})
-        for sizes in [[one.size for one in kept if one.language == language]]
-    }
+    names = sorted({one.language for one in candidates})
+    unchecked = Counter(one.language for one in kept if one.language not in syntax.LANGUAGES)
     return {
         "generations": len(candidates),
         "documents": len(kept),
         "bytes": size,
         "dropped": {reason: dropped[reason] for reason in REASONS},
-        "unfenced": sum(not one.fenced for one in candidates),  # whole answers taken as code
-        "unparsed": sum(one.language != "Python" for one in kept),  # kept without a syntax check
-        "languages": by_language,
+        "reasoned": sum(one.reasoned for one in candidates),  # began with reasoning, which was set aside
+        "unfenced": sum(not one.fenced and one.reason not in NOT_CODE for one in candidates),  # whole answers taken as code
+        "unchecked": dict(sorted(unchecked.items())),  # kept, but nothing here can parse them
+        "languages": {language: _of_language([one for one in candidates if one.language == language]) for language in names},
         "python_share": {
             "wanted": settings.python_share,
-            "achieved": round(by_language.get("Python", {"bytes": 0})["bytes"] / size, 4) if size else None,
+            "achieved": round(sum(one.size for one in kept if one.language == "Python") / size, 4) if size else None,
         },
     }
+
+
+def _of_language(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    kept = [one.size for one in candidates if one.reason is None]
+    dropped = Counter(one.reason for one in candidates if one.reason)
+    return {"documents": len(kept), "bytes": sum(kept), "dropped": {reason: dropped[reason] for reason in REASONS if dropped[reason]}}

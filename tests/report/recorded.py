@@ -11,6 +11,7 @@ from recorded_scores import scores
 
 from snow import overlay, stages
 from snow import params as settings
+from snow.synthesis.refine import REASONS
 
 ROOT = Path(__file__).parents[2]
 SHARDS = ("00000", "00001")
@@ -188,29 +189,16 @@ def synthesis():
         "model": "SmolLM2-135M",
         "revision": "md5:0123",
     }
-    dropped = dict.fromkeys(
-        (
-            "refused",
-            "truncated",
-            "empty",
-            "too_short",
-            "too_long",
-            "unparsable",
-            "copies_seed",
-            "duplicate",
-            "contaminated",
-            "language_share",
-        ),
-        0,
-    )
+    dropped = dict.fromkeys(REASONS, 0)
     refined = {
         "generations": 40,
         "documents": 32,
         "bytes": 27_000,
         "dropped": dropped | {"empty": 1, "unparsable": 5, "copies_seed": 2},
+        "reasoned": 0,
         "unfenced": 3,
-        "unparsed": 12,
-        "languages": languages(python=(20, 14_000), cpp=(12, 13_000)),
+        "unchecked": {"Cython": 2},
+        "languages": languages(python=(20, 14_000), cpp=(12, 13_000)) | {"C": {"documents": 0, "bytes": 0, "dropped": {"unparsable": 5}}},
         "python_share": {"wanted": 0.5, "achieved": 0.5185},
     }
     return asked, refined

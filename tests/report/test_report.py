@@ -367,3 +367,9 @@ def test_the_command_writes_the_report(tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     assert "Arctic-SnowCoder" in read_page(tmp_path / "report").text
     assert json.loads((tmp_path / "receipts/report/all.json").read_text())["facts"]["tables"] == len(tables(tmp_path / "report"))
+
+
+def test_what_does_not_parse_or_cannot_be_parsed_is_told_by_language(tmp_path):
+    page = read_page(build(tmp_path, recorded.write(tmp_path)))
+    assert [row[:4] for row in page.tables["synthesis_languages:inspired"] if row[0] == "C"] == [["C", "0", "0", "5"]]
+    assert "in languages without a parser here: Cython 2" in page.text

@@ -62,6 +62,31 @@ def test_a_mistake_of_ours_is_told_in_the_servers_words_and_not_repeated(chat: C
     assert len(chat.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "reason"),
+    [  # in the words of Azure, OpenAI, vLLM and llama.cpp
+        (400, {"code": "content_filter", "message": "The response was filtered due to our content management policy."}, "content_filter"),
+        (400, {"code": "context_length_exceeded", "message": "Your messages resulted in 9000 tokens."}, "context_length"),
+        (400, {"code": 400, "type": "BadRequestError", "message": "This model's maximum context length is 64 tokens."}, "context_length"),
+        (400, {"code": 400, "type": "exceed_context_size_error", "message": "the request exceeds it"}, "context_length"),
+        (413, {"message": "Request Entity"}, "context_length"),
+        (403, {"message": "Your chosen model requires moderation and your input was flagged"}, "content_filter"),
+        (422, {"message": "seed: Input should be positive"}, "http_422"),
+    ],
+)
+def test_a_question_that_is_refused_for_good_has_a_reason(chat: ChatServer, status: int, said: dict[str, object], reason: str) -> None:
+    chat.reply = lambda body: (status, {"error": said})
+    assert client.ask(connect(chat), QUESTION) == Answer(str(said["message"]), reason, 0)
+    assert len(chat.asked) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_wrong_key_or_name_is_no_refusal_of_a_question(chat: ChatServer, status: int) -> None:
+    chat.reply = lambda body: error(status, "no access")
+    with pytest.raises(SnowError, match=f"answered {status}: no access"):
+        client.ask(connect(chat), QUESTION)
+
+
 def test_a_hanging_server_is_given_up(chat: ChatServer) -> None:
     chat.delay = 1.0
     with pytest.raises(SnowError, match="cannot be reached"):

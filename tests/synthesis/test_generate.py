@@ -110,14 +110,51 @@ def test_refusals_and_empty_answers_are_kept_and_counted(chat: ChatServer, run: 
     assert facts["empty"] == 2
 
 
+FILTERED = (400, {"error": {"code": "content_filter", "message": "The prompt triggered the content management policy."}})
+
+
+def test_a_refused_prompt_is_an_answer_that_is_counted_and_not_asked_for_again(chat: ChatServer, run: Run) -> None:
+    chat.reply = lambda body: FILTERED if body["seed"] % 5 == 0 else completion("fine")
+    rows, facts = run(**{"synthetic.inspired.requests": 40})
+    refused = sum(seed % 5 == 0 for seed in chat.seeds())
+    assert facts["finished"] == {"content_filter": refused, "stop": 40 - refused}
+    assert 0 < refused < 20
+    assert {(row["text"], row["completion_tokens"]) for row in rows if row["finish_reason"] != "stop"} == {
+        ("The prompt triggered the content management policy.", 0)
+    }
+    assert len(chat.asked) == 40
+    run(**{"synthetic.inspired.requests": 40})
+    assert len(chat.asked) == 40
+
+
+def test_where_most_are_refused_the_run_ends_and_nothing_is_remembered(chat: ChatServer, run: Run) -> None:
+    chat.reply = lambda body: error(400, "max_tokens is not supported")
+    message = r"refused 2\d requests and answered 0; the last was refused for http_400: max_tokens is not supported; check the generator"
+    with pytest.raises(SnowError, match=message):
+        run(**{"synthetic.inspired.requests": 60, "synthetic.inspired.concurrency": 2})
+    assert len(chat.asked) <= 22, "went on asking"
+    with pytest.raises(SnowError, match="refused 3 requests and answered 0"):
+        run(**{"synthetic.inspired.requests": 3})
+    chat.reply = lambda body: completion("fine")
+    _, facts = run(**{"synthetic.inspired.requests": 60})
+    assert facts["finished"] == {"stop": 60}
+
+
+def test_the_last_request_may_be_refused_when_all_others_were_answered(chat: ChatServer, run: Run) -> None:
+    run(**{"synthetic.inspired.requests": 6})
+    chat.reply = lambda body: FILTERED
+    _, facts = run(**{"synthetic.inspired.requests": 7})
+    assert facts["finished"] == {"content_filter": 1, "stop": 6}
+
+
 def test_after_a_failure_the_answers_received_are_kept(chat: ChatServer, run: Run) -> None:
     replies = itertools.count()
 
     def reply(body: dict[str, Any]) -> Any:
-        return error(400, "too long") if next(replies) >= 5 else completion("fine")
+        return error(404, "no such model") if next(replies) >= 5 else completion("fine")
 
     chat.reply = reply
-    with pytest.raises(SnowError, match="answered 400: too long"):
+    with pytest.raises(SnowError, match="answered 404: no such model"):
         run(**{"synthetic.inspired.requests": 40, "synthetic.inspired.concurrency": 2})
     assert len(chat.asked) <= 7, "went on asking after the failure"
     chat.reply = lambda body: completion("fine")

@@ -103,7 +103,7 @@ def test_a_kept_answer_is_a_document_of_the_corpus(run: Refine) -> None:
         "size": len(python_file("median")),
     }
     assert facts["python_share"] == {"wanted": 0.5, "achieved": 1.0}
-    assert facts["languages"] == {"Python": {"documents": 1, "bytes": document["size"]}}
+    assert facts["languages"] == {"Python": {"documents": 1, "bytes": document["size"], "dropped": {}}}
 
 
 def test_each_reason_is_found_and_counted(run: Refine, suite: Path) -> None:
@@ -112,6 +112,7 @@ def test_each_reason_is_found_and_counted(run: Refine, suite: Path) -> None:
     answers = {
         "refused": ("", {"finish_reason": "content_filter"}),
         "truncated": (fenced(python_file("mode")), {"finish_reason": "length"}),
+        "unanswered": "<think>\nI could write this:\n" + fenced(python_file("mode")),
         "empty": fenced("# Only a comment, but one that is long enough to be a document of its own, if that were all it takes.\n"),
         "too_short": fenced("x = 1\n"),
         "too_long": fenced(python_file("mean") * 200),
@@ -144,10 +145,28 @@ def test_a_cut_answer_is_kept_without_its_last_line_where_that_is_allowed(run: R
     assert reasons == {0: "truncated"}
 
 
-def test_other_languages_are_kept_unparsed_and_say_so(run: Refine) -> None:
-    documents, _, facts = run((fenced(C_FILE + "}}}} broken\n", "c"), {"language": "C"}))
-    assert documents[0]["path"].endswith(".c")
-    assert facts["unparsed"] == 1
+def test_other_languages_are_parsed_and_counted_by_language_and_reason(run: Refine) -> None:
+    cython = "cdef int twice(int value):\n    # Twice the value of an integer, which nothing here can parse.\n    return value * 2\n"
+    documents, reasons, facts = run(
+        (fenced(C_FILE + "}}}} broken\n", "c"), {"language": "C"}),
+        (fenced(C_FILE, "c"), {"language": "C"}),
+        (fenced(cython, "cython"), {"language": "Cython"}),
+    )
+    assert reasons == {0: "unparsable", 1: None, 2: None}
+    assert [document["content"] for document in documents] == [C_FILE, cython]
+    assert facts["languages"] == {
+        "C": {"documents": 1, "bytes": len(C_FILE), "dropped": {"unparsable": 1}},
+        "Cython": {"documents": 1, "bytes": len(cython), "dropped": {}},
+    }
+    assert facts["unchecked"] == {"Cython": 1}
+
+
+def test_reasoning_is_set_aside_and_counted(run: Refine) -> None:
+    reasoning = f"<think>\nMaybe:\n```python\n{python_file('draft') * 2}```\nNo.\n"
+    documents, reasons, facts = run(f"{reasoning}</think>\n{fenced(python_file('answer'))}", reasoning)
+    assert [document["content"] for document in documents] == [python_file("answer")]
+    assert reasons == {0: None, 1: "unanswered"}
+    assert (facts["reasoned"], facts["unfenced"]) == (2, 0)
 
 
 def test_copies_differ_in_spaces_only_and_the_earliest_request_stays_in_whatever_file_it_is(run: Refine) -> None:
