@@ -1,9 +1,9 @@
 """After a successful run: what is current is written to dvc.lock, serially, in the main process.
 
 DVC records what params.yaml says, so that is what everything is judged by here, whatever params the run itself had: an artifact
-goes into dvc.lock when every one of its jobs is current under params.yaml. The others keep the entry they had, which DVC then calls
-changed. A stamp over everything that dvc.lock is made from makes the second call cheap: DVC is imported only when there is
-something to write.
+goes into dvc.lock when every one of its jobs is current under params.yaml and nothing else lies in its folders. The others keep the
+entry they had, which DVC then calls changed. A stamp over everything that dvc.lock is made from makes the second call cheap: DVC is
+imported only when there is something to write.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from snow import digest, source_code
 from snow import params as settings
-from snow.caching import hashes, ledger, locked, pipeline, reconcile, why
+from snow.caching import hashes, ledger, locked, pipeline, reconcile, strays, why
 from snow.caching.ledger import Ledger
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
@@ -67,10 +67,15 @@ def _commit(seen: Ledger) -> tuple[list[str], list[str]]:
     if uncached:
         print(f"snow commit: the cache lacks what {', '.join(sorted(uncached))} made; see above for what it said", file=sys.stderr)
     unfinished |= uncached
+    strange = {place: path for path in strays.found(seen.graph) for place in (path, *path.parents)}
     ready, left = [], []
     for stage in dvc_repo.stages():
         artifact = stage.cmd.removeprefix("snakemake ")
-        (ready if artifact in seen.graph.artifacts and artifact not in unfinished else left).append(stage.name)
+        finished = artifact in seen.graph.artifacts and artifact not in unfinished
+        beside = next((strange[Path(out)] for out in stage.outs if Path(out) in strange), None)
+        if finished and beside:
+            print(f"snow commit: {stage.name} stays as dvc.lock has it, {beside} is of no job that {PARAMS} declares", file=sys.stderr)
+        (ready if finished and not beside else left).append(stage.name)
     known = {Path(path): content for path, content in seen.present.items() if content is not None}
     dvc_repo.commit(ready, known)
     if store is not None:
@@ -96,10 +101,11 @@ def _explain(seen: Ledger, left: list[str]) -> None:
 
 
 def due() -> bool:
-    """Whether anything that dvc.lock is made from changed since it was written here."""
-    if not Path(".dvc").is_dir() or not Path("dvc.yaml").exists():
+    """Whether anything that dvc.lock is made from changed since it was written here, or the cache has lost what it names."""
+    store = open_store()
+    if store is None or not Path("dvc.yaml").exists():
         return False
-    return not STAMP.exists() or STAMP.read_text() != _stamp()
+    return not STAMP.exists() or STAMP.read_text() != _stamp() or locked.uncached(store)
 
 
 def _stamp() -> str:
