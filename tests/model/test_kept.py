@@ -18,6 +18,14 @@ KEPT: dict[str, Sequence[Sequence[Any]]] = {
     "there and back": [["param", "shape.width", 10], ["run"], ["param", "shape.width", 30], ["repro"]],
     "a suite comes and goes": [["suite", "three", ["zzz"]], ["run"], ["suite", "three", None], ["run"]],
     "a suite is taken out and nothing runs": [["suite", "two", None], ["target", 0], ["run"]],
+    "what dvc.lock was left without is as it was": [
+        ["checkout", 1, False],  # before the first run: there is no dvc.lock
+        ["delete", 10],
+        ["source", "new", "hello"],
+        ["target", 44],  # suites: nothing to do, and all that depends on the rest cannot be committed
+        ["source", "new", None],
+        ["run"],
+    ],
     "a suite more in an overlay": [["overlay", "file", ["suites.three", {"words": ["fox"]}]], ["run"]],
     "sources": [["source", "new", "hello"], ["run"], ["source", "new", None], ["repro"], ["run"]],
     "code": [["mark", "screen", "> "], ["repro"], ["comment", "shape", 1], ["run"], ["refactor", "merge", 1], ["run"]],
