@@ -162,13 +162,14 @@ def _commit(variables: Mapping[str, str]) -> None:
 
 def commit_when_idle(workflow: Any) -> None:
     """At the end of a real run that had nothing to do: Snakemake calls no `onsuccess` then, but a comment in a module that
-    dvc.lock lists has still changed that file. A dry run, and a run that DVC started, write nothing."""
-    if DVC not in os.environ and commit.due():
+    dvc.lock lists has still changed that file, and the cache may have lost what is here. A dry run, and a run that DVC started, write
+    nothing."""
+    if DVC not in os.environ:
         atexit.register(_commit_if_idle, workflow)
 
 
 def _commit_if_idle(workflow: Any) -> None:
-    if not _began and snakemake_run.executes(workflow):
+    if not _began and snakemake_run.executes(workflow) and commit.due():
         subprocess.run(["snow", "commit"], check=False)
 
 

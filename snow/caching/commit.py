@@ -1,20 +1,21 @@
 """After a successful run: what is current is written to dvc.lock, serially, in the main process.
 
 DVC records what params.yaml says, so that is what everything is judged by here, whatever params the run itself had: an artifact
-goes into dvc.lock when every one of its jobs is current under params.yaml. The others keep the entry they had, which DVC then calls
-changed. A stamp over everything that dvc.lock is made from makes the second call cheap: DVC is imported only when there is
-something to write.
+goes into dvc.lock when every one of its jobs is current under params.yaml and nothing else lies in its folders. The others keep the
+entry they had, which DVC then calls changed. A stamp over everything that dvc.lock is made from, with the names of what was left out,
+makes the second call cheap: DVC is imported only when there is something to write.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from snow import digest, source_code
 from snow import params as settings
-from snow.caching import hashes, ledger, locked, pipeline, reconcile, why
+from snow.caching import hashes, ledger, locked, pipeline, reconcile, strays, why
 from snow.caching.ledger import Ledger
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
@@ -40,6 +41,8 @@ def run() -> list[str]:
         with hashes.packed():
             reconcile.record_present()
             seen = ledger.look(settings.load(PARAMS))
+            if _settled({job.artifact for job in seen.graph.jobs if job.name not in seen.current}):
+                return []
             ready, left = _commit(seen)
         if PARAMS.read_bytes() == judged:  # else DVC may have recorded the edit as what these results were made with
             break
@@ -50,7 +53,7 @@ def run() -> list[str]:
     else:
         raise SnowError("params.yaml changes while dvc.lock is written; run `snow commit` when it is left alone")
     STAMP.parent.mkdir(exist_ok=True)
-    STAMP.write_text(_stamp())
+    STAMP.write_text(" ".join([_stamp(), *left]))
     print(f"snow commit: dvc.lock holds {len(ready)} of {len(ready) + len(left)} artifacts", file=sys.stderr)
     _explain(seen, left)
     return ready
@@ -67,10 +70,15 @@ def _commit(seen: Ledger) -> tuple[list[str], list[str]]:
     if uncached:
         print(f"snow commit: the cache lacks what {', '.join(sorted(uncached))} made; see above for what it said", file=sys.stderr)
     unfinished |= uncached
+    strange = {place: path for path in strays.found(seen.graph) for place in (path, *path.parents)}
     ready, left = [], []
     for stage in dvc_repo.stages():
         artifact = stage.cmd.removeprefix("snakemake ")
-        (ready if artifact in seen.graph.artifacts and artifact not in unfinished else left).append(stage.name)
+        finished = artifact in seen.graph.artifacts and artifact not in unfinished
+        beside = next((strange[Path(out)] for out in stage.outs if Path(out) in strange), None)
+        if finished and beside:
+            print(f"snow commit: {stage.name} stays as dvc.lock has it, {beside} is of no job that {PARAMS} declares", file=sys.stderr)
+        (ready if finished and not beside else left).append(stage.name)
     known = {Path(path): content for path, content in seen.present.items() if content is not None}
     dvc_repo.commit(ready, known)
     if store is not None:
@@ -96,10 +104,16 @@ def _explain(seen: Ledger, left: list[str]) -> None:
 
 
 def due() -> bool:
-    """Whether anything that dvc.lock is made from changed since it was written here."""
-    if not Path(".dvc").is_dir() or not Path("dvc.yaml").exists():
-        return False
-    return not STAMP.exists() or STAMP.read_text() != _stamp()
+    """Whether dvc.lock may have to be written."""
+    return Path(".dvc").is_dir() and Path("dvc.yaml").exists() and not _settled()
+
+
+def _settled(unfinished: Collection[str] = ()) -> bool:
+    """Whether nothing that dvc.lock is made from changed since it was written here, what was left out of it then is still
+    `unfinished` (what lies outside the repository, or was missing, may have come back), and the cache has what it names."""
+    stamp, *left = STAMP.read_text().split() if STAMP.exists() else [""]
+    store = open_store()
+    return stamp == _stamp() and {*left} <= {*unfinished} and not (store and locked.uncached(store))
 
 
 def _stamp() -> str:

@@ -10,7 +10,6 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from snow import params as settings
 from snow.caching import hashes, ledger, preflight, records
@@ -21,24 +20,20 @@ LOCK = Path("dvc.lock")
 
 def outputs(store: Store) -> dict[str, str]:
     """The md5 of every output dvc.lock names by path, files of folders too as far as the cache has their listings; empty without one."""
-    if not LOCK.exists():
-        return {}
     named: dict[str, str] = {}
-    for stage in (_load().get("stages") or {}).values():
-        for out in stage.get("outs", ()):
-            named[out["path"]] = out["md5"]
-            folder = store.describe(out["md5"], 0) if out["md5"].endswith(".dir") else None
-            named |= {f"{out['path']}/{name}": md5 for name, md5 in (folder.files or () if folder else ())}
+    for out, md5 in _outs():
+        named[out] = md5
+        folder = store.describe(md5, 0) if md5.endswith(".dir") else None
+        named |= {f"{out}/{name}": file_md5 for name, file_md5 in (folder.files or () if folder else ())}
     return named
 
 
 def mend_listings(store: Store) -> None:
     """Replace damaged listings of folders that dvc.lock names, from the folders where they are as it names them: DVC reads a listing
     without looking at its hash, and none of its commands works beside a damaged one."""
-    for stage in (_load().get("stages") or {}).values() if LOCK.exists() else ():
-        for out in stage.get("outs", ()):
-            if out["md5"].endswith(".dir"):
-                _mend_listing(store, Path(out["path"]), out["md5"])
+    for out, md5 in _outs():
+        if md5.endswith(".dir"):
+            _mend_listing(store, Path(out), md5)
 
 
 def mend_listings_to_come(store: Store) -> None:
@@ -77,6 +72,12 @@ def lost(store: Store, missing: Iterable[str]) -> list[str]:
     return sorted({found for found in around.values() if found is not None and store.describe(named[found]) is None})
 
 
+def uncached(store: Store) -> bool:
+    """Whether the cache lacks some of what dvc.lock names and lies here as it says: DVC calls that changed."""
+    lacking = ((Path(out), md5) for out, md5 in _outs() if store.describe(md5) is None)
+    return any(path.exists() and hashes.content(path).md5 == md5 for path, md5 in lacking)
+
+
 def _receipts(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledger.Receipt, hashes.Content]]:
     for path, md5 in outputs(store).items():
         if not path.startswith(f"{ledger.RECEIPTS}/") or md5.endswith(".dir") or recorded.get(path) == md5:
@@ -87,5 +88,8 @@ def _receipts(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledge
             yield receipt, content
 
 
-def _load() -> Any:
-    return settings.parse(LOCK.read_bytes(), str(LOCK)) or {}
+def _outs() -> list[tuple[str, str]]:
+    """Path and md5 of every output in dvc.lock; none without one."""
+    told = settings.parse(LOCK.read_bytes(), str(LOCK)) if LOCK.exists() else None
+    stages = ((told or {}).get("stages") or {}).values()
+    return [(out["path"], out["md5"]) for stage in stages for out in stage.get("outs", ())]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from snow import digest
@@ -25,12 +25,7 @@ NOT_OURS = {*hashes.UNTRACKED, ".gitignore"}  # what Snakemake writes into a fol
 def remove(graph: Graph) -> None:
     """Clear the artifacts' folders of what is in none of the graph's outputs, receipts of jobs it does not have first of all."""
     store = open_store()
-    receipts = ledger.read().values()
-    made = {Path(output) for receipt in receipts if receipt.name not in graph.by_name for output in receipt.outputs}  # of arms taken out
-    made |= {path for path in _remembered(graph) if not graph.sources_of(str(path))}
-    inside = [path for folder in [*_folders(), *(path for path in sorted(made) if path.is_dir())] for path in _files(folder)]
-    alone = [path for path in sorted(made) if path.is_file()]
-    for path in dict.fromkeys(path for path in (*inside, *alone) if not graph.sources_of(str(path))):
+    for path in found(graph, _remembered(graph)):
         if store is not None and store.sound(hashes.content(path).md5):
             path.unlink()
         else:
@@ -39,6 +34,16 @@ def remove(graph: Graph) -> None:
             os.replace(path, kept)
             print(f"snow: {path} is made by no job of this recipe and is not in the cache; moved to {kept}", file=sys.stderr)
         _drop_empty(path.parent)
+
+
+def found(graph: Graph, made_before: Iterable[Path] = ()) -> list[Path]:
+    """Those files: in folders of dvc.yaml, outputs of receipts of other jobs, and any of what was `made_before`."""
+    receipts = ledger.read().values()
+    made = {Path(output) for receipt in receipts if receipt.name not in graph.by_name for output in receipt.outputs}  # of arms taken out
+    made |= {path for path in made_before if not graph.sources_of(str(path))}
+    inside = [path for folder in [*_folders(), *(path for path in sorted(made) if path.is_dir())] for path in _files(folder)]
+    alone = [path for path in sorted(made) if path.is_file()]
+    return [path for path in dict.fromkeys([*inside, *alone]) if not graph.sources_of(str(path))]
 
 
 def _remembered(graph: Graph) -> list[Path]:

@@ -50,6 +50,12 @@ class Accidents:
         if victim:
             self.scribble(victim, 31 * number)
 
+    def do_lose(self, number: int) -> None:
+        """Remove a cached object, as somebody does who tidies the cache by hand."""
+        victim = self.choose(number, sorted((self.cache() / "files/md5").glob("??/*")))
+        if victim:
+            victim.unlink()
+
     def scribble(self, path: Path, position: int) -> None:
         data = bytearray(path.read_bytes())
         if data:

@@ -17,6 +17,7 @@ Step = list[Any]
 EDITS: dict[str, tuple[Any, ...]] = {
     "shape.width": (8, 12, 20, 30, 99),
     "shards": (1, 2, 3),
+    "suites.three": ({"words": ["fox"]}, {"words": ["line", "lazy"]}, None),
     "screen.lower": (True, False),
     "models.a.steps": (1, 2),  # which others are like, or count by
     "models.a.seed": (1, None),
@@ -116,6 +117,7 @@ TABLE: dict[Callable[[Random], Step], float] = {
     lambda chosen: ["delete_state", chosen.choice([".snow", ".snakemake"])]: 0.7,
     lambda chosen: ["inplace", chosen.randrange(1000)]: 1.2,
     lambda chosen: ["damage", chosen.randrange(1000)]: 1.2,
+    lambda chosen: ["lose", chosen.randrange(1000)]: 0.5,
     # the cache
     lambda chosen: ["cache_type", chosen.choice(["copy", "hardlink", "symlink"])]: 1,
     lambda _: ["gc"]: 0.7,

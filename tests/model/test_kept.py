@@ -12,10 +12,21 @@ from snow.caching import reconcile
 
 from . import oracle
 from .ground import Ground, replay
+from .store import objects
 
 KEPT: dict[str, Sequence[Sequence[Any]]] = {
     "there and back": [["param", "shape.width", 10], ["run"], ["param", "shape.width", 30], ["repro"]],
     "a suite comes and goes": [["suite", "three", ["zzz"]], ["run"], ["suite", "three", None], ["run"]],
+    "a suite is taken out and nothing runs": [["suite", "two", None], ["target", 0], ["run"]],
+    "what dvc.lock was left without is as it was": [
+        ["checkout", 1, False],  # before the first run: there is no dvc.lock
+        ["delete", 10],
+        ["source", "new", "hello"],
+        ["target", 44],  # suites: nothing to do, and all that depends on the rest cannot be committed
+        ["source", "new", None],
+        ["run"],
+    ],
+    "a suite more in an overlay": [["overlay", "file", ["suites.three", {"words": ["fox"]}]], ["run"]],
     "sources": [["source", "new", "hello"], ["run"], ["source", "new", None], ["repro"], ["run"]],
     "code": [["mark", "screen", "> "], ["repro"], ["comment", "shape", 1], ["run"], ["refactor", "merge", 1], ["run"]],
     "files lost and written over": [["delete", 5], ["run"], ["delete", 20], ["repro"], ["inplace", 7], ["run"], ["damage", 9], ["run"]],
@@ -94,6 +105,21 @@ KEPT: dict[str, Sequence[Sequence[Any]]] = {
 @pytest.mark.parametrize("steps", KEPT.values(), ids=KEPT.keys())
 def test_kept(ground: Ground, steps: Sequence[Sequence[Any]]) -> None:
     replay(ground, steps)
+
+
+def test_what_the_cache_loses_comes_back_from_the_workspace(ground: Ground) -> None:
+    """Its files, its listings, and the listing of a folder that a run brings back as dvc.lock has it, so that there is nothing new to
+    commit."""
+    world = ground.world()
+    world.do_run()  # nothing is new after it, to this place either
+    verdicts = world.clone / "eval/b/two/verdicts.txt"
+    listing = oracle.md5({"verdicts.txt": verdicts.read_bytes()})
+    world.scribble(world.cache() / "files/md5" / listing[:2] / listing[2:], 47)
+    world.play(["inplace", [*world.files()].index("eval/b/two/verdicts.txt")])
+    world.play(["run"])
+    for path in objects(world.cache()).values():
+        path.unlink()
+    world.play(["run"])
 
 
 @pytest.mark.parametrize("front", [("snakemake", "all"), ("dvc", "repro")])
