@@ -52,8 +52,7 @@ def run() -> list[str]:
             digest.replace(LOCK, before)
     else:
         raise SnowError("params.yaml changes while dvc.lock is written; run `snow commit` when it is left alone")
-    STAMP.parent.mkdir(exist_ok=True)
-    STAMP.write_text(" ".join([_stamp(), *left]))
+    digest.replace(STAMP, " ".join([_stamp(), *left]))
     print(f"snow commit: dvc.lock holds {len(ready)} of {len(ready) + len(left)} artifacts", file=sys.stderr)
     _explain(seen, left)
     return ready
@@ -111,7 +110,7 @@ def due() -> bool:
 def _settled(unfinished: Collection[str] = ()) -> bool:
     """Whether nothing that dvc.lock is made from changed since it was written here, what was left out of it then is still
     `unfinished` (what lies outside the repository, or was missing, may have come back), and the cache has what it names."""
-    stamp, *left = STAMP.read_text().split() if STAMP.exists() else [""]
+    stamp, *left = (STAMP.read_text() if STAMP.exists() else "").split() or [""]
     store = open_store()
     return stamp == _stamp() and {*left} <= {*unfinished} and not (store and locked.uncached(store))
 
