@@ -114,6 +114,16 @@ def test_fences_of_the_same_length_inside_the_code_do_not_end_it(rest: str) -> N
     assert extract.code_of(answer, "Shell", cut=False).text == TEMPLATE
 
 
+def test_a_fence_may_close_with_the_docstring_that_holds_it() -> None:
+    program = SHARES.replace('    ```\n    """', '    ```"""')
+    assert extract.code_of(f"```python\n{program}```\nThat's it.\n", "Python", cut=False).text == program
+
+
+def test_a_comment_may_hold_many_fences() -> None:
+    program = "/*\n" + "```\nnpm install report\n```\n" * 20 + "*/\nexport const one = 1;\n"
+    assert extract.code_of(f"```js\n{program}```\nThat's it.\n", "JavaScript", cut=False).text == program
+
+
 def test_backticks_that_are_strings_to_a_language_do_not_hide_an_end() -> None:
     program = (
         "function render(items) {\n  return items.length;\n}\n\nconst HELP = `\n```\nnpm install report\n```\n`;\n\nexport { HELP };\n"
