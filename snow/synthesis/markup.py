@@ -45,13 +45,13 @@ class Block:
 def without_reasoning(answer: str) -> str | None:
     """What follows the reasoning that an answer begins with, None when it ends inside.
 
-    A closing mark at the start of a line, with no opening one, counts too: the chat templates of some models put that one into
-    the question.
+    A closing mark at the start or end of a line, with no opening one before it, counts too: the chat templates of some models put
+    that one into the question.
     """
     for opening, closing in _REASONING:
         begun = re.match(rf"\s*{opening}", answer, re.IGNORECASE)
-        ended = re.search(closing if begun else rf"^{closing}", answer, re.IGNORECASE | re.MULTILINE)
-        if begun or ended:
+        ended = re.search(closing if begun else rf"^{closing}|{closing}[ \t]*$", answer, re.IGNORECASE | re.MULTILINE)
+        if begun or (ended and not re.search(opening, answer[: ended.start()], re.IGNORECASE)):
             return answer[ended.end() :] if ended else None
     return answer
 

@@ -161,6 +161,7 @@ DRAFT = "def bad(total):\n    # a draft that is longer than the answer and is re
         ("<think>\n", "\n</think>\n\n"),
         ("\n<Thinking>", "</Thinking>"),
         ("", "\n</think>\n"),
+        ("", " So.</think>\n"),
         ("[THINK]", "[/THINK]"),
         ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     ],
@@ -176,7 +177,7 @@ def test_reasoning_without_an_end_is_no_answer() -> None:
 
 
 def test_code_about_reasoning_is_not_reasoning() -> None:
-    program = 'import re\n\n\ndef answer(text):\n    return re.sub("<think>.*?</think>", "", text)\n'
+    program = 'import re\n\nEXAMPLE = """\n<think>\nWell.\n</think>\n"""\nANSWER = re.sub("<think>.*?</think>", "", EXAMPLE)\n'
     assert extract.code_of(f"```python\n{program}```\n", "Python", cut=False).text == program
 
 
