@@ -26,6 +26,7 @@ SIZE = 6000  # bytes at most; an answer of 2,000 tokens
 DRAFT = "First I would write:\n```{tag}\n{code}\n// TODO: this draft is wrong and longer than the answer\n```\nNo, that is wrong.\n"
 TALK = "\nThis program does what you asked for, and it's commented. Hope this helps!\n"
 LISTING = "\nIt prints:\n```\n" + "one two three four five six seven eight nine ten\n" * 120 + "```\n"
+OWN = "fences of the file's own"  # the only style for files that have some
 COMMENTS = {
     "Python": '"""{}"""\n',
     "Ruby": "=begin\n{}=end\n",
@@ -43,6 +44,7 @@ def documented(code: str, language: str, fences: str) -> str:
 
 STYLES: dict[str, Callable[[str, str, str], tuple[str, str]]] = {  # (file, its language, its tag) -> (answer, what is right)
     "plain": lambda code, language, tag: (f"Sure!\n\n```{tag}\n{code}```\n{TALK}", code),
+    OWN: lambda code, language, tag: (f"Sure!\n\n```{tag}\n{code}```\n{TALK}", code),
     "CRLF": lambda code, language, tag: (f"Sure!\n\n```{tag}\n{code}```\n{TALK}".replace("\n", "\r\n"), code),
     "tildes": lambda code, language, tag: (f"Sure!\n\n~~~{tag}\n{code}~~~\n{TALK}", code),
     "title": lambda code, language, tag: (f'Sure!\n```{tag} title="main"\n{code}```\n{TALK}', code),
@@ -86,14 +88,13 @@ def tidy(code: str) -> str:
 def programs(folders: list[Path]) -> dict[str, list[str]]:
     """Up to FILES files of each language that there is a parser for."""
     found: dict[str, list[str]] = {}
-    paths = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file() and "site-packages" not in path.parts]
+    paths = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     random.Random(0).shuffle(paths)
     for path in paths:
         language = next(iter(languages.candidates(path.name)), None)
         if language in syntax.LANGUAGES and len(found.setdefault(language, [])) < FILES and 200 < path.stat().st_size < SIZE:
             text = path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
-            if "```" not in text and "~~~" not in text:
-                found[language].append(tidy(text))
+            found[language].append(tidy(text))
     return found
 
 
@@ -110,6 +111,8 @@ def main() -> None:
         print(f"{language}: {len(readable)} files, and {unread[language]} that do not parse")
         for name, style in STYLES.items():
             for code in readable:
+                if any(mark in code for mark in ("```", "~~~")) != (name == OWN):
+                    continue
                 answer, right = style(code, language, languages.extension(language))
                 asked[name] += 1
                 wrong["snow"][name] += extract.code_of(answer, language, cut=False).text != right

@@ -28,7 +28,7 @@ _FENCE = re.compile(r"(?P<lead>(?:[ \t>]|(?:[-*+]|\d{1,9}[.)])[ \t])*)(?P<mark>`
 _UNSEEN = cast("re.Match[str]", _FENCE.fullmatch("```"))
 _TAGS = {"py3": "Python", "node": "JavaScript", "nodejs": "JavaScript"}  # besides the names and extensions of languages
 _TAGS |= dict.fromkeys(("mysql", "postgres", "postgresql", "plpgsql", "plsql", "sqlite", "tsql"), "SQL")
-_TRIED = 16  # fences tried as a block's end, and blocks for which they are; more are in answers that go round in circles
+_ENDS, _BLOCKS = 64, 16  # fences tried as a block's end, and blocks for which they are; more are in answers that go round in circles
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Block:
 def without_reasoning(answer: str) -> str | None:
     """What follows the reasoning that an answer begins with, None when it ends inside.
 
-    A closing mark at the start of a line, with no opening one, counts too: the chat templates of some models put that one into
-    the question.
+    A closing mark at the start or end of a line, with no opening one before it, counts too: the chat templates of some models put
+    that one into the question.
     """
     for opening, closing in _REASONING:
         begun = re.match(rf"\s*{opening}", answer, re.IGNORECASE)
-        ended = re.search(closing if begun else rf"^{closing}", answer, re.IGNORECASE | re.MULTILINE)
-        if begun or ended:
+        ended = re.search(closing if begun else rf"^{closing}|{closing}[ \t]*$", answer, re.IGNORECASE | re.MULTILINE)
+        if begun or (ended and not re.search(opening, answer[: ended.start()], re.IGNORECASE)):
             return answer[ended.end() :] if ended else None
     return answer
 
@@ -63,12 +63,12 @@ def blocks(answer: str, asked: str) -> list[Block]:
     found, place = [], 0
     while place < len(lines):
         if place in fences:
-            block, place = _block(lines, fences, place, asked, _TRIED if len(found) < _TRIED else 1)
+            block, place = _block(lines, fences, place, asked, _ENDS if len(found) < _BLOCKS else 1)
             found.append(block)
         place += 1
     if found and found[-1].open and not found[-1].info and any(line.strip() for line in lines[: min(fences)]):
         # Perhaps this fence only closes, and the answer was begun in the block.
-        begun, _ = _block(lines, {-1: _UNSEEN, **fences}, -1, asked, _TRIED)
+        begun, _ = _block(lines, {-1: _UNSEEN, **fences}, -1, asked, _ENDS)
         if not begun.open and (begun.parses or not found[-1].text.strip()):
             found.append(replace(begun, language=asked))
     return found
@@ -98,7 +98,7 @@ def _block(lines: list[str], fences: dict[int, re.Match[str]], start: int, asked
 def _parses(lines: list[str], fences: dict[int, re.Match[str]], start: int, end: int, language: str) -> bool:
     """Whether what stands between two lines is code without the fences in it: three backticks open a string in some languages, and
     then any talk is code."""
-    bare = ["" if number in fences else lines[number] for number in range(start + 1, end)]
+    bare = [fences[number].expand(r"\g<lead>\g<info>") if number in fences else lines[number] for number in range(start + 1, end)]
     return syntax.parses(_inside(bare, fences[start]["lead"]), language) is True
 
 
@@ -112,7 +112,7 @@ def _ends(fences: dict[int, re.Match[str]], start: int, last: int) -> Iterator[i
     }
     depth, paired = 1, last
     for number, fence in inside.items():
-        depth += 1 if fence["info"] else -1
+        depth += 1 if re.match(r"[\w{.]", fence["info"]) else -1  # one with a docstring's quotes behind it only closes
         if not depth:
             paired = number
             break

@@ -114,6 +114,16 @@ def test_fences_of_the_same_length_inside_the_code_do_not_end_it(rest: str) -> N
     assert extract.code_of(answer, "Shell", cut=False).text == TEMPLATE
 
 
+def test_a_fence_may_close_with_the_docstring_that_holds_it() -> None:
+    program = SHARES.replace('    ```\n    """', '    ```"""')
+    assert extract.code_of(f"```python\n{program}```\nThat's it.\n", "Python", cut=False).text == program
+
+
+def test_a_comment_may_hold_many_fences() -> None:
+    program = "/*\n" + "```\nnpm install report\n```\n" * 20 + "*/\nexport const one = 1;\n"
+    assert extract.code_of(f"```js\n{program}```\nThat's it.\n", "JavaScript", cut=False).text == program
+
+
 def test_backticks_that_are_strings_to_a_language_do_not_hide_an_end() -> None:
     program = (
         "function render(items) {\n  return items.length;\n}\n\nconst HELP = `\n```\nnpm install report\n```\n`;\n\nexport { HELP };\n"
@@ -151,6 +161,7 @@ DRAFT = "def bad(total):\n    # a draft that is longer than the answer and is re
         ("<think>\n", "\n</think>\n\n"),
         ("\n<Thinking>", "</Thinking>"),
         ("", "\n</think>\n"),
+        ("", " So.</think>\n"),
         ("[THINK]", "[/THINK]"),
         ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     ],
@@ -166,7 +177,7 @@ def test_reasoning_without_an_end_is_no_answer() -> None:
 
 
 def test_code_about_reasoning_is_not_reasoning() -> None:
-    program = 'import re\n\n\ndef answer(text):\n    return re.sub("<think>.*?</think>", "", text)\n'
+    program = 'import re\n\nEXAMPLE = """\n<think>\nWell.\n</think>\n"""\nANSWER = re.sub("<think>.*?</think>", "", EXAMPLE)\n'
     assert extract.code_of(f"```python\n{program}```\n", "Python", cut=False).text == program
 
 
