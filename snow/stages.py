@@ -16,7 +16,7 @@ TORCH = ("torch", "transformers", "tokenizers")
 
 _STAGES = (
     # The fingerprint tells what lies at `sources.paths`.
-    Stage("collect", "snow.corpus.collect", "base", jobs.collect, (), "snow.corpus.fingerprint", ("sources.paths",)),
+    Stage("collect", "snow.corpus.collect", "base", jobs.collect, ("licenseclassifier",), "snow.corpus.fingerprint", ("sources.paths",)),
     Stage("measure", "snow.corpus.measure", "base", jobs.measure),
     Stage("filter", "snow.corpus.filter", "base", jobs.filter_documents),
     Stage("minhash", "snow.corpus.signatures", "base", jobs.minhash, ("numpy",)),
