@@ -62,7 +62,8 @@ def place(path: str) -> tuple[str, str] | None:
     if _manifest(name):
         return MANIFEST, folder
     if _FOLDER.fullmatch(folder.rpartition("/")[2]) and _DOCUMENT.fullmatch(name) and not (_CODE.search(name) or _OTHERS.search(name)):
-        return (FOLDER, _above(folder)) if not _README.fullmatch(name) else None
+        near_the_top = _above(folder).count("/") == 0  # deeper they are data of a program about licences
+        return (FOLDER, _above(folder)) if near_the_top and not _README.fullmatch(name) else None
     return (README, folder) if _README.fullmatch(name) and folder.count("/") <= 1 else None
 
 

@@ -25,16 +25,16 @@ _UNKNOWN = (
 
 
 def shortfalls(source: str, seen: int, dropped: Mapping[str, int], unknown: Mapping[str, int]) -> Iterator[str]:
-    """One sentence for a reason that leaves out more than half of a source's files in wanted languages, or all of the source.
+    """One sentence for a reason that leaves out more than half of a source's files in wanted languages, or all of them.
 
     Files beyond `limit_files` are meant to be left out.
     """
     wanted = seen - dropped.get(units.LANGUAGE, 0) - dropped.get(units.LIMIT_FILES, 0)
     if seen and not wanted:
-        yield f"source {source}: none of its {seen} files and rows is in a language of `languages`; add the languages it is in"
+        yield f"source {source}: none of its {seen} files and rows in this shard is in a language of `languages`; add the languages it is in"
         return
     for reason, count in dropped.items():
         if reason in (units.LANGUAGE, units.LIMIT_FILES) or count * 2 <= wanted:
             continue
         remedy = _REMEDIES.get(reason, "") if reason != units.LICENSE else _UNKNOWN if sum(unknown.values()) * 2 > count else _NO_LICENSE
-        yield f"source {source}: {count} of its {wanted} source files are left out because of `{reason}`; {remedy}"
+        yield f"source {source}: {count} of its {wanted} source files in this shard are left out because of `{reason}`; {remedy}"

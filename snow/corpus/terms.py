@@ -8,6 +8,7 @@ files tells which of them apply, else both must hold. A manifest below a licence
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -80,7 +81,7 @@ def terms(files: Sequence[str], read: Read, root: Found | None = None) -> Terms:
         if not isinstance(content, bytes) or not content.strip():
             continue
         kind, folder = places[path]
-        _add(folders[folder], rules, kind, folder, path, content[:LICENSE_LIMIT].decode("utf-8", "replace"), everything)
+        _add(folders[folder], rules, kind, folder, path, _decoded(content[:LICENSE_LIMIT]), everything)
     stated: dict[str, Found] = {} if root is None else {"": root}
     _place_distributions(folders, rules)
     for folder in sorted(folders, key=lambda name: (name.count("/") + bool(name), name)):
@@ -90,6 +91,10 @@ def terms(files: Sequence[str], read: Read, root: Found | None = None) -> Terms:
         if found is not None:
             stated[folder] = found
     return Terms(stated, rules)
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8", "replace")
 
 
 def _place_distributions(folders: dict[str, _Folder], rules: list[_Rule]) -> None:
@@ -178,7 +183,7 @@ def _existing(text: str, folder: str, everything: frozenset[str]) -> frozenset[s
 
 def _together(folder: _Folder, above: Found | None) -> Found | None:
     """What the statements in one folder mean together; `above` is what counts for the folder around it."""
-    texts = folder.texts or [item for item in folder.named if item[1]]
+    texts = folder.texts or [item for item in folder.named if item[1] and above is None]
     known = [(path, expression) for path, expression in texts if expression]
     declared = folder.manifests
     if not declared and len(licenses.families(" ".join(expression for _, expression in known))) != 1:

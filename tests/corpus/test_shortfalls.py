@@ -4,7 +4,7 @@ import pytest
 from collecting import GPL_3, MIT, collect, repository
 
 PY = "x = 1\n"
-MOSTLY = "source source0: {} source files are left out because of `{}`; {}".format
+MOSTLY = "source source0: {} source files in this shard are left out because of `{}`; {}".format
 SILENT = (
     "corpus/repositories says what was found where; state its `license` for what says none, with `license_precedence: override` also for "
     "what is not recognised"
@@ -18,7 +18,11 @@ BOUND = "add a license that it is under to licenses.allow, or exclude what is un
         ({"a.py": PY, "b.py": PY}, None, MOSTLY("2 of its 2", "license", SILENT)),
         ({"a.py": PY, "b.py": PY}, GPL_3, MOSTLY("2 of its 2", "license", BOUND)),
         ({"a.py": b"\xff\xfe", "b.py": b"\xff", "c.py": PY}, MIT, MOSTLY("2 of its 3", "invalid_utf8", "convert it to UTF-8")),
-        ({"a.txt": "x", "b.bin": "y"}, None, "none of its 2 files and rows is in a language of `languages`; add the languages it is in"),
+        (
+            {"a.txt": "x", "b.bin": "y"},
+            None,
+            "none of its 2 files and rows in this shard is in a language of `languages`; add the languages it is in",
+        ),
         ({"a.py": PY, "b.py": PY, "c.py": b"\xff", "read.txt": "x"}, MIT, None),
         ({}, None, None),
     ],
