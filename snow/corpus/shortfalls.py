@@ -31,7 +31,7 @@ def shortfalls(source: str, seen: int, dropped: Mapping[str, int], unknown: Mapp
     """
     wanted = seen - dropped.get(units.LANGUAGE, 0) - dropped.get(units.LIMIT_FILES, 0)
     if seen and not wanted:
-        yield f"source {source}: none of its {seen} files and rows in this shard is in a language of `languages`; add the languages it is in"
+        yield f"source {source}: none of its {seen} files and rows in this shard is in one of `languages`; add the languages it is in"
         return
     for reason, count in dropped.items():
         if reason in (units.LANGUAGE, units.LIMIT_FILES) or count * 2 <= wanted:

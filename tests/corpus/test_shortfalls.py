@@ -21,7 +21,7 @@ BOUND = "add a license that it is under to licenses.allow, or exclude what is un
         (
             {"a.txt": "x", "b.bin": "y"},
             None,
-            "none of its 2 files and rows in this shard is in a language of `languages`; add the languages it is in",
+            "none of its 2 files and rows in this shard is in one of `languages`; add the languages it is in",
         ),
         ({"a.py": PY, "b.py": PY, "c.py": b"\xff", "read.txt": "x"}, MIT, None),
         ({}, None, None),
