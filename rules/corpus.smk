@@ -6,6 +6,7 @@ rule collect:
         spec=".snow/spec/collect-{shard}.json",
     output:
         documents="corpus/raw/{shard}.parquet",
+        repositories="corpus/repositories/{shard}.parquet",
         receipt="receipts/collect/{shard}.json",
     log:
         "logs/collect/{shard}.log",

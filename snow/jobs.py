@@ -32,7 +32,8 @@ def numbered(count: int) -> list[str]:
 def collect(params: Params) -> Jobs:
     keys = {name: name for name in ("shards", "sources", "licenses", "languages")}
     for shard in numbered(params.shards):
-        yield Job("collect", shard, "corpus-raw", {}, {"documents": f"corpus/raw/{shard}.parquet"}, keys)
+        made = {"documents": f"corpus/raw/{shard}.parquet", "repositories": f"corpus/repositories/{shard}.parquet"}
+        yield Job("collect", shard, "corpus-raw", {}, made, keys)
 
 
 def measure(params: Params) -> Jobs:

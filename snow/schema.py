@@ -5,9 +5,11 @@ What the experiment declares by name is in `snow.arms`.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer, model_validator
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from pydantic import AfterValidator, Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer, model_validator
 
 from snow import arms
 from snow.section import Fraction, Name, Positive, Section
@@ -19,7 +21,8 @@ class Source(Section):
     name: str
     kind: Literal["environment", "folder", "git", "archive", "parquet", "jsonl", "huggingface"]
     paths: tuple[str, ...] = Field((), strict=False)  # prefixes, folders, clone URLs, archives, files or data set names
-    license: str | None = None  # for sources that do not say it themselves; SPDX
+    license: str | None = None  # SPDX, of what does not say its own
+    license_precedence: Literal["closest", "override"] = "closest"  # as in REUSE.toml; override: `license` is that of every file
     revision: str | None = None  # git commit, tag or branch, hub revision
     exclude: tuple[str, ...] = Field((), strict=False)  # repositories left out
     include: tuple[str, ...] = Field((), strict=False)  # only these repositories, when given
@@ -29,8 +32,19 @@ class Source(Section):
     limit_files: Positive | None = None  # at most this many files per repository and language, chosen by a hash of their paths
 
 
+def _spdx(name: str) -> str:
+    try:
+        known = not re.search(r"[()]|\b(AND|OR)\b", canonicalize_license_expression(name))
+    except InvalidLicenseExpression:
+        known = False
+    if not known:
+        raise ValueError("must be one SPDX licence identifier, as in MIT or Apache-2.0 (spdx.org/licenses lists them)")
+    return name
+
+
 class Licenses(Section):
-    allow: tuple[str, ...] = Field(strict=False)  # SPDX identifiers, compared case-insensitively
+    # SPDX identifiers, compared case-insensitively; `X WITH Y` allows X with that exception alone
+    allow: tuple[Annotated[str, AfterValidator(_spdx)], ...] = Field(strict=False)
 
 
 class Signals(Section):
@@ -240,6 +254,9 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Params:
+        bare = next((source.name for source in self.sources if source.license_precedence == "override" and source.license is None), None)
+        if bare is not None:
+            raise ValueError(f"sources: {bare} has license_precedence: override and no license; state the license that overrides")
         names = [source.name for source in self.sources]
         if len(set(names)) != len(names):
             raise ValueError(f"sources: the names {names} are not unique")

@@ -28,6 +28,16 @@ DOCUMENTS = pa.schema(
         pa.field("size", pa.int64(), nullable=False),  # bytes of content in UTF-8
     ]
 )
+REPOSITORIES = pa.schema(  # one row for each licence that a repository's source files have, and where it was found
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("repo", pa.string(), nullable=False),
+        pa.field("license", pa.string()),  # SPDX; null: none stated, or not recognised
+        pa.field("found_in", pa.string()),  # files that state it; or in words, where else; null: nowhere
+        pa.field("files", pa.int64(), nullable=False),  # in a wanted language
+        pa.field("documents", pa.int64(), nullable=False),  # that became documents
+    ]
+)
 ROW_GROUP_BYTES = 32 << 20
 ROW_GROUP_ROWS = 10_000
 

@@ -50,6 +50,18 @@ def test_the_pocket_run_is_valid() -> None:
         (lambda p: p.update(sead=1), "sead", "not a known key"),
         (lambda p: p["dedup"].update(treshold=0.7), "dedup.treshold", "allowed: ngram, permutations, threshold, lowercase"),
         (lambda p: p["sources"][0].update(pathes=[]), "sources.0.pathes", "allowed: name, kind, paths"),
+        (lambda p: p["licenses"].update(allow=["MIT", "GPL2"]), "licenses.allow.1", "one SPDX licence identifier, as in MIT or Apache-2.0"),
+        (
+            lambda p: p["licenses"].update(allow=["MIT OR ISC"]),
+            "licenses.allow.0",
+            "lists them), but it is 'MIT OR ISC'",
+        ),
+        (lambda p: p["sources"][0].update(license_precedence="mine"), "sources.0.license_precedence", "'closest' or 'override'"),
+        (
+            lambda p: p["sources"][0].update(license_precedence="override", license=None),
+            "sources: environment has license_precedence: override and no license",
+            "state the license that overrides",
+        ),
         (lambda p: p["filters"]["languages"]["HTML"].update(max_line=1), "filters.languages.HTML.max_line", "max_line_length"),
         (lambda p: p["evaluation"]["suites"]["humaneval"].update(sha=""), "evaluation.suites.humaneval.sha", "sha256"),
         (lambda p: evoeval(p, data="all.jsonl"), "evaluation.suites.evoeval", "takes a file for each category"),

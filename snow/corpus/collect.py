@@ -1,8 +1,8 @@
-"""Stage `collect`: the documents of one shard out of every source, with their language and licence.
+"""Stage `collect`: the documents of one shard out of every source, with their language and licence, and what each repository states.
 
 A unit (repository or data file) belongs to the shard its name hashes to, so each job lists all units and reads its own. Every
 file and row a unit holds is either a document or counted under one reason: `files_seen = documents + sum(dropped)`. Memory is one
-file (at most 16 MB) and one row group.
+file (at most 16 MB), one row group, and a count for each repository of a unit.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import heapq
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,17 +18,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
-from snow.corpus import languages, licenses, units
+from snow.corpus import languages, license_texts, licenses, terms, units
+from snow.corpus.shortfalls import shortfalls
 from snow.corpus.sources import list_units, selected
-from snow.corpus.units import Refusal, Repository, Table
+from snow.corpus.units import Found, Refusal, Repository, Table
 from snow.errors import SnowError
-from snow.tables import DOCUMENTS, TableWriter, document_id
+from snow.tables import DOCUMENTS, REPOSITORIES, TableWriter, document_id
 
 if TYPE_CHECKING:
     from snow.job import Job
     from snow.schema import Licenses, Source
 
 EXAMPLES = 5  # rows named in a receipt
+OF_SOURCE, OF_FILE, OF_ROW = "license of the source", "the file itself", "its row"  # where a licence was found, besides files
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,18 @@ class Rules:
 
     languages: frozenset[str]
     licenses: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a source's params say of its licence, for what does not say its own or, with `overrides`, for all of it."""
+
+    found: Found | None = None
+    overrides: bool = False
+
+    def instead_of(self, own: Found | None) -> Found | None:
+        """What counts where a file, row or folder says `own`."""
+        return self.found if self.overrides or own is None else own
 
 
 @dataclass
@@ -50,6 +65,20 @@ class Tally:
     licenses_not_allowed: Counter[str] = field(default_factory=Counter)
     licenses_unknown: Counter[str] = field(default_factory=Counter)  # by what was stated, shortened
     broken_rows: list[str] = field(default_factory=list)  # the first that could not be read, as file:row
+    # (repository, licence, where it was found) -> [source files, documents] of the present unit
+    found: defaultdict[tuple[str, str | None, str | None], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+
+    def note(self, repo: str, found: Found | None, documents: int) -> None:
+        """Count a source file under what its repository or it states, and whether it became a document."""
+        counts = self.found[repo, found.expression if found else None, found.where if found else None]
+        counts[0] += 1
+        counts[1] += documents
+
+    def repositories(self, source: str) -> Iterator[dict[str, Any]]:
+        """The rows of the table of repositories for the present unit, which ends with them."""
+        for (repo, expression, where), (files, documents) in sorted(self.found.items(), key=lambda item: [name or "" for name in item[0]]):
+            yield {"source": source, "repo": repo, "license": expression, "found_in": where, "files": files, "documents": documents}
+        self.found.clear()
 
     def keep(self, document: dict[str, Any]) -> None:
         """Count a document."""
@@ -68,13 +97,13 @@ class Tally:
         if refusal.where and len(self.broken_rows) < EXAMPLES:
             self.broken_rows.append(refusal.where)
 
-    def drop_license(self, expression: str | None, statement: str, count: int = 1) -> None:
-        """Count files whose licence is not allowed or, without an SPDX expression, not known."""
-        self.drop(units.LICENSE, count)
-        if count and expression:
-            self.licenses_not_allowed[expression] += count
-        elif count:
-            self.licenses_unknown[" ".join(statement.split())[:60] or "nothing stated"] += count
+    def drop_license(self, found: Found | None) -> None:
+        """Count a file whose licence is not allowed or, without an SPDX expression, not known."""
+        self.drop(units.LICENSE)
+        if found and found.expression:
+            self.licenses_not_allowed[found.expression] += 1
+        else:
+            self.licenses_unknown[" ".join(found.words.split())[:60] if found and found.words else "nothing stated"] += 1
 
 
 class Params(Protocol):
@@ -85,15 +114,17 @@ class Params(Protocol):
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
-    """Collect the shard named by the instance into `documents`."""
+    """Collect the shard named by the instance into `documents`, and what its repositories state into `repositories`."""
     shard = int(job.instance)
     rules = Rules(languages.known(job.params.languages), frozenset(name.casefold() for name in job.params.licenses.allow))
     tallies: dict[str, Tally] = {}
     counts: Counter[str] = Counter(read=0, empty=0, excluded=0)
     commits: dict[str, str] = {}
-    with TableWriter(job.output("documents"), DOCUMENTS) as writer:
+    with TableWriter(job.output("documents"), DOCUMENTS) as writer, TableWriter(job.output("repositories"), REPOSITORIES) as stating:
         for source in job.params.sources:
             tally = tallies[source.name] = Tally()
+            expression = licenses.spdx(source.license) if source.license else None
+            stated = Stated(Found(expression, OF_SOURCE) if expression else None, source.license_precedence == "override")
             with _readable(f"source {source.name}"):
                 listed = selected(source, list_units(source, job.work_root.parent / "git"))
                 mine = [(unit, wanted) for unit, wanted in listed if units.rank(unit.name) % job.params.shards == shard]
@@ -106,11 +137,14 @@ def run(job: Job[Params]) -> dict[str, Any]:
                 seen = tally.seen
                 if isinstance(content, Repository):
                     commits.update(content.facts)
-                    writer.write_all(repository_documents(unit.name, content, rules, source.limit_files, tally))
+                    writer.write_all(repository_documents(unit.name, content, rules, source.limit_files, stated, tally))
                 else:
-                    writer.write_all(table_documents(content, rules, source.license, tally))
+                    writer.write_all(table_documents(content, rules, stated, tally))
+                stating.write_all(tally.repositories(source.name))
                 counts["read"] += 1
                 counts["empty"] += tally.seen == seen
+            for sentence in shortfalls(source.name, tally.seen, tally.dropped, tally.licenses_unknown):
+                print(f"collect {job.instance}: {sentence}", file=sys.stderr)
     return facts(tallies) | {"units": dict(counts), "commits": dict(sorted(commits.items()))}
 
 
@@ -152,25 +186,53 @@ def facts(tallies: dict[str, Tally]) -> dict[str, Any]:
     }
 
 
-def repository_documents(name: str, repository: Repository, rules: Rules, limit: int | None, tally: Tally) -> Iterator[dict[str, Any]]:
-    """The documents of one repository, at most `limit` per language."""
+def repository_documents(
+    name: str, repository: Repository, rules: Rules, limit: int | None, stated: Stated, tally: Tally
+) -> Iterator[dict[str, Any]]:
+    """The documents of one repository, at most `limit` per language. A file's own statement counts before the repository's, but lets
+    nothing out of a tree or folder that is under another licence."""
     tally.seen += len(repository.files) + sum(repository.refused.values())
     for reason, count in repository.refused.items():
         tally.drop(reason, count)
-    sources = [path for path in repository.files if rules.languages.intersection(languages.candidates(path))]
-    tally.drop(units.LANGUAGE, len(repository.files) - len(sources))
-    if repository.license is None or not licenses.permitted(repository.license, rules.licenses):
-        tally.drop_license(repository.license, repository.statement, len(sources))
-        return
+    terms_of = terms.terms(repository.files, repository.read, repository.found).of
+    sources: list[str] = []
+    for path in repository.files:
+        if not rules.languages.intersection(languages.candidates(path)):
+            tally.drop(units.LANGUAGE)
+            continue
+        found = stated.instead_of(terms_of(path))
+        if found is None or found.expression is None or _allows_some(found.expression, rules):
+            sources.append(path)
+        else:
+            tally.drop_license(found)
+            tally.note(name, found, 0)
     chosen = limited(sources, limit) if limit else frozenset(sources)
     tally.drop(units.LIMIT_FILES, len(sources) - len(chosen))
     for path, raw in repository.read(chosen):
+        found = stated.instead_of(terms_of(path))
         content = raw if isinstance(raw, Refusal) else text_of(raw)
         if isinstance(content, Refusal):
             tally.drop_refused(content)
+            tally.note(name, found, 0)
             continue
-        expression = licenses.in_header(content) or repository.license
-        yield from _document(name, path, content, languages.language_of(path, content), expression, "", rules, tally)
+        own = None if stated.overrides else license_texts.in_header(content)
+        if own and found and found.expression:
+            own = licenses.which_bsd(own, found.expression)
+        found = Found(own, OF_FILE) if own and _may_say(own, found, rules) else found
+        yield from _document(name, path, content, languages.language_of(path, content), found, rules, tally)
+
+
+def _allows_some(expression: str, rules: Rules) -> bool:
+    """Whether an expression is allowed, or is of several licences one of which is, so that a file may say that this one is its own."""
+    return licenses.permitted(expression, rules.licenses) or any(
+        licenses.permitted(name, rules.licenses) for name in licenses.families(expression)
+    )
+
+
+def _may_say(own: str, found: Found | None, rules: Rules) -> bool:
+    if found is None or found.expression is None or licenses.permitted(found.expression, rules.licenses):
+        return True
+    return licenses.families(own) <= licenses.families(found.expression)
 
 
 def limited(paths: Iterable[str], limit: int) -> frozenset[str]:
@@ -181,8 +243,8 @@ def limited(paths: Iterable[str], limit: int) -> frozenset[str]:
     return frozenset(path for group in groups.values() for path in heapq.nsmallest(limit, group, key=units.rank))
 
 
-def table_documents(table: Table, rules: Rules, stated: str | None, tally: Tally) -> Iterator[dict[str, Any]]:
-    """The documents of one data file; `stated` is the licence of every row, else each row's own counts."""
+def table_documents(table: Table, rules: Rules, stated: Stated, tally: Tally) -> Iterator[dict[str, Any]]:
+    """The documents of one data file; `stated` is the licence of the rows that do not say their own."""
     for row in table.rows():
         tally.seen += 1
         if isinstance(row, Refusal):
@@ -196,10 +258,10 @@ def table_documents(table: Table, rules: Rules, stated: str | None, tally: Tally
             tally.drop(units.INVALID_PATH)
             continue
         language = languages.language_of(row.path, content) if row.language is None else languages.canonical(row.language)
-        statements = (stated,) if stated else row.license or ()
-        known = [licenses.spdx(statement) for statement in statements]
+        known = [licenses.spdx(statement) for statement in row.license or ()]
         expression = licenses.all_of(name for name in known if name) if all(known) else None
-        yield from _document(row.repo, row.path, content, language, expression, "; ".join(statements), rules, tally)
+        found = stated.instead_of(Found(expression, OF_ROW, "; ".join(row.license)) if row.license else None)
+        yield from _document(row.repo, row.path, content, language, found, rules, tally)
 
 
 def text_of(content: bytes | str) -> str | Refusal:
@@ -223,22 +285,26 @@ def text_of(content: bytes | str) -> str | Refusal:
 
 
 def _document(
-    repo: str, path: str, content: str, language: str | None, expression: str | None, statement: str, rules: Rules, tally: Tally
+    repo: str, path: str, content: str, language: str | None, found: Found | None, rules: Rules, tally: Tally
 ) -> Iterator[dict[str, Any]]:
     """The document, counted, or nothing when its language or licence leaves it out."""
     if language not in rules.languages:
         tally.drop(units.LANGUAGE)
-    elif expression is None or not licenses.permitted(expression, rules.licenses):
-        tally.drop_license(expression, statement)
-    else:
-        document = {
-            "id": document_id(content),
-            "repo": repo,
-            "path": path,
-            "language": language,
-            "license": expression,
-            "content": content,
-            "size": len(content.encode()),
-        }
-        tally.keep(document)
-        yield document
+        return
+    expression = found.expression if found else None
+    if expression is None or not licenses.permitted(expression, rules.licenses):
+        tally.note(repo, found, 0)
+        tally.drop_license(found)
+        return
+    tally.note(repo, found, 1)
+    document = {
+        "id": document_id(content),
+        "repo": repo,
+        "path": path,
+        "language": language,
+        "license": expression,
+        "content": content,
+        "size": len(content.encode()),
+    }
+    tally.keep(document)
+    yield document

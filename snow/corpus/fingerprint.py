@@ -106,4 +106,4 @@ def _tree(root: Path) -> str:
 def _table_name(source: Source, path: Path) -> str:
     if source.kind != "archive":
         return path.name
-    return next(unit.name for unit in folders.archive_units(source.name, (str(path),), None))
+    return next(unit.name for unit in folders.archive_units(source.name, (str(path),)))

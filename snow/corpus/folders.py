@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from snow.corpus import licenses, units
+from snow.corpus import units
 from snow.corpus.units import Refusal, Repository, Unit
 from snow.errors import SnowError
 
@@ -28,7 +28,7 @@ _BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMA
 Member = tuple[str, int | None, Callable[[], IO[bytes]]]  # name; size in bytes, None for what is not a file; opens its content
 
 
-def folder_units(source: str, paths: tuple[str, ...], stated: str | None) -> Iterator[Unit]:
+def folder_units(source: str, paths: tuple[str, ...]) -> Iterator[Unit]:
     """The repositories under each folder, by name: the folder itself if it holds files or `.git`, else each of its subfolders.
 
     A subfolder may be a link to a folder elsewhere; a link that is broken or leads back here is counted as no file. Hidden
@@ -45,9 +45,9 @@ def folder_units(source: str, paths: tuple[str, ...], stated: str | None) -> Ite
         for child in children:
             name = os.fsencode((child.resolve() if child == root else child).name).decode("utf-8", "replace")
             if child.is_symlink() and child != root and (not child.is_dir() or _leads_back(child, root)):
-                yield Unit(name, lambda: Repository((), None, "", lambda wanted: iter(()), {units.NOT_A_FILE: 1}))
+                yield Unit(name, lambda: Repository((), lambda wanted: iter(()), {units.NOT_A_FILE: 1}))
             elif child.is_dir():
-                yield Unit(name, lambda child=child: _folder(child, stated))
+                yield Unit(name, lambda child=child: _folder(child))
 
 
 def _leads_back(link: Path, root: Path) -> bool:
@@ -55,14 +55,14 @@ def _leads_back(link: Path, root: Path) -> bool:
     return around.is_relative_to(target) or target.is_relative_to(around)
 
 
-def _folder(root: Path, stated: str | None) -> Repository:
+def _folder(root: Path) -> Repository:
     refused: Counter[str] = Counter()
     files = sorted(_walk(root, refused))
 
     def read(wanted: frozenset[str]) -> Iterator[tuple[str, bytes | Refusal]]:
         return units.read_files(root, wanted)
 
-    return Repository(files, *licenses.of_repository(stated, files, read), read, refused)
+    return Repository(files, read, refused)
 
 
 def _walk(root: Path, refused: Counter[str]) -> Iterator[str]:
@@ -87,21 +87,24 @@ def _walk(root: Path, refused: Counter[str]) -> Iterator[str]:
                 yield path
 
 
-def archive_units(source: str, paths: tuple[str, ...], stated: str | None) -> Iterator[Unit]:
+def archive_units(source: str, paths: tuple[str, ...]) -> Iterator[Unit]:
     """One repository per archive (.zip, or .tar plain or compressed), named after its file; SnowError when one is missing."""
     for path in units.existing_files(source, "archive", paths):
         suffix = next((suffix for suffix in _SUFFIXES if path.name.lower().endswith(suffix)), "")
         name = path.name[: len(path.name) - len(suffix)]
-        yield Unit(name, lambda path=path: _archive(f"source {source}: the archive {path}", path, stated))
+        yield Unit(name, lambda path=path: _archive(f"source {source}: the archive {path}", path))
 
 
-def _archive(about: str, path: Path, stated: str | None) -> Repository:
-    """List an archive; reading it later is a second pass, so that memory is one member whatever the archive's size."""
+def _archive(about: str, path: Path) -> Repository:
+    """List an archive and read what states licences; reading it later is a second pass, so that memory is one member otherwise."""
+    from snow.corpus import license_files  # what only lists sources needs it not
+
     refused: Counter[str] = Counter()
     seen: set[str] = set()
     names: list[str] = []
+    stating: dict[str, bytes] = {}
     with _named_errors(about):
-        for name, size, _ in _members(path):
+        for name, size, opened in _members(path):
             if name in seen:
                 refused[units.DUPLICATE_PATH] += 1
             elif size is None:
@@ -112,11 +115,17 @@ def _archive(about: str, path: Path, stated: str | None) -> Repository:
                 refused[units.TOO_LARGE] += 1
             else:
                 names.append(name)
+                if size <= units.LICENSE_LIMIT and license_files.place(name):
+                    with opened() as stream:
+                        stating[name] = stream.read()
             seen.add(name)
     top = _common_folder(names)
 
     def read(wanted: frozenset[str]) -> Iterator[tuple[str, bytes | Refusal]]:
         left = {top + name for name in wanted}
+        if left <= stating.keys():
+            yield from ((name.removeprefix(top), stating[name]) for name in sorted(left))
+            return
         with _named_errors(about):
             for name, size, opened in _members(path) if left else ():
                 if size is None or name not in left:
@@ -129,7 +138,7 @@ def _archive(about: str, path: Path, stated: str | None) -> Repository:
                     return
 
     files = sorted(name.removeprefix(top) for name in names)
-    return Repository(files, *licenses.of_repository(stated, files, read), read, refused)
+    return Repository(files, read, refused)
 
 
 def _common_folder(names: list[str]) -> str:

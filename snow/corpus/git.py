@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from snow import pinned
-from snow.corpus import licenses, units
+from snow.corpus import units
 from snow.corpus.units import Refusal, Repository, Unit
 from snow.errors import SnowError
 
@@ -30,10 +30,10 @@ _FETCHED = "refs/snow/fetched"
 _REPOSITORY_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"})  # set by hooks
 
 
-def git_units(source: str, urls: tuple[str, ...], revision: str | None, stated: str | None, cache: Path) -> Iterator[Unit]:
+def git_units(source: str, urls: tuple[str, ...], revision: str | None, cache: Path) -> Iterator[Unit]:
     """One unit per URL or local path, named `owner/name` for a URL and after its folder for a path; nothing is fetched yet."""
     for url in urls:
-        yield Unit(repository_name(url), lambda url=url: _open(source, url, revision, stated, cache))
+        yield Unit(repository_name(url), lambda url=url: _open(source, url, revision, cache))
 
 
 def repository_name(url: str) -> str:
@@ -74,12 +74,12 @@ def shown(url: str) -> str:
     return re.sub(r"://[^/@]*@", "://", url)
 
 
-def _open(source: str, url: str, revision: str | None, stated: str | None, cache: Path) -> Repository:
+def _open(source: str, url: str, revision: str | None, cache: Path) -> Repository:
     about = f"source {source}: the git repository {shown(url)}"
     mirror = cache / hashlib.sha256(url.encode()).hexdigest()[:32]
     commit = _mirrored(about, url, commit_of(about, url, revision) or revision, mirror)
     if commit is None:
-        return Repository((), None, "", lambda wanted: iter(()))
+        return Repository((), lambda wanted: iter(()))
     blobs: dict[str, str] = {}
     refused: Counter[str] = Counter()
     listing = _git(about, "ls-tree", "-r", "-l", "-z", "--full-tree", commit, mirror=mirror)
@@ -102,7 +102,7 @@ def _open(source: str, url: str, revision: str | None, stated: str | None, cache
         return _read(about, mirror, blobs, wanted)
 
     files = sorted(blobs)
-    return Repository(files, *licenses.of_repository(stated, files, read), read, refused, {repository_name(url): commit})
+    return Repository(files, read, refused, {repository_name(url): commit})
 
 
 def _mirrored(about: str, url: str, revision: str | None, mirror: Path) -> str | None:

@@ -14,17 +14,16 @@ import email.policy
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from snow.corpus import licenses, units
-from snow.corpus.units import Repository, Unit
+from snow.corpus.units import Found, Repository, Unit
 from snow.errors import SnowError
 
 STANDARD_LIBRARY = "python"
 _NOT_STDLIB = frozenset({"site-packages", "dist-packages", "__pycache__"})
 _BUILD_OUTPUT = re.compile(r"(.*/)?(_sysconfigdata_\w*\.py|pyconfig\.h|config-\d[^/]*/.*)")
-_LICENSE_BYTES = 1 << 20
 
 
 def environment_units(source: str, prefixes: tuple[str, ...], stdlib_license: str | None) -> Iterator[Unit]:
@@ -85,9 +84,11 @@ def _python(stdlib: Path, stated: str | None) -> Repository:
     """The repository `python`: `Lib/...` of the standard library, `Include/...` of its headers, as in CPython's own tree."""
     roots = {"Lib": stdlib, "Include": stdlib.parent.parent / "include" / stdlib.name}
     where = {f"{label}/{path}": f"{root}/{path}" for label, root in roots.items() for path in _walk(root)}
+    from snow.corpus import license_texts  # what only lists sources needs it not
+
     license_file = stdlib / "LICENSE.txt"
-    if stated is None and license_file.is_file():
-        stated = licenses.in_text(_text(license_file))
+    of_file = license_texts.in_text(_text(license_file)) if license_file.is_file() else None
+    found = Found(of_file, "LICENSE.txt") if of_file else Found(stated and licenses.spdx(stated), "license of the source", stated or "")
 
     def read(wanted: frozenset[str]) -> Iterator[tuple[str, bytes | units.Refusal]]:
         for path in sorted(wanted):
@@ -95,7 +96,7 @@ def _python(stdlib: Path, stated: str | None) -> Repository:
 
     names = sorted(path for path in where if units.is_unicode(path))
     refused = Counter({units.INVALID_PATH: len(where) - len(names)})
-    return Repository(names, stated and licenses.spdx(stated), stated or "", read, +refused)
+    return Repository(names, read, +refused, found=found)
 
 
 def _walk(root: Path) -> Iterator[str]:
@@ -115,14 +116,39 @@ def _distribution(info: Path) -> Repository:
     headers = email.parser.HeaderParser(policy=email.policy.compat32).parsestr(_text(metadata)) if metadata.is_file() else {}
     classifiers = [value for key, value in headers.items() if key == "Classifier" and value.startswith("License ::")]
     statement, field = headers.get("License-Expression"), headers.get("License")
-    files = (path for path in sorted(info.rglob("*")) if path.is_file() and licenses.LICENSE_FILE.fullmatch(path.name))
-    return Repository(
-        paths,
-        licenses.of_distribution(statement, field, classifiers, (_text(path) for path in files)),
-        statement or field or "; ".join(classifiers),
-        lambda wanted: units.read_files(site_packages, wanted),
-        +Counter({units.DUPLICATE_PATH: duplicates}),
-    )
+    expression = of_distribution(statement, field, classifiers, _license_texts(info))
+    found = Found(expression, metadata.name, statement or field or "; ".join(classifiers))
+
+    def read(wanted: frozenset[str]) -> Iterator[tuple[str, bytes | units.Refusal]]:
+        return units.read_files(site_packages, wanted)
+
+    return Repository(paths, read, +Counter({units.DUPLICATE_PATH: duplicates}), found=found)
+
+
+def of_distribution(expression: str | None, field: str | None, classifiers: Sequence[str], texts: Iterable[str]) -> str | None:
+    """A distribution's licence: what its core metadata declare, else what whole texts contain (a long `License`, licence files).
+
+    What is declared counts before the texts, because they also list what the wheel's binaries bundle; a bare "BSD" they tell which
+    one it is.
+    """
+    from snow.corpus import license_texts
+
+    stated = licenses.of_metadata(expression, field, classifiers)
+    if stated is not None and licenses.SOME_BSD not in stated:
+        return stated
+    whole = [field, *texts] if field and "\n" in field.strip() else texts
+    detected = (found for found in map(license_texts.in_text, whole) if found)
+    if stated is None:
+        return licenses.all_of(detected)
+    return next((exact for found in detected if (exact := licenses.which_bsd(stated, found)) != stated), stated)
+
+
+def _license_texts(info: Path) -> Iterator[str]:
+    from snow.corpus import license_files
+
+    for path in sorted(info.rglob("*")):
+        if path.is_file() and license_files.place(f"{info.name}/{path.name}"):
+            yield _text(path)
 
 
 def _recorded(info: Path) -> tuple[list[str], int]:
@@ -138,4 +164,4 @@ def _recorded(info: Path) -> tuple[list[str], int]:
 
 def _text(path: Path) -> str:
     with path.open("rb") as stream:
-        return stream.read(_LICENSE_BYTES).decode("utf-8", "replace")
+        return stream.read(units.LICENSE_LIMIT).decode("utf-8", "replace")

@@ -38,11 +38,11 @@ def list_units(source: Source, cache: Path) -> Iterator[Unit]:
         case "environment":
             return installed.environment_units(source.name, source.paths, source.license)
         case "folder":
-            return folders.folder_units(source.name, source.paths, source.license)
+            return folders.folder_units(source.name, source.paths)
         case "archive":
-            return folders.archive_units(source.name, source.paths, source.license)
+            return folders.archive_units(source.name, source.paths)
         case "git":
-            return git.git_units(source.name, source.paths, source.revision, source.license, cache)
+            return git.git_units(source.name, source.paths, source.revision, cache)
         case "parquet" | "jsonl":
             return rows.file_units(source.name, source.kind, source.paths, source.fields)
         case "huggingface":

@@ -19,6 +19,7 @@ from pathlib import Path
 from snow.errors import SnowError
 
 READ_LIMIT = 16 << 20  # bytes of one file or row that are ever read; no filter in use anywhere keeps a source file above 3 MB (OpenCoder)
+LICENSE_LIMIT = 1 << 20  # bytes of a file that states licences that are looked at
 
 # Reasons, as they appear in receipts.
 LANGUAGE = "language"  # not a source file, or in a language that `languages` leaves out
@@ -62,20 +63,28 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A statement of a licence: its SPDX expression, None when that is not known; where it stands; its words, for what is not known."""
+
+    expression: str | None
+    where: str
+    words: str = ""
+
+
+@dataclass(frozen=True)
 class Repository:
     """A repository that has been listed but not read.
 
-    `files` are unique paths with forward slashes; `refused` counts entries that are no readable file. `license` is an SPDX
-    expression, or None when none is known; `statement` is what it was read from. `read` yields each wanted path once, in an
-    order that depends only on the repository, with its bytes (at most READ_LIMIT) or the reason why not.
+    `files` are unique paths with forward slashes; `refused` counts entries that are no readable file. `read` yields each wanted path
+    once, in an order that depends only on the repository, with its bytes (at most READ_LIMIT) or the reason why not. `found` is what
+    is known of the licence of the whole besides its files, None for nothing.
     """
 
     files: Sequence[str]
-    license: str | None
-    statement: str
     read: Callable[[frozenset[str]], Iterator[tuple[str, bytes | Refusal]]]
     refused: Mapping[str, int] = field(default_factory=Counter)
     facts: Mapping[str, str] = field(default_factory=dict)  # for the receipt, such as the commit a revision stood for
+    found: Found | None = None
 
 
 @dataclass(frozen=True)

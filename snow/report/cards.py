@@ -64,7 +64,7 @@ def data_card(title: str, run: Run, tables: Mapping[str, Table]) -> str:
                 [
                     "- No step looks for personal data, credentials or malware; assume the documents hold what public code holds.",
                     "- Decontamination finds a benchmark's own text, not a paraphrase of it, and only of the suites listed above.",
-                    "- Licences are read from what packages and repositories declare, not from every file.",
+                    "- Licences are read from licence files, manifests and the comment at each file's top, by a program.",
                     *([PREFERENCE] if run.declared.selections else []),
                 ]
             ),

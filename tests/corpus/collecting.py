@@ -19,6 +19,7 @@ Permission is hereby granted, free of charge, to any person obtaining a copy of 
 files, to deal in the Software without restriction, subject to the following conditions: The above copyright notice and this
 permission notice shall be included in all copies or substantial portions of the Software.
 """
+GPL_3 = "GNU GENERAL PUBLIC LICENSE\n  Version 3, 29 June 2007\n"
 
 
 def collect(
@@ -29,8 +30,10 @@ def collect(
     values |= {"shards": shards, "sources": [{"name": f"source{index}", **source} for index, source in enumerate(sources)], **other}
     params = settings.check(values, "test")
     output = folder / "out" / f"{shard:05d}.parquet"
+    repositories = folder / "repositories" / f"{shard:05d}.parquet"
+    repositories.parent.mkdir(parents=True, exist_ok=True)
     view = settings.view(params, STAGES["collect"].job(params, f"{shard:05d}").params)
-    job = Job(f"{shard:05d}", view, {}, {"documents": output}, 1, folder / ".snow" / "work", "key")
+    job = Job(f"{shard:05d}", view, {}, {"documents": output, "repositories": repositories}, 1, folder / ".snow" / "work", "key")
     facts = stage.run(job)
     rows = pq.read_table(output).to_pylist()
     assert facts["files_seen"] == facts["documents"] + sum(facts["dropped"].values())

@@ -117,7 +117,7 @@ def test_jobs_side_by_side_share_one_mirror(tmp_path, remote):
     results = []
 
     def read(revision):
-        (unit,) = git.git_units("source", (str(remote),), revision, None, tmp_path / "mirrors")
+        (unit,) = git.git_units("source", (str(remote),), revision, tmp_path / "mirrors")
         listed = unit.open()
         assert isinstance(listed, Repository)
         results.append([content for _, content in listed.read(frozenset(listed.files))])
@@ -237,6 +237,21 @@ def test_parquet_and_jsonl_give_the_same_documents(tmp_path):
         ]
         assert facts["dropped"] == {"language": 1, "license": 2}
         assert facts["licenses_dropped"] == {"not_allowed": {"MIT AND GPL-3.0-only": 1}, "unknown": {"nothing stated": 1}}
+
+
+def test_a_stated_licence_is_of_the_rows_that_say_none(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    source = {"kind": "jsonl", "paths": [str(tmp_path / "rows.jsonl")], "fields": FIELDS, "license": "ISC"}
+    documents, facts = collect(tmp_path, source)
+    assert [row["license"] for row in documents] == ["MIT AND Apache-2.0", "MIT", "ISC"]
+    assert facts["licenses_dropped"]["not_allowed"] == {"MIT AND GPL-3.0-only": 1}
+    documents, _ = collect(tmp_path, {**source, "license_precedence": "override"})
+    assert [row["license"] for row in documents] == ["ISC"] * 4
+    table = pq.read_table(tmp_path / "repositories/00000.parquet").to_pylist()
+    assert [(row["repo"], row["license"], row["found_in"], row["documents"]) for row in table] == [
+        ("o/r", "ISC", "license of the source", 2),
+        ("o/s", "ISC", "license of the source", 2),
+    ]
 
 
 def test_rows_without_repository_or_language_columns(tmp_path):

@@ -140,7 +140,7 @@ def test_a_job_finds_out_the_commit_of_a_url_once_and_reads_that_one(tables: Pat
     assert told(head)[shard_of(name)]["s"] == [[name, [url, first]]]
     assert told(branch)[shard_of(name)]["s"] == told(tag)[shard_of(name)]["s"] == [[name, [url, second]]]
     for revision, commit_read, files in ((None, first, ["one.py"]), ("two.py", second, ["one.py", "two.py"])):
-        (unit,) = git.git_units("s", (url,), revision, "MIT", tables / "mirrors")
+        (unit,) = git.git_units("s", (url,), revision, tables / "mirrors")
         repository = unit.open()
         assert isinstance(repository, units.Repository)
         assert (list(repository.files), repository.facts) == (files, {name: commit_read})

@@ -53,7 +53,7 @@ def run(tmp_path_factory) -> Run:
         found[stage, instance] = {"stage": stage, "instance": instance, "key": "", "facts": facts, "spec": spec, "outputs": {}}
 
     shard = "00000"
-    execute("collect", shard, {}, {"documents": "raw.parquet"})
+    execute("collect", shard, {}, {"documents": "raw.parquet", "repositories": "repositories.parquet"})
     execute("measure", shard, {"documents": ("raw.parquet",)}, {"signals": "signals.parquet"})
     tables = {"documents": "filtered.parquet", "decisions": "decisions.parquet"}
     execute("filter", shard, {"documents": ("raw.parquet",), "signals": ("signals.parquet",)}, tables)

@@ -1,0 +1,40 @@
+"""Sentences for a source most of which is left out for one reason, with what to do about it; collection prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from snow.corpus import units
+
+_REMEDIES = {
+    units.EMPTY: "look whether its files are placeholders or links that were not fetched",
+    units.BINARY: "look whether its files are compressed or encrypted",
+    units.INVALID_UTF8: "convert it to UTF-8",
+    units.TOO_LARGE: "split its files",
+    units.UNREADABLE: "make it readable",
+    units.NOT_A_FILE: "name the folders its links lead to",
+    units.INVALID_PATH: "rename its files",
+    units.DUPLICATE_PATH: "pack it again",
+    units.BROKEN_ROW: "see broken_rows in the receipt, and fields in params.yaml",
+}
+_NO_LICENSE = "add a license that it is under to licenses.allow, or exclude what is under another"
+_UNKNOWN = (
+    "corpus/repositories says what was found where; state its `license` for what says none, with `license_precedence: override` also "
+    "for what is not recognised"
+)
+
+
+def shortfalls(source: str, seen: int, dropped: Mapping[str, int], unknown: Mapping[str, int]) -> Iterator[str]:
+    """One sentence for a reason that leaves out more than half of a source's files in wanted languages, or all of them.
+
+    Files beyond `limit_files` are meant to be left out.
+    """
+    wanted = seen - dropped.get(units.LANGUAGE, 0) - dropped.get(units.LIMIT_FILES, 0)
+    if seen and not wanted:
+        yield f"source {source}: none of its {seen} files and rows in this shard is in one of `languages`; add the languages it is in"
+        return
+    for reason, count in dropped.items():
+        if reason in (units.LANGUAGE, units.LIMIT_FILES) or count * 2 <= wanted:
+            continue
+        remedy = _REMEDIES.get(reason, "") if reason != units.LICENSE else _UNKNOWN if sum(unknown.values()) * 2 > count else _NO_LICENSE
+        yield f"source {source}: {count} of its {wanted} source files in this shard are left out because of `{reason}`; {remedy}"
