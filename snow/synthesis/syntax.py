@@ -104,16 +104,17 @@ def _is_read(parser: tree_sitter.Parser, code: bytes) -> bool:
 
 def _is_sql(code: str) -> bool:
     import sqlglot
+    from sqlglot import errors, exp
 
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that it takes as they are
     for dialect in _SQL_DIALECTS:
         try:
             statements = sqlglot.parse(code, dialect=dialect)
-        except (sqlglot.errors.SqlglotError, RecursionError):
+        except (errors.SqlglotError, RecursionError):
             continue
         # None is a comment alone. A name or a comparison alone reads as an expression, and so do many words of prose.
         found = [each for each in statements if each is not None]
-        return bool(found) and not any(isinstance(each, sqlglot.exp.Condition | sqlglot.exp.Alias) for each in found)
+        return bool(found) and not any(isinstance(each, exp.Condition | exp.Alias) for each in found)
     return False
 
 
