@@ -119,7 +119,7 @@ _NAMES = tuple(
 )
 _CAUSES = ("licen", "copying", "redistribut", "permission is", "permission to", "gpl", "public domain", "proprietary", "confidential")
 _ABOUT = re.compile(  # where a notice begins and ends; what differs from file to file, its title and copyright, is outside
-    r"licen[cs]|copying|distribut|permission|permitted|\b[al]?gpl\b|public domain|proprietary|confidential|\bterms\b|subject to"
+    r"licen[cs]|copying|distribut|permission|permitted|gpl|public domain|proprietary|confidential|\bterms\b|subject to"
     r"|free software|use of this|warrant|liab|merchantab"
 )
 _PARAGRAPH = re.compile(r"\n[^\w\n]*\n|\n[ \t]*[rRuU]?(?:\"\"\"|''')")

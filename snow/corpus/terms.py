@@ -24,7 +24,7 @@ Read = Callable[[frozenset[str]], Iterable[tuple[str, bytes | Refusal]]]  # want
 Everything = Callable[[], frozenset[str]]  # every file and folder of a repository
 
 _PATH = re.compile(  # deps/acorn, ./etc/roots.pem, docs/, the "docs" directory
-    r"(?<![\w/.:])(?:\./)?((?:[\w@+-][\w.@+-]*/)+[\w.@+-]*)|[\"'`]?([\w.-]+)[\"'`]?\s+(?:sub-?)?(?:director(?:y|ies)|folders?)\b"
+    r"(?<![\w/.:])(?:\./)?((?:[\w@+-][\w.@+-]*/)+[\w.@+-]*)|(?<![\w.-])([\w.-]+)[\"'`]?\s+(?:sub-?)?(?:director(?:y|ies)|folders?)\b"
 )
 
 
