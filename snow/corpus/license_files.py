@@ -53,7 +53,7 @@ def place(path: str) -> tuple[str, str] | None:
             if path == name or path.endswith(f"/{name}"):
                 return PATHS, path[: -len(name)].rstrip("/")
     folder, _, name = path.rpartition("/")
-    if info := _INFO.fullmatch(path):  # of an unpacked wheel or sdist
+    if "-info/" in path and (info := _INFO.fullmatch(path)):  # of an unpacked wheel or sdist
         folder, name = info[1], info[3]
         if name in ("METADATA", "PKG-INFO"):
             return MANIFEST, folder

@@ -125,7 +125,7 @@ _ABOUT = re.compile(  # where a notice begins and ends; what differs from file t
 _PARAGRAPH = re.compile(r"\n[^\w\n]*\n|\n[ \t]*[rRuU]?(?:\"\"\"|''')")
 _TAG = re.compile(r"^[ \t#/*;!<>\"'.%(-]{0,12}SPDX-License-Identifier:[ \t]*([^\r\n*>]+)", re.MULTILINE)
 _COMMENT = re.compile(
-    r"(?:\s|--\[\[.*?(?:\]\]|\Z)|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)|\{-.*?(?:-\}|\Z)|\(\*.*?(?:\*\)|\Z)"
+    r"(?:\s+|--\[\[.*?(?:\]\]|\Z)|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)|\{-.*?(?:-\}|\Z)|\(\*.*?(?:\*\)|\Z)"
     r"|[rRuU]?\"\"\".*?(?:\"\"\"|\Z)|[rRuU]?'''.*?(?:'''|\Z)"
     r"|(?:<\?(?:php|xml)[^\n]*|//[^\n]*|\#[^\n]*|--[^\n]*|;[^\n]*|%[^\n]*|![^\n]*|\"[^\n]*|dnl[^\n]*|[rR][eE][mM] [^\n]*|[cC*][ \t][^\n]*"
     r"|=begin.*?(?:\n=end|\Z)))*+",
