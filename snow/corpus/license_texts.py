@@ -173,7 +173,12 @@ def of_regions(names: Iterable[str], rest: str) -> str | None:
     known = licenses.families(" ".join(whole)) >= licenses.families(said)
     if known and " OR " in said:
         return said
-    return licenses.all_of(licenses.exact([*whole, said]) if _RESTRICTING.search(said) and not known else whole)
+    return licenses.all_of(licenses.exact([*whole, said]) if restricts(said) and not known else whole)
+
+
+def restricts(expression: str) -> bool:
+    """Whether an expression names a licence with conditions beyond naming the authors: copyleft, or use only by some."""
+    return _RESTRICTING.search(expression) is not None
 
 
 def _by_phrase(text: str) -> list[str]:
