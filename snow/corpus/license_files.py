@@ -53,7 +53,7 @@ def place(path: str) -> tuple[str, str] | None:
             if path == name or path.endswith(f"/{name}"):
                 return PATHS, path[: -len(name)].rstrip("/")
     folder, _, name = path.rpartition("/")
-    if info := _INFO.fullmatch(path):  # of an unpacked wheel or sdist
+    if "-info/" in path and (info := _INFO.fullmatch(path)):  # of an unpacked wheel or sdist
         folder, name = info[1], info[3]
         if name in ("METADATA", "PKG-INFO"):
             return MANIFEST, folder
@@ -90,7 +90,7 @@ def in_manifest(path: str, text: str) -> str | None:
     read = _manifest(path.rpartition("/")[2])
     try:
         stated = list(read(text)) if read else []
-    except (ValueError, TypeError, AttributeError, KeyError, ElementTree.ParseError):  # no JSON, TOML or XML, or of another shape
+    except (ValueError, TypeError, AttributeError, RecursionError, ElementTree.ParseError):  # no JSON, TOML or XML, or of another shape
         return None
     return licenses.all_of(licenses.spdx(item) or license_texts.reference(item) for item in stated if item.strip())
 
@@ -222,10 +222,18 @@ def per_path(path: str, text: str) -> Iterator[tuple[re.Pattern[str], int, str |
 
 
 def _glob(glob: str, segments: bool) -> str:
-    """DEP-5's `*` crosses folders; with `segments`, as in REUSE.toml, only `**` does."""
-    parts = re.split(r"(\*\*/?|\*|\?)", glob.removeprefix("./"))
-    within = "[^/]*" if segments else ".*"
-    return "".join({"*": within, "?": ".", "**": ".*", "**/": "(?:.*/)?"}.get(part, re.escape(part)) for part in parts)
+    """DEP-5's `*` crosses folders; with `segments`, as in REUSE.toml, only `**` does. Without backtracking: globs are others' text."""
+    fixed, *rest = re.split(r"(\*+)", glob.removeprefix("./"))
+    pattern = _fixed(fixed, segments)
+    for at, (stars, fixed) in enumerate(zip(rest[::2], rest[1::2], strict=True), start=1):
+        wild = "[^/]" if segments and len(stars) == 1 else "."
+        last = 2 * at == len(rest)  # behind it the path ends
+        pattern += f"{wild}*{_fixed(fixed, segments)}" if last else f"(?>{wild}*?{_fixed(fixed, segments)})"
+    return pattern
+
+
+def _fixed(text: str, segments: bool) -> str:
+    return re.escape(text) if segments else re.escape(text).replace(r"\?", ".")
 
 
 def _reuse(text: str) -> Iterator[tuple[str, str | None, str]]:
@@ -234,8 +242,9 @@ def _reuse(text: str) -> Iterator[tuple[str, str | None, str]]:
         for entry in annotations:
             stated, globs = entry.get("SPDX-License-Identifier", []), entry.get("path", [])
             stated = " AND ".join([stated] if isinstance(stated, str) else stated)
-            yield from ((glob, licenses.spdx(stated), stated) for glob in ([globs] if isinstance(globs, str) else globs) if stated)
-    except (ValueError, TypeError, AttributeError):
+            listed = [globs] if isinstance(globs, str) else globs
+            yield from ((glob, licenses.spdx(stated), stated) for glob in listed if stated and isinstance(glob, str))
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return
 
 

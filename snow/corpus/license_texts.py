@@ -119,13 +119,13 @@ _NAMES = tuple(
 )
 _CAUSES = ("licen", "copying", "redistribut", "permission is", "permission to", "gpl", "public domain", "proprietary", "confidential")
 _ABOUT = re.compile(  # where a notice begins and ends; what differs from file to file, its title and copyright, is outside
-    r"licen[cs]|copying|distribut|permission|permitted|\b[al]?gpl\b|public domain|proprietary|confidential|\bterms\b|subject to"
+    r"licen[cs]|copying|distribut|permission|permitted|gpl|public domain|proprietary|confidential|\bterms\b|subject to"
     r"|free software|use of this|warrant|liab|merchantab"
 )
 _PARAGRAPH = re.compile(r"\n[^\w\n]*\n|\n[ \t]*[rRuU]?(?:\"\"\"|''')")
 _TAG = re.compile(r"^[ \t#/*;!<>\"'.%(-]{0,12}SPDX-License-Identifier:[ \t]*([^\r\n*>]+)", re.MULTILINE)
 _COMMENT = re.compile(
-    r"(?:\s|--\[\[.*?(?:\]\]|\Z)|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)|\{-.*?(?:-\}|\Z)|\(\*.*?(?:\*\)|\Z)"
+    r"(?:\s+|--\[\[.*?(?:\]\]|\Z)|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)|\{-.*?(?:-\}|\Z)|\(\*.*?(?:\*\)|\Z)"
     r"|[rRuU]?\"\"\".*?(?:\"\"\"|\Z)|[rRuU]?'''.*?(?:'''|\Z)"
     r"|(?:<\?(?:php|xml)[^\n]*|//[^\n]*|\#[^\n]*|--[^\n]*|;[^\n]*|%[^\n]*|![^\n]*|\"[^\n]*|dnl[^\n]*|[rR][eE][mM] [^\n]*|[cC*][ \t][^\n]*"
     r"|=begin.*?(?:\n=end|\Z)))*+",
@@ -173,7 +173,12 @@ def of_regions(names: Iterable[str], rest: str) -> str | None:
     known = licenses.families(" ".join(whole)) >= licenses.families(said)
     if known and " OR " in said:
         return said
-    return licenses.all_of(licenses.exact([*whole, said]) if _RESTRICTING.search(said) and not known else whole)
+    return licenses.all_of(licenses.exact([*whole, said]) if restricts(said) and not known else whole)
+
+
+def restricts(expression: str) -> bool:
+    """Whether an expression names a licence with conditions beyond naming the authors: copyleft, or use only by some."""
+    return _RESTRICTING.search(expression) is not None
 
 
 def _by_phrase(text: str) -> list[str]:

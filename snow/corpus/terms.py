@@ -24,7 +24,7 @@ Read = Callable[[frozenset[str]], Iterable[tuple[str, bytes | Refusal]]]  # want
 Everything = Callable[[], frozenset[str]]  # every file and folder of a repository
 
 _PATH = re.compile(  # deps/acorn, ./etc/roots.pem, docs/, the "docs" directory
-    r"(?<![\w/.:])(?:\./)?((?:[\w@+-][\w.@+-]*/)+[\w.@+-]*)|[\"'`]?([\w.-]+)[\"'`]?\s+(?:sub-?)?(?:director(?:y|ies)|folders?)\b"
+    r"(?<![\w/.:])(?:\./)?((?:[\w@+-][\w.@+-]*/)+[\w.@+-]*)|(?<![\w.-])([\w.-]+)[\"'`]?\s+(?:sub-?)?(?:director(?:y|ies)|folders?)\b"
 )
 
 
@@ -169,7 +169,9 @@ def _of_text(rules: list[_Rule], folder: str, path: str, text: str, everything: 
     title = ""  # a paragraph that names no licence: "A, located at deps/a, is licensed as follows:"
     for words in re.split(r"\n[ \t]*\n", rest):
         expression = license_texts.of_regions((), words)
-        if not of_parts(words, expression) and not of_parts(title, expression):
+        # A mere mention of a folder takes nothing out of a restricting licence.
+        loosens = license_texts.restricts(" ".join(own)) and not license_texts.restricts(expression or "")
+        if loosens or not (of_parts(words, expression) or of_parts(title, expression)):
             left.append(words)
         title = "" if expression else words
     return license_texts.of_regions(own, "\n\n".join(left))
