@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import bz2
 import contextlib
-import gzip
-import lzma
 import os
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
-from snow.corpus import units
+from snow.corpus import compressed, units
 from snow.corpus.units import Refusal, Repository, Unit
 from snow.errors import SnowError
 
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
-_COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\x00", lzma.open), (b"BZh", bz2.open))
-_SUFFIXES = (".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".txz", ".tar", ".zip", ".whl")
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError, RuntimeError, NotImplementedError)
+_SUFFIXES = (".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tgz", ".txz", ".tar", ".zip", ".whl")
+_BROKEN = (*compressed.DAMAGED, tarfile.TarError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 Member = tuple[str, int | None, Callable[[], IO[bytes]]]  # name; size in bytes, None for what is not a file; opens its content
 
@@ -157,7 +152,11 @@ def _members(path: Path) -> Iterator[Member]:
                     special = stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG)  # 0: made where files have no mode
                     yield _plain(info.filename), None if special else info.file_size, lambda info=info: archive.open(info)
         return
-    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20, errors="surrogateescape") as packed:
+    # tarfile itself would take a truncated stream for a short one
+    with (
+        compressed.decompressed(path) as stream,
+        tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20, errors="surrogateescape") as packed,
+    ):
         while (member := packed.next()) is not None:
             packed.members.clear()  # type: ignore[attr-defined]  # tarfile would keep every header of the archive
             if not member.isdir():
@@ -174,17 +173,11 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return stream
 
 
-def _decompressed(path: Path) -> IO[bytes]:
-    """The tar stream of a file, decompressed by these modules rather than tarfile, which takes a truncated stream for a short one."""
-    with path.open("rb") as stream:
-        head = stream.read(6)
-    opener = next((opener for magic, opener in _COMPRESSIONS if head.startswith(magic)), open)
-    return cast(IO[bytes], opener(path, "rb"))
-
-
 @contextlib.contextmanager
 def _named_errors(about: str) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        raise SnowError(f"{about} is damaged or of no known kind ({error}); replace it by a whole .zip or .tar(.gz, .xz, .bz2)") from error
+        raise SnowError(
+            f"{about} is damaged or of no known kind ({error}); replace it by a whole .zip or .tar(.gz, .xz, .bz2, .zst)"
+        ) from error
