@@ -281,6 +281,14 @@ def test_the_command_says_in_one_sentence_what_is_wrong(tmp_path):
         ("x.h", "#include <vector>\nint f(void);\n", "C++"),
         ("x.h", "#include <stdio.h>\nstruct a { int class_; };\n/* class of things */\n", "C"),
         ("x.h", "#import <Foundation/Foundation.h>\n@interface A\n@end\n", "Objective-C"),
+        ("View.m", '#import "View.h"\n@implementation View\n@end\n', "Objective-C"),
+        ("main.m", "#include <stdio.h>\nint main(void) { return 0; }\n", "Objective-C"),
+        ("Bridge.mm", "// bridge\n#include <vector>\nstd::vector<int> v;\n", "Objective-C"),
+        ("solve.m", "% solves\nfunction x = solve(a, b)\n  x = a \\ b;\nend\n", None),
+        ("plot.m", "# Octave\nf = @(x) x.^2;\n", None),
+        ("Series.m", '(* ::Package:: *)\nBeginPackage["Series`"]\n', None),
+        ("queue.m", ':- module queue.\n:- pragma foreign_decl("C", "\n#include <stdio.h>\n").\n', None),
+        ("plan.mm", '<map version="1.0.1">\n<node TEXT="plan"/>\n</map>\n', None),
     ],
 )
 def test_languages_by_name_and_for_headers_by_content(path, content, language):
@@ -299,3 +307,4 @@ def test_the_papers_languages_are_known():
     paper = ["Python", "Java", "C++", "C", "JavaScript", "PHP", "C#", "Go", "TypeScript", "SQL", "Ruby", "Rust", "Jupyter Notebook"]
     assert languages.known([*paper, "Scala", "Kotlin", "Shell", "Dart", "Swift"])
     assert languages.canonical("c-sharp") == "C#"
+    assert languages.canonical("Objective-C++") == "Objective-C"
