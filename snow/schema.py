@@ -26,6 +26,7 @@ class Source(Section):
     revision: str | None = None  # git commit, tag or branch, hub revision
     exclude: tuple[str, ...] = Field((), strict=False)  # repositories left out, or all of an owner
     include: tuple[str, ...] = Field((), strict=False)  # only these repositories or owners, when given
+    exclude_paths: tuple[str, ...] = Field((), strict=False)  # files left out of every repository, as a .gitignore at its top says it
     fields: dict[str, str] = Field(default_factory=dict)  # our column -> theirs, for tables
     subset: str | None = None  # configuration name of a hub data set
     split: str = "train"

@@ -1,5 +1,6 @@
 """Folders and environments as sources, and what happens to files that cannot become documents."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from collecting import ROOT, collect, repository
+from collecting import GPL_3, ROOT, collect, repository
 
 from snow.corpus import collect as stage
 from snow.corpus import languages
+from snow.corpus.exclusions import Exclusions
 from snow.corpus.folders import folder_units
 from snow.corpus.units import READ_LIMIT, Repository
 from snow.errors import SnowError
@@ -132,7 +134,7 @@ def test_a_file_that_vanishes_after_listing_is_counted(tmp_path):
     assert isinstance(listed, Repository)
     (root / "a.py").unlink()
     tally = stage.Tally()
-    documents = list(stage.repository_documents(unit.name, listed, PERMISSIVE, None, stage.Stated(), tally))
+    documents = list(stage.repository_documents(unit.name, listed, PERMISSIVE, None, Exclusions(), stage.Stated(), tally))
     assert [document["path"] for document in documents] == ["b.py"]
     assert tally.dropped["unreadable"] == 1
 
@@ -204,6 +206,47 @@ def test_include_and_exclude_name_repositories(tmp_path):
     assert [row["repo"] for row in collect(tmp_path, source | {"include": ["two"]})[0]] == ["two"]
     with pytest.raises(SnowError, match="include names four"):
         collect(tmp_path, source | {"include": ["two", "four"]})
+
+
+def test_paths_are_excluded_as_a_gitignore_does(tmp_path, capsys):
+    files = (
+        "src/a.py",
+        "dist/b.js",
+        "lib/dist/c.py",
+        "d.min.js",
+        "lib/e.min.js",
+        "own.min.js",
+        "vendor/f.py",
+        "src/vendor/g.py",
+        "Dist/h.py",
+    )
+    root = repository(tmp_path / "in" / "one", dict.fromkeys(files, PY) | {"vendor/i.py": PY, "dist/LICENSE": GPL_3, "docs/j.md": "j"})
+    root_only = {"kind": "folder", "paths": [str(root)]}
+    patterns = ["dist/", "*.min.js", "!own.min.js", "/vendor/", "docs/", "gone/", "*.pb.py"]
+    rows, facts = collect(tmp_path, {**root_only, "exclude_paths": patterns})
+    assert [row["path"] for row in rows] == ["Dist/h.py", "own.min.js", "src/a.py", "src/vendor/g.py"]
+    assert facts["dropped"] == {"exclude_paths": 8, "language": 1}
+    assert facts["sources"]["source0"]["exclude_paths"] == dict(zip(patterns, (3, 3, 1, 2, 1, 0, 0), strict=True))
+    sentence = "source source0: no path in this shard matches 'gone/', '*.pb.py' of exclude_paths; correct or remove what matches nowhere"
+    assert f"collect 00000: {sentence}\n" in capsys.readouterr().err
+    rows, _ = collect(tmp_path, {**root_only, "exclude_paths": ["LICENSE", "*.js"]})  # what is left out still says its licence
+    assert {row["license"] for row in rows} == {"MIT"}
+    collect(tmp_path, {**root_only, "exclude_paths": ["*"]})
+    assert "exclude_paths leaves out all of its 13 files and rows in this shard; correct it" in capsys.readouterr().err
+    for pattern in ("!", "# all", "", " "):
+        with pytest.raises(
+            SnowError, match=f"source source0: exclude_paths: '{pattern}' matches nothing in a .gitignore; correct or remove"
+        ):
+            collect(tmp_path, {**root_only, "exclude_paths": [pattern]})
+
+
+def test_paths_of_rows_are_excluded_too(tmp_path):
+    lines = [{"text": PY, "path": path} for path in ("a.py", "./dist/b.py", "/dist/c.py", "src/d.py")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    source = {"kind": "jsonl", "paths": [str(tmp_path / "rows.jsonl")], "license": "MIT", "fields": {"content": "text", "path": "path"}}
+    rows, facts = collect(tmp_path, {**source, "exclude_paths": ["/dist/"]})
+    assert [row["path"] for row in rows] == ["a.py", "src/d.py"]
+    assert facts["dropped"] == {"exclude_paths": 2}
 
 
 @pytest.mark.parametrize(
