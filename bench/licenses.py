@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from snow import params as settings
 from snow.corpus import collect, folders, languages, license_files, licenses, terms
+from snow.corpus.exclusions import Exclusions
 from snow.corpus.units import Refusal, Repository
 
 KINDS = ("both", "only here", "only there", "neither", "not listed")
@@ -31,7 +32,8 @@ def of_package(name: str, repository: Repository, listed: str, rules: collect.Ru
     files = [path for path in repository.files if not path.startswith(("debian/", ".pc/"))]
     hidden = Repository(files, repository.read)
     tally = collect.Tally()
-    found = {row["path"]: row["license"] for row in collect.repository_documents(name, hidden, rules, None, collect.Stated(), tally)}
+    documents = collect.repository_documents(name, hidden, rules, None, Exclusions(), collect.Stated(), tally)
+    found = {row["path"]: row["license"] for row in documents}
     of = terms.terms(files, repository.read).of
     for path, content in repository.read(frozenset(files)):
         text = collect.text_of(content) if isinstance(content, bytes) else content

@@ -23,7 +23,15 @@ PARSERS = (  # of generated code, see snow/synthesis/syntax.py
 
 _STAGES = (
     # The fingerprint tells what lies at `sources.paths`.
-    Stage("collect", "snow.corpus.collect", "base", jobs.collect, ("licenseclassifier",), "snow.corpus.fingerprint", ("sources.paths",)),
+    Stage(
+        "collect",
+        "snow.corpus.collect",
+        "base",
+        jobs.collect,
+        ("licenseclassifier", "pathspec"),
+        "snow.corpus.fingerprint",
+        ("sources.paths",),
+    ),
     Stage("measure", "snow.corpus.measure", "base", jobs.measure),
     Stage("filter", "snow.corpus.filter", "base", jobs.filter_documents),
     Stage("minhash", "snow.corpus.signatures", "base", jobs.minhash, ("numpy",)),

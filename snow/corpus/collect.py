@@ -12,14 +12,15 @@ import contextlib
 import heapq
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
 from snow.corpus import languages, license_texts, licenses, terms, units
-from snow.corpus.shortfalls import shortfalls
+from snow.corpus.exclusions import Exclusions
+from snow.corpus.shortfalls import shortfalls, unmatched
 from snow.corpus.sources import list_units, selected
 from snow.corpus.units import Found, Refusal, Repository, Table
 from snow.errors import SnowError
@@ -65,6 +66,7 @@ class Tally:
     licenses_not_allowed: Counter[str] = field(default_factory=Counter)
     licenses_unknown: Counter[str] = field(default_factory=Counter)  # by what was stated, shortened
     broken_rows: list[str] = field(default_factory=list)  # the first that could not be read, as file:row
+    exclude_paths: Mapping[str, int] = field(default_factory=dict)  # files that each pattern matches
     # (repository, licence, where it was found) -> [source files, documents] of the present unit
     found: defaultdict[tuple[str, str | None, str | None], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
 
@@ -122,7 +124,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
     commits: dict[str, str] = {}
     with TableWriter(job.output("documents"), DOCUMENTS) as writer, TableWriter(job.output("repositories"), REPOSITORIES) as stating:
         for source in job.params.sources:
-            tally = tallies[source.name] = Tally()
+            excluded = Exclusions(source.name, source.exclude_paths)
+            tally = tallies[source.name] = Tally(exclude_paths=excluded.matched)
             expression = licenses.spdx(source.license) if source.license else None
             stated = Stated(Found(expression, OF_SOURCE) if expression else None, source.license_precedence == "override")
             with _readable(f"source {source.name}"):
@@ -137,13 +140,15 @@ def run(job: Job[Params]) -> dict[str, Any]:
                 seen = tally.seen
                 if isinstance(content, Repository):
                     commits.update(content.facts)
-                    writer.write_all(repository_documents(unit.name, content, rules, source.limit_files, stated, tally))
+                    writer.write_all(repository_documents(unit.name, content, rules, source.limit_files, excluded, stated, tally))
                 else:
-                    writer.write_all(table_documents(content, rules, stated, tally))
+                    writer.write_all(table_documents(content, rules, excluded, stated, tally))
                 stating.write_all(tally.repositories(source.name))
                 counts["read"] += 1
                 counts["empty"] += tally.seen == seen
-            for sentence in shortfalls(source.name, tally.seen, tally.dropped, tally.licenses_unknown):
+            said = list(shortfalls(source.name, tally.seen, tally.dropped, tally.licenses_unknown))
+            said += unmatched(source.name, excluded.matched, " in this shard") if tally.seen else ()
+            for sentence in said:
                 print(f"collect {job.instance}: {sentence}", file=sys.stderr)
     return facts(tallies) | {"units": dict(counts), "commits": dict(sorted(commits.items()))}
 
@@ -179,6 +184,7 @@ def facts(tallies: dict[str, Tally]) -> dict[str, Any]:
                 "documents": tally.documents.total(),
                 "bytes": tally.bytes.total(),
                 "dropped": tally.dropped.total(),
+                "exclude_paths": dict(tally.exclude_paths),
             }
             for name, tally in tallies.items()
         },
@@ -187,16 +193,19 @@ def facts(tallies: dict[str, Tally]) -> dict[str, Any]:
 
 
 def repository_documents(
-    name: str, repository: Repository, rules: Rules, limit: int | None, stated: Stated, tally: Tally
+    name: str, repository: Repository, rules: Rules, limit: int | None, excluded: Exclusions, stated: Stated, tally: Tally
 ) -> Iterator[dict[str, Any]]:
     """The documents of one repository, at most `limit` per language. A file's own statement counts before the repository's, but lets
-    nothing out of a tree or folder that is under another licence."""
+    nothing out of a tree or folder that is under another licence; what is excluded by its path may state the licence of other files."""
     tally.seen += len(repository.files) + sum(repository.refused.values())
     for reason, count in repository.refused.items():
         tally.drop(reason, count)
     terms_of = terms.terms(repository.files, repository.read, repository.found).of
     sources: list[str] = []
     for path in repository.files:
+        if path in excluded:
+            tally.drop(units.EXCLUDE_PATHS)
+            continue
         if not rules.languages.intersection(languages.candidates(path)):
             tally.drop(units.LANGUAGE)
             continue
@@ -243,12 +252,15 @@ def limited(paths: Iterable[str], limit: int) -> frozenset[str]:
     return frozenset(path for group in groups.values() for path in heapq.nsmallest(limit, group, key=units.rank))
 
 
-def table_documents(table: Table, rules: Rules, stated: Stated, tally: Tally) -> Iterator[dict[str, Any]]:
+def table_documents(table: Table, rules: Rules, excluded: Exclusions, stated: Stated, tally: Tally) -> Iterator[dict[str, Any]]:
     """The documents of one data file; `stated` is the licence of the rows that do not say their own."""
     for row in table.rows():
         tally.seen += 1
         if isinstance(row, Refusal):
             tally.drop_refused(row)
+            continue
+        if row.path in excluded:
+            tally.drop(units.EXCLUDE_PATHS)
             continue
         content = text_of(row.content)
         if isinstance(content, Refusal):

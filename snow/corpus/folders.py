@@ -2,52 +2,76 @@
 
 from __future__ import annotations
 
-import bz2
 import contextlib
-import gzip
-import lzma
 import os
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
-from snow.corpus import units
+from snow.corpus import compressed, units
 from snow.corpus.units import Refusal, Repository, Unit
 from snow.errors import SnowError
 
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
-_COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\x00", lzma.open), (b"BZh", bz2.open))
-_SUFFIXES = (".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".txz", ".tar", ".zip", ".whl")
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError, RuntimeError, NotImplementedError)
+_SUFFIXES = (".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tgz", ".txz", ".tar", ".zip", ".whl")
+_BROKEN = (*compressed.DAMAGED, tarfile.TarError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 Member = tuple[str, int | None, Callable[[], IO[bytes]]]  # name; size in bytes, None for what is not a file; opens its content
 
 
 def folder_units(source: str, paths: tuple[str, ...]) -> Iterator[Unit]:
-    """The repositories under each folder, by name: the folder itself if it holds files or `.git`, else each of its subfolders.
+    """The repositories under each folder, by the names of `repository_folders`; SnowError for a folder that cannot be read.
 
-    A subfolder may be a link to a folder elsewhere; a link that is broken or leads back here is counted as no file. Hidden
-    files beside the repositories (`.DS_Store`) belong to none of them.
+    A repository may be a link to a folder elsewhere; a link that is broken or leads back here is counted as no file.
     """
     for given in paths:
         root = Path(given).expanduser()
         try:
-            children = sorted(root.iterdir())
+            found = list(repository_folders(root))
         except OSError as error:
             raise SnowError(f"source {source}: cannot read the folder {given}: {error.strerror}; correct its path in params.yaml") from None
-        if (root / ".git").exists() or any(child.is_file() and not child.name.startswith(".") for child in children):
-            children = [root]
-        for child in children:
-            name = os.fsencode((child.resolve() if child == root else child).name).decode("utf-8", "replace")
-            if child.is_symlink() and child != root and (not child.is_dir() or _leads_back(child, root)):
+        for name, folder in found:
+            if folder != root and folder.is_symlink() and (not folder.is_dir() or _leads_back(folder, root)):
                 yield Unit(name, lambda: Repository((), lambda wanted: iter(()), {units.NOT_A_FILE: 1}))
-            elif child.is_dir():
-                yield Unit(name, lambda child=child: _folder(child))
+            elif folder.is_dir():
+                yield Unit(name, lambda folder=folder: _folder(folder))
+
+
+def repository_folders(root: Path) -> Iterator[tuple[str, Path]]:
+    """(name, path) of the folder itself if it holds files or `.git`, else of each of its entries, by name; of an owner's folder
+    (`owner/repository`), of each entry in it. Hidden files beside the repositories (`.DS_Store`) belong to none of them.
+    """
+    if _holds_files(root):
+        yield _unicode(root.resolve().name), root
+        return
+    for child in sorted(root.iterdir()):
+        if _is_owner(child) and not (child.is_symlink() and _leads_back(child, root)):
+            yield from ((_unicode(f"{child.name}/{inner.name}"), inner) for inner in sorted(child.iterdir()) if inner.name != ".DS_Store")
+        else:
+            yield _unicode(child.name), child
+
+
+def _holds_files(folder: str | os.PathLike[str]) -> bool:
+    with os.scandir(folder) as entries:
+        return any(entry.name == ".git" or (not entry.name.startswith(".") and entry.is_file()) for entry in entries)
+
+
+def _is_owner(folder: Path) -> bool:
+    """Whether a folder holds nothing but folders, and files lie in one of these; a repository is hardly ever without any at its top."""
+    try:
+        with os.scandir(folder) as entries:
+            inside = [entry for entry in entries if entry.name != ".DS_Store"]
+            return all(entry.is_dir() and not entry.name.startswith(".") for entry in inside) and any(map(_holds_files, inside))
+    except OSError:  # no folder, or none that can be read, which is counted when it is read
+        return False
+
+
+def _unicode(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _leads_back(link: Path, root: Path) -> bool:
@@ -157,7 +181,11 @@ def _members(path: Path) -> Iterator[Member]:
                     special = stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG)  # 0: made where files have no mode
                     yield _plain(info.filename), None if special else info.file_size, lambda info=info: archive.open(info)
         return
-    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20, errors="surrogateescape") as packed:
+    # tarfile itself would take a truncated stream for a short one
+    with (
+        compressed.decompressed(path) as stream,
+        tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20, errors="surrogateescape") as packed,
+    ):
         while (member := packed.next()) is not None:
             packed.members.clear()  # type: ignore[attr-defined]  # tarfile would keep every header of the archive
             if not member.isdir():
@@ -174,17 +202,11 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return stream
 
 
-def _decompressed(path: Path) -> IO[bytes]:
-    """The tar stream of a file, decompressed by these modules rather than tarfile, which takes a truncated stream for a short one."""
-    with path.open("rb") as stream:
-        head = stream.read(6)
-    opener = next((opener for magic, opener in _COMPRESSIONS if head.startswith(magic)), open)
-    return cast(IO[bytes], opener(path, "rb"))
-
-
 @contextlib.contextmanager
 def _named_errors(about: str) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        raise SnowError(f"{about} is damaged or of no known kind ({error}); replace it by a whole .zip or .tar(.gz, .xz, .bz2)") from error
+        raise SnowError(
+            f"{about} is damaged or of no known kind ({error}); replace it by a whole .zip or .tar(.gz, .xz, .bz2, .zst)"
+        ) from error

@@ -44,7 +44,7 @@ _EXTENSIONS = {
     "Julia": "jl",
     "Lua": "lua",
     "Markdown": "md markdown",
-    "Objective-C": "h",
+    "Objective-C": "m mm h",
     "OCaml": "ml mli",
     "Perl": "pl pm",
     "PowerShell": "ps1 psm1",
@@ -77,15 +77,18 @@ _ALIASES = {  # names other data sets use
     "jupyter-notebook": "Jupyter Notebook",
     "cuda c++": "CUDA",
     "objc": "Objective-C",
+    "objective-c++": "Objective-C",  # what .mm files are to Linguist
 }
 
-# In a .h file: what C has not, and what only Objective-C has. Comments are not removed, so the patterns are whole constructs.
+# In a .h or .m file: what C has not, and what only Objective-C has. Comments are not removed, so the patterns are whole constructs.
 _OBJECTIVE_C = re.compile(r"^\s*(@(interface|protocol|property|class|end)\b|#import\s+[<\"])", re.MULTILINE)
 _CPP = re.compile(
     r"^\s*(template\s*<|namespace\s+[\w:]*\s*\{|using\s+(namespace|\w+\s*=)|class\s+\w+[^;(]*[{:]|(public|private|protected)\s*:"
     r"|#\s*include\s*<(\w+|experimental/\w+)>\s*$)|\bstd::\w|\bconstexpr\b|\bstatic_cast<|\boperator\s*(\(\)|[=+*<>\[]+)\s*\(",
     re.MULTILINE,
 )
+_PREPROCESSED = re.compile(r"^\s*#\s*(include|import)\s*[<\"]", re.MULTILINE)
+_MERCURY = re.compile(r"^:-\s*module\b", re.MULTILINE)  # may quote C
 _QT_TRANSLATION = re.compile(r"\s*<(\?xml|!DOCTYPE TS|TS\b)")
 
 
@@ -131,12 +134,16 @@ def candidates(path: str) -> tuple[str, ...]:
 
 
 def language_of(path: str, content: str) -> str | None:
-    """The language of one file, or None; the content decides between C, C++ and Objective-C headers and unmasks Qt's `.ts` files."""
+    """The language of one file, or None; the content decides between C, C++ and Objective-C headers, and unmasks the `.m` of MATLAB,
+    Mathematica and Mercury, the `.mm` of FreeMind and the `.ts` of Qt."""
     possible = candidates(path)
     if len(possible) > 1:
         if _OBJECTIVE_C.search(content):
             return "Objective-C"
         return "C++" if _CPP.search(content) else "C"
+    if possible == ("Objective-C",):
+        is_mercury = _MERCURY.search(content) is not None
+        return "Objective-C" if (_OBJECTIVE_C.search(content) or _PREPROCESSED.search(content)) and not is_mercury else None
     if possible == ("TypeScript",) and _QT_TRANSLATION.match(content):
         return None
     return possible[0] if possible else None

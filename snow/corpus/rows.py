@@ -8,27 +8,21 @@ own is a repository by itself; a row without a language gets the one its path sa
 from __future__ import annotations
 
 import functools
-import gzip
-import json
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from snow import hub
 from snow.corpus import units
+from snow.corpus.json_rows import Numbered, json_rows
 from snow.corpus.units import Refusal, Row, Table, Unit
 from snow.errors import SnowError
 
 COLUMNS = ("content", "repo", "path", "language", "license")
-LINE_LIMIT = 2 * units.READ_LIMIT  # bytes of a JSONL line; JSON's escapes take room
-SKIP_BYTES = 1 << 20  # read at a time of the rest of such a line
 BATCH_ROWS = 256
-
-Numbered = tuple[int, dict[str, Any] | Refusal]  # row or line number from 1, and what it holds
 
 
 def check_fields(source: str, fields: Mapping[str, str]) -> None:
@@ -45,15 +39,18 @@ def check_fields(source: str, fields: Mapping[str, str]) -> None:
 
 
 def file_units(source: str, kind: str, paths: tuple[str, ...], fields: Mapping[str, str]) -> Iterator[Unit]:
-    """One unit per Parquet or JSONL(.gz) file; SnowError when one is missing."""
+    """One unit per Parquet or JSON file; SnowError when one is missing."""
     check_fields(source, fields)
     for path in units.existing_files(source, "file", paths):
         yield Unit(path.name, functools.partial(_file, kind, path, f"source {source}: {path}", fields))
 
 
 def _file(kind: str, path: Path, about: str, fields: Mapping[str, str]) -> Table:
-    read = _parquet if kind == "parquet" else _jsonl
-    return Table(lambda: table_rows(read(path, about, fields), path.name, fields))
+    def read() -> Iterator[Row | Refusal]:
+        values = _parquet(path, about, fields) if kind == "parquet" else json_rows(path, about)
+        return table_rows(values, about, path.name, fields)
+
+    return Table(read)
 
 
 def hub_units(
@@ -87,7 +84,7 @@ def hub_units(
 def _hub_file(whole: Any, index: int, unit: str, about: str, fields: Mapping[str, str]) -> Table:
     """One of the files behind a streaming data set; its rows come without reading the others."""
     part = whole.shard(num_shards=whole.num_shards, index=index)
-    return Table(lambda: table_rows(_streamed(part, about), unit, fields))
+    return Table(lambda: table_rows(_streamed(part, about), f"{about}, file {unit}", unit, fields))
 
 
 def _streamed(dataset: Iterable[dict[str, Any]], about: str) -> Iterator[Numbered]:
@@ -112,57 +109,62 @@ def _parquet(path: Path, about: str, fields: Mapping[str, str]) -> Iterator[Numb
             if missing:
                 raise SnowError(f"{about} has no column {missing[0]}; its columns are {', '.join(names)}")
             for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(wanted)):
-                for row in batch.to_pylist():
+                for row in batch.to_pylist(maps_as_pydicts="lossy"):
                     number += 1
                     yield number, row
     except (pa.ArrowException, OSError) as error:
         raise SnowError(f"{about} is not a readable Parquet file ({_first_line(error)}); replace it") from error
 
 
-def _jsonl(path: Path, about: str, fields: Mapping[str, str]) -> Iterator[Numbered]:
-    """Objects of a JSONL file, or why a line is none; a line that is too long is skipped without being held."""
-    number, objects, found = 0, 0, False
-    top = fields["content"].partition(".")[0]
-    try:
-        with cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb")) as stream:
-            while line := stream.readline(LINE_LIMIT):
-                number += 1
-                if len(line) == LINE_LIMIT and not line.endswith(b"\n"):
-                    while (line := stream.readline(SKIP_BYTES)) and not line.endswith(b"\n"):
-                        pass
-                    yield number, Refusal(units.TOO_LARGE)
-                elif line.strip():
-                    row = _parsed(line)
-                    objects += isinstance(row, dict)
-                    found = found or (isinstance(row, dict) and (fields["content"] in row or top in row))
-                    yield number, row
-    except (OSError, EOFError, zlib.error) as error:
-        raise SnowError(f"{about} cannot be read to its end ({_first_line(error)}); replace it") from error
-    if objects and not found and not top.startswith("="):
-        raise SnowError(f"{about} has no field {fields['content']!r} in any of its {objects} rows; correct fields.content")
+def table_rows(values: Iterable[Numbered], about: str, unit: str, fields: Mapping[str, str]) -> Iterator[Row | Refusal]:
+    """Rows of a data file by `fields`; a row without content, or with content that is no text, is a Refusal naming `file:row`.
 
-
-def _parsed(line: bytes) -> dict[str, Any] | Refusal:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return Refusal(units.BROKEN_ROW)
-    return row if isinstance(row, dict) else Refusal(units.BROKEN_ROW)
-
-
-def table_rows(values: Iterable[Numbered], unit: str, fields: Mapping[str, str]) -> Iterator[Row | Refusal]:
-    """Rows of a data file by `fields`; a row without content, or with content that is no text, is a Refusal naming `file:row`."""
+    Raises SnowError `about` a file at whose end no row had content, or none with content a path or a language.
+    """
+    seen = texts = broken = 0
+    located = False
+    held = ""  # instead of content, by the first row
     for number, value in values:
         where = f"{unit}:{number}"
+        seen += 1
         if isinstance(value, Refusal):
+            broken += value.reason == units.BROKEN_ROW
+            held = held or "no JSON object"
             yield Refusal(value.reason, where)
             continue
         content = _lookup(value, fields["content"])
         if not isinstance(content, (str, bytes)):
+            broken += 1
+            held = held or _held(value, fields["content"])
             yield Refusal(units.BROKEN_ROW, where)
             continue
+        texts += 1
         repo, path, language = (_text(_lookup(value, fields.get(column))) for column in ("repo", "path", "language"))
+        located = located or path is not None or language is not None
         yield Row(content, repo or where, path or str(number), language, _statement(_lookup(value, fields.get("license"))))
+    if seen and broken == seen:
+        raise SnowError(
+            f"{about} has no text in {fields['content']!r} in any of its {seen} rows, the first holds {held}; correct fields.content, or "
+            "convert it to a row per document"
+        )
+    if texts and not located:
+        raise SnowError(f"{about} has neither a path nor a language in any of its {texts} rows; correct fields.path or fields.language")
+
+
+def _held(row: Mapping[str, Any], name: str) -> str:
+    """What a row has where `name`, or as much of it as is there, leads to no text."""
+    value: Any = row
+    reached: list[str] = []
+    for part in (name,) if name in row else name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            break
+        value = value[part]
+        reached.append(part)
+    if isinstance(value, Mapping):
+        what = "the fields " + ", ".join(map(str, value))
+    else:
+        what = "null" if value is None else "a list" if isinstance(value, list) else f"a {type(value).__name__}"
+    return f"{what} in {'.'.join(reached)}" if reached else what
 
 
 def _lookup(row: Mapping[str, Any], name: str | None) -> Any:

@@ -17,6 +17,7 @@ _REMEDIES = {
     units.DUPLICATE_PATH: "pack it again",
     units.BROKEN_ROW: "see broken_rows in the receipt, and fields in params.yaml",
 }
+_MEANT = (units.LANGUAGE, units.LIMIT_FILES, units.EXCLUDE_PATHS)
 _NO_LICENSE = "add a license that it is under to licenses.allow, or exclude what is under another"
 _UNKNOWN = (
     "corpus/repositories says what was found where; state its `license` for what says none, with `license_precedence: override` also "
@@ -27,14 +28,25 @@ _UNKNOWN = (
 def shortfalls(source: str, seen: int, dropped: Mapping[str, int], unknown: Mapping[str, int]) -> Iterator[str]:
     """One sentence for a reason that leaves out more than half of a source's files in wanted languages, or all of them.
 
-    Files beyond `limit_files` are meant to be left out.
+    Files beyond `limit_files` and those of `exclude_paths` are meant to be left out.
     """
-    wanted = seen - dropped.get(units.LANGUAGE, 0) - dropped.get(units.LIMIT_FILES, 0)
-    if seen and not wanted:
-        yield f"source {source}: none of its {seen} files and rows in this shard is in one of `languages`; add the languages it is in"
+    left = seen - dropped.get(units.EXCLUDE_PATHS, 0)
+    wanted = seen - sum(dropped.get(reason, 0) for reason in _MEANT)
+    if seen and not left:
+        yield f"source {source}: exclude_paths leaves out all of its {seen} files and rows in this shard; correct it"
+        return
+    if left and not wanted:
+        yield f"source {source}: none of its {left} files and rows in this shard is in one of `languages`; add the languages it is in"
         return
     for reason, count in dropped.items():
-        if reason in (units.LANGUAGE, units.LIMIT_FILES) or count * 2 <= wanted:
+        if reason in _MEANT or count * 2 <= wanted:
             continue
         remedy = _REMEDIES.get(reason, "") if reason != units.LICENSE else _UNKNOWN if sum(unknown.values()) * 2 > count else _NO_LICENSE
         yield f"source {source}: {count} of its {wanted} source files in this shard are left out because of `{reason}`; {remedy}"
+
+
+def unmatched(source: str, matched: Mapping[str, int], where: str = "") -> Iterator[str]:
+    """One sentence for the patterns of `exclude_paths` that matched no file of a source, or none `where` that is."""
+    patterns = [repr(pattern) for pattern, count in matched.items() if not count]
+    if patterns:
+        yield f"source {source}: no path{where} matches {', '.join(patterns)} of exclude_paths; correct or remove what matches nowhere"

@@ -25,6 +25,7 @@ LICENSE_LIMIT = 1 << 20  # bytes of a file that states licences that are looked 
 LANGUAGE = "language"  # not a source file, or in a language that `languages` leaves out
 LICENSE = "license"
 LIMIT_FILES = "limit_files"
+EXCLUDE_PATHS = "exclude_paths"
 EMPTY = "empty"  # nothing but white space
 BINARY = "binary"  # holds a NUL
 INVALID_UTF8 = "invalid_utf8"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from snow.corpus.shortfalls import unmatched
 from snow.errors import SnowError
 from snow.report.charts import Bar, bars
 from snow.report.content import Column, Figure, Section, Table, columns
@@ -37,6 +38,7 @@ REASONS = {  # what the receipts' names mean; those of the filters are left as t
     "language": "no source file, or another language",
     "license": "licence not allowed or not recognised",
     "limit_files": "beyond limit_files of its repository",
+    "exclude_paths": "left out by exclude_paths of its source",
     "empty": "empty",
     "binary": "binary",
     "invalid_utf8": "not UTF-8",
@@ -212,7 +214,8 @@ def _sources(receipts: Receipts) -> Table:
     sources = receipts.total("collect")["sources"]
     numbers = [*columns("count", files_seen="files and rows seen"), *AMOUNT[:2], *columns("count", dropped="dropped")]
     rows = [(name, *(pick(facts, column.key) for column in numbers)) for name, facts in sources.items()]
-    return Table("sources", "Sources", [*columns("text", source="source"), *numbers], rows)
+    notes = [f"{said}." for name, facts in sources.items() for said in unmatched(name, pick(facts, "exclude_paths") or {})]
+    return Table("sources", "Sources", [*columns("text", source="source"), *numbers], rows, tuple(notes))
 
 
 def _licenses(receipts: Receipts) -> Table:

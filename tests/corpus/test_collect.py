@@ -1,5 +1,6 @@
 """Folders and environments as sources, and what happens to files that cannot become documents."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from collecting import ROOT, collect, repository
+from collecting import GPL_3, ROOT, collect, repository
 
 from snow.corpus import collect as stage
 from snow.corpus import languages
+from snow.corpus.exclusions import Exclusions
 from snow.corpus.folders import folder_units
 from snow.corpus.units import READ_LIMIT, Repository
 from snow.errors import SnowError
@@ -43,6 +45,37 @@ def test_a_folder_that_holds_files_is_itself_the_repository(tmp_path):
     (tmp_path / "mine" / ".git" / "hook.py").write_text(PY)
     rows, _ = collect(tmp_path, {"kind": "folder", "paths": [str(tmp_path / "mine")]})
     assert [(row["repo"], row["path"]) for row in rows] == [("mine", "a.py"), ("mine", "inner/b.py")]
+
+
+def test_an_owner_s_folder_holds_repositories_of_its_name(tmp_path):
+    root = tmp_path / "in"
+    for name in ("ann/tool", "bob/tool", "bob/lib"):
+        repository(root / name, {"src/a.py": PY})
+    (root / "ann" / ".DS_Store").write_bytes(b"\0")
+    repository(root / "ann" / "folders", {"src/deep/b.py": PY}, None)  # without a file at its top, beside one that has some
+    repository(root / "alone", {"src/main/c.py": PY}, None)
+    repository(root / "hidden", {".gitignore": "x\n", "src/d.py": PY}, None)
+    repository(root / "plain", {"e.py": PY, "inner/f.py": PY}, None)
+    (root / "bob" / "back").symlink_to(root / "ann")
+    (root / "self").symlink_to(root)
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    repository(tmp_path / "elsewhere" / "tool", {"g.py": PY})
+    source = {"kind": "folder", "paths": [str(root)], "license": "MIT"}
+    rows, facts = collect(tmp_path, source)
+    assert [(row["repo"], row["path"]) for row in rows] == [
+        ("alone", "src/main/c.py"),
+        ("ann/folders", "src/deep/b.py"),
+        ("ann/tool", "src/a.py"),
+        ("bob/lib", "src/a.py"),
+        ("bob/tool", "src/a.py"),
+        ("hidden", "src/d.py"),
+        ("linked/tool", "g.py"),
+        ("plain", "e.py"),
+        ("plain", "inner/f.py"),
+    ]
+    assert facts["dropped"]["not_a_file"] == 2
+    rows, _ = collect(tmp_path, {**source, "exclude": ["Bob", "ann/tool"], "include": ["ann", "bob/lib", "plain"]})
+    assert {row["repo"] for row in rows} == {"ann/folders", "plain"}
 
 
 def test_every_unusable_file_is_counted_under_its_reason(tmp_path):
@@ -101,7 +134,7 @@ def test_a_file_that_vanishes_after_listing_is_counted(tmp_path):
     assert isinstance(listed, Repository)
     (root / "a.py").unlink()
     tally = stage.Tally()
-    documents = list(stage.repository_documents(unit.name, listed, PERMISSIVE, None, stage.Stated(), tally))
+    documents = list(stage.repository_documents(unit.name, listed, PERMISSIVE, None, Exclusions(), stage.Stated(), tally))
     assert [document["path"] for document in documents] == ["b.py"]
     assert tally.dropped["unreadable"] == 1
 
@@ -173,6 +206,47 @@ def test_include_and_exclude_name_repositories(tmp_path):
     assert [row["repo"] for row in collect(tmp_path, source | {"include": ["two"]})[0]] == ["two"]
     with pytest.raises(SnowError, match="include names four"):
         collect(tmp_path, source | {"include": ["two", "four"]})
+
+
+def test_paths_are_excluded_as_a_gitignore_does(tmp_path, capsys):
+    files = (
+        "src/a.py",
+        "dist/b.js",
+        "lib/dist/c.py",
+        "d.min.js",
+        "lib/e.min.js",
+        "own.min.js",
+        "vendor/f.py",
+        "src/vendor/g.py",
+        "Dist/h.py",
+    )
+    root = repository(tmp_path / "in" / "one", dict.fromkeys(files, PY) | {"vendor/i.py": PY, "dist/LICENSE": GPL_3, "docs/j.md": "j"})
+    root_only = {"kind": "folder", "paths": [str(root)]}
+    patterns = ["dist/", "*.min.js", "!own.min.js", "/vendor/", "docs/", "gone/", "*.pb.py"]
+    rows, facts = collect(tmp_path, {**root_only, "exclude_paths": patterns})
+    assert [row["path"] for row in rows] == ["Dist/h.py", "own.min.js", "src/a.py", "src/vendor/g.py"]
+    assert facts["dropped"] == {"exclude_paths": 8, "language": 1}
+    assert facts["sources"]["source0"]["exclude_paths"] == dict(zip(patterns, (3, 3, 1, 2, 1, 0, 0), strict=True))
+    sentence = "source source0: no path in this shard matches 'gone/', '*.pb.py' of exclude_paths; correct or remove what matches nowhere"
+    assert f"collect 00000: {sentence}\n" in capsys.readouterr().err
+    rows, _ = collect(tmp_path, {**root_only, "exclude_paths": ["LICENSE", "*.js"]})  # what is left out still says its licence
+    assert {row["license"] for row in rows} == {"MIT"}
+    collect(tmp_path, {**root_only, "exclude_paths": ["*"]})
+    assert "exclude_paths leaves out all of its 13 files and rows in this shard; correct it" in capsys.readouterr().err
+    for pattern in ("!", "# all", "", " "):
+        with pytest.raises(
+            SnowError, match=f"source source0: exclude_paths: '{pattern}' matches nothing in a .gitignore; correct or remove"
+        ):
+            collect(tmp_path, {**root_only, "exclude_paths": [pattern]})
+
+
+def test_paths_of_rows_are_excluded_too(tmp_path):
+    lines = [{"text": PY, "path": path} for path in ("a.py", "./dist/b.py", "/dist/c.py", "src/d.py")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    source = {"kind": "jsonl", "paths": [str(tmp_path / "rows.jsonl")], "license": "MIT", "fields": {"content": "text", "path": "path"}}
+    rows, facts = collect(tmp_path, {**source, "exclude_paths": ["/dist/"]})
+    assert [row["path"] for row in rows] == ["a.py", "src/d.py"]
+    assert facts["dropped"] == {"exclude_paths": 2}
 
 
 @pytest.mark.parametrize(
@@ -281,6 +355,14 @@ def test_the_command_says_in_one_sentence_what_is_wrong(tmp_path):
         ("x.h", "#include <vector>\nint f(void);\n", "C++"),
         ("x.h", "#include <stdio.h>\nstruct a { int class_; };\n/* class of things */\n", "C"),
         ("x.h", "#import <Foundation/Foundation.h>\n@interface A\n@end\n", "Objective-C"),
+        ("View.m", '#import "View.h"\n@implementation View\n@end\n', "Objective-C"),
+        ("main.m", "#include <stdio.h>\nint main(void) { return 0; }\n", "Objective-C"),
+        ("Bridge.mm", "// bridge\n#include <vector>\nstd::vector<int> v;\n", "Objective-C"),
+        ("solve.m", "% solves\nfunction x = solve(a, b)\n  x = a \\ b;\nend\n", None),
+        ("plot.m", "# Octave\nf = @(x) x.^2;\n", None),
+        ("Series.m", '(* ::Package:: *)\nBeginPackage["Series`"]\n', None),
+        ("queue.m", ':- module queue.\n:- pragma foreign_decl("C", "\n#include <stdio.h>\n").\n', None),
+        ("plan.mm", '<map version="1.0.1">\n<node TEXT="plan"/>\n</map>\n', None),
     ],
 )
 def test_languages_by_name_and_for_headers_by_content(path, content, language):
@@ -299,3 +381,4 @@ def test_the_papers_languages_are_known():
     paper = ["Python", "Java", "C++", "C", "JavaScript", "PHP", "C#", "Go", "TypeScript", "SQL", "Ruby", "Rust", "Jupyter Notebook"]
     assert languages.known([*paper, "Scala", "Kotlin", "Shell", "Dart", "Swift"])
     assert languages.canonical("c-sharp") == "C#"
+    assert languages.canonical("Objective-C++") == "Objective-C"

@@ -231,11 +231,22 @@ def test_many_models_stay_apart(tmp_path):
     assert all(float(x) < 760 for _, x, _, _ in first), "the legend takes another line instead of leaving the page"
 
 
+def test_a_pattern_that_matched_in_no_shard_is_named(tmp_path):
+    inputs = recorded.write(tmp_path)
+    for shard, counts in (("00000", {"dist/": 0, "*.min.js": 0}), ("00001", {"dist/": 2, "*.min.js": 0})):
+        facts = {"exclude_paths": counts}
+        change(
+            receipt_of(inputs, f"collect/{shard}"), lambda receipt, facts=facts: receipt["facts"]["sources"]["environment"].update(facts)
+        )
+    text = read_page(build(tmp_path, inputs)).text
+    assert "source environment: no path matches '*.min.js' of exclude_paths; correct or remove what matches nowhere." in text
+
+
 def test_hostile_names_are_text(tmp_path):
     inputs = recorded.write(tmp_path)
     change(
         receipt_of(inputs, "collect/00000"),
-        lambda receipt: receipt["facts"].update(sources={EVIL: receipt["facts"]["sources"]["environment"]}),
+        lambda receipt: receipt["facts"].update(sources={EVIL: receipt["facts"]["sources"]["environment"] | {"exclude_paths": {EVIL: 0}}}),
     )
     change(receipt_of(inputs, "refine/inspired"), lambda receipt: receipt["facts"]["dropped"].update({EVIL: 3}))
     change(receipt_of(inputs, "generate/inspired/00000"), lambda receipt: receipt["facts"].update(model=EVIL))
