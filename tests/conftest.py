@@ -1,10 +1,14 @@
 """Fixtures every part shares."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+for name in [name for name in os.environ if name.startswith("GIT_")]:  # under a hook or a rebase they lead every git to this repository
+    del os.environ[name]
 
 
 @pytest.fixture(scope="session")
