@@ -24,8 +24,8 @@ class Source(Section):
     license: str | None = None  # SPDX, of what does not say its own
     license_precedence: Literal["closest", "override"] = "closest"  # as in REUSE.toml; override: `license` is that of every file
     revision: str | None = None  # git commit, tag or branch, hub revision
-    exclude: tuple[str, ...] = Field((), strict=False)  # repositories left out, or all of an owner
-    include: tuple[str, ...] = Field((), strict=False)  # only these repositories or owners, when given
+    exclude: tuple[str, ...] = Field((), strict=False)  # repositories left out
+    include: tuple[str, ...] = Field((), strict=False)  # only these repositories, when given
     exclude_paths: tuple[str, ...] = Field((), strict=False)  # files left out of every repository, as a .gitignore at its top says it
     fields: dict[str, str] = Field(default_factory=dict)  # our column -> theirs, for tables
     subset: str | None = None  # configuration name of a hub data set

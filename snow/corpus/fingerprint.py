@@ -55,8 +55,7 @@ def _units(source: Source, wanted: Callable[[str], bool]) -> Iterator[tuple[str,
     if source.kind == "environment":
         yield from (unit for unit in _distributions(paths) if wanted(unit[0]))
     elif source.kind == "folder":
-        repositories = (found for path in paths if path.is_dir() for found in folders.repository_folders(path))
-        yield from ((name, _tree(root)) for name, root in repositories if wanted(name) and root.is_dir())
+        yield from ((name, _tree(root)) for name, root in _folders(paths) if wanted(name))
     elif source.kind in ("archive", "parquet", "jsonl"):
         files = [(_table_name(source, path), path) for given in source.paths for path in units.files(given) if path.is_file()]
         mine = {path: name for name, path in files if wanted(name)}
@@ -79,6 +78,17 @@ def _distributions(prefixes: list[Path]) -> Iterator[tuple[str, str]]:
             name, _, rest = info.name.removesuffix(".dist-info").partition("-")
             versions.setdefault(installed.normalized(name), rest)
     yield from sorted(versions.items())
+
+
+def _folders(roots: list[Path]) -> Iterator[tuple[str, Path]]:
+    for root in roots:
+        if not root.is_dir():
+            continue
+        children = sorted(root.iterdir())
+        if (root / ".git").exists() or any(child.is_file() and not child.name.startswith(".") for child in children):
+            yield root.resolve().name, root
+            continue
+        yield from ((child.name, child) for child in children if child.is_dir())
 
 
 def _tree(root: Path) -> str:

@@ -24,54 +24,25 @@ Member = tuple[str, int | None, Callable[[], IO[bytes]]]  # name; size in bytes,
 
 
 def folder_units(source: str, paths: tuple[str, ...]) -> Iterator[Unit]:
-    """The repositories under each folder, by the names of `repository_folders`; SnowError for a folder that cannot be read.
+    """The repositories under each folder, by name: the folder itself if it holds files or `.git`, else each of its subfolders.
 
-    A repository may be a link to a folder elsewhere; a link that is broken or leads back here is counted as no file.
+    A subfolder may be a link to a folder elsewhere; a link that is broken or leads back here is counted as no file. Hidden
+    files beside the repositories (`.DS_Store`) belong to none of them.
     """
     for given in paths:
         root = Path(given).expanduser()
         try:
-            found = list(repository_folders(root))
+            children = sorted(root.iterdir())
         except OSError as error:
             raise SnowError(f"source {source}: cannot read the folder {given}: {error.strerror}; correct its path in params.yaml") from None
-        for name, folder in found:
-            if folder != root and folder.is_symlink() and (not folder.is_dir() or _leads_back(folder, root)):
+        if (root / ".git").exists() or any(child.is_file() and not child.name.startswith(".") for child in children):
+            children = [root]
+        for child in children:
+            name = os.fsencode((child.resolve() if child == root else child).name).decode("utf-8", "replace")
+            if child.is_symlink() and child != root and (not child.is_dir() or _leads_back(child, root)):
                 yield Unit(name, lambda: Repository((), lambda wanted: iter(()), {units.NOT_A_FILE: 1}))
-            elif folder.is_dir():
-                yield Unit(name, lambda folder=folder: _folder(folder))
-
-
-def repository_folders(root: Path) -> Iterator[tuple[str, Path]]:
-    """(name, path) of the folder itself if it holds files or `.git`, else of each of its entries, by name; of an owner's folder
-    (`owner/repository`), of each entry in it. Hidden files beside the repositories (`.DS_Store`) belong to none of them.
-    """
-    if _holds_files(root):
-        yield _unicode(root.resolve().name), root
-        return
-    for child in sorted(root.iterdir()):
-        if _is_owner(child) and not (child.is_symlink() and _leads_back(child, root)):
-            yield from ((_unicode(f"{child.name}/{inner.name}"), inner) for inner in sorted(child.iterdir()) if inner.name != ".DS_Store")
-        else:
-            yield _unicode(child.name), child
-
-
-def _holds_files(folder: str | os.PathLike[str]) -> bool:
-    with os.scandir(folder) as entries:
-        return any(entry.name == ".git" or (not entry.name.startswith(".") and entry.is_file()) for entry in entries)
-
-
-def _is_owner(folder: Path) -> bool:
-    """Whether a folder holds nothing but folders, and files lie in one of these; a repository is hardly ever without any at its top."""
-    try:
-        with os.scandir(folder) as entries:
-            inside = [entry for entry in entries if entry.name != ".DS_Store"]
-            return all(entry.is_dir() and not entry.name.startswith(".") for entry in inside) and any(map(_holds_files, inside))
-    except OSError:  # no folder, or none that can be read, which is counted when it is read
-        return False
-
-
-def _unicode(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "replace")
+            elif child.is_dir():
+                yield Unit(name, lambda child=child: _folder(child))
 
 
 def _leads_back(link: Path, root: Path) -> bool:

@@ -3,7 +3,7 @@
 | kind | paths | a unit is |
 |---|---|---|
 | environment | prefixes of Python environments | a distribution, or the standard library |
-| folder | folders | a subfolder, `owner/name` in that of an owner, or the folder itself if it holds files |
+| folder | folders | a subfolder, or the folder itself if it holds files |
 | git | clone URLs or local repositories, at `revision` | a repository |
 | archive | .zip and .tar files, compressed or not | an archive |
 | parquet, jsonl | files, with `fields`; JSON as lines or one array, compressed or not | a file |
@@ -50,8 +50,7 @@ def list_units(source: Source, cache: Path) -> Iterator[Unit]:
 
 
 def selected(source: Source, units: Iterator[Unit]) -> Iterator[tuple[Unit, bool]]:
-    """Each unit, and whether `include` and `exclude` leave it in by its name or its owner's; names are compared as package indexes do
-    (`_` is `-`, any case).
+    """Each unit, and whether `include` and `exclude` leave it in; names are compared as package indexes do (`_` is `-`, any case).
 
     Raises SnowError at the end for an `include` that named no unit.
     """
@@ -59,10 +58,9 @@ def selected(source: Source, units: Iterator[Unit]) -> Iterator[tuple[Unit, bool
     include = {_plain(name): name for name in source.include}
     missing = dict(include)
     for unit in units:
-        names = {_plain(unit.name), _plain(unit.name.partition("/")[0])}
-        for name in names:
-            missing.pop(name, None)
-        yield unit, not names & exclude and (not include or not names.isdisjoint(include))
+        name = _plain(unit.name)
+        missing.pop(name, None)
+        yield unit, name not in exclude and (not include or name in include)
     if missing:
         raise SnowError(f"source {source.name}: include names {next(iter(missing.values()))}, which it does not have; correct or remove it")
 

@@ -47,37 +47,6 @@ def test_a_folder_that_holds_files_is_itself_the_repository(tmp_path):
     assert [(row["repo"], row["path"]) for row in rows] == [("mine", "a.py"), ("mine", "inner/b.py")]
 
 
-def test_an_owner_s_folder_holds_repositories_of_its_name(tmp_path):
-    root = tmp_path / "in"
-    for name in ("ann/tool", "bob/tool", "bob/lib"):
-        repository(root / name, {"src/a.py": PY})
-    (root / "ann" / ".DS_Store").write_bytes(b"\0")
-    repository(root / "ann" / "folders", {"src/deep/b.py": PY}, None)  # without a file at its top, beside one that has some
-    repository(root / "alone", {"src/main/c.py": PY}, None)
-    repository(root / "hidden", {".gitignore": "x\n", "src/d.py": PY}, None)
-    repository(root / "plain", {"e.py": PY, "inner/f.py": PY}, None)
-    (root / "bob" / "back").symlink_to(root / "ann")
-    (root / "self").symlink_to(root)
-    (root / "linked").symlink_to(tmp_path / "elsewhere")
-    repository(tmp_path / "elsewhere" / "tool", {"g.py": PY})
-    source = {"kind": "folder", "paths": [str(root)], "license": "MIT"}
-    rows, facts = collect(tmp_path, source)
-    assert [(row["repo"], row["path"]) for row in rows] == [
-        ("alone", "src/main/c.py"),
-        ("ann/folders", "src/deep/b.py"),
-        ("ann/tool", "src/a.py"),
-        ("bob/lib", "src/a.py"),
-        ("bob/tool", "src/a.py"),
-        ("hidden", "src/d.py"),
-        ("linked/tool", "g.py"),
-        ("plain", "e.py"),
-        ("plain", "inner/f.py"),
-    ]
-    assert facts["dropped"]["not_a_file"] == 2
-    rows, _ = collect(tmp_path, {**source, "exclude": ["Bob", "ann/tool"], "include": ["ann", "bob/lib", "plain"]})
-    assert {row["repo"] for row in rows} == {"ann/folders", "plain"}
-
-
 def test_every_unusable_file_is_counted_under_its_reason(tmp_path):
     root = repository(
         tmp_path / "repo",
