@@ -143,7 +143,7 @@ ARRAY = json.dumps(CODE, ensure_ascii=False)
     [
         _zstd(LINES.encode()),
         _zstd(LINES[:90].encode()) + _zstd(LINES[90:].encode()),  # two frames
-        gzip.compress(LINES.encode()),
+        gzip.compress(LINES.encode(), mtime=0),
         bz2.compress(LINES.encode()),
         lzma.compress(ARRAY.encode()),
         ARRAY.encode(),
@@ -153,9 +153,10 @@ ARRAY = json.dumps(CODE, ensure_ascii=False)
         b"".join(line.encode("utf-8-sig") for line in LINES.splitlines(keepends=True)),
         LINES.replace("\n", "\r\n").encode("utf-8-sig"),
         LINES.encode("utf-16"),
-        gzip.compress(LINES.encode("utf-16-be")),
+        gzip.compress(LINES.encode("utf-16-be"), mtime=0),
         LINES.encode("utf-32"),
     ],
+    ids=lambda content: str(len(content)),
 )
 def test_json_is_read_whatever_its_form(tmp_path, content):
     (tmp_path / "rows.jsonl").write_bytes(content)
@@ -179,7 +180,7 @@ def test_a_large_array_is_streamed(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (gzip.compress(LINES.encode() * 1000)[:200], "cannot be read to its end (Compressed file ended"),
+        (gzip.compress(LINES.encode() * 1000, mtime=0)[:200], "cannot be read to its end (Compressed file ended"),
         (_zstd(LINES.encode() * 1000)[:-9], "cannot be read to its end (Truncated compressed stream)"),
         (LINES.encode("utf-16")[:-1], "cannot be read to its end ('utf-16"),
         (ARRAY[:-9].encode(), "is no whole JSON array: element 5 is cut, broken or larger than 32 MB"),
@@ -195,6 +196,7 @@ def test_a_large_array_is_streamed(tmp_path, monkeypatch):
         (json.dumps({"text": None}).encode(), "has no text in 'text' in any of its 1 rows, the first holds null in text"),
         (json.dumps({"text": "x = 1", "path": ["a.py"]}).encode(), "has neither a path nor a language in any of its 1 rows"),
     ],
+    ids=lambda given: str(len(given)),
 )
 def test_json_that_cannot_be_used_is_named(tmp_path, content, sentence):
     (tmp_path / "rows.jsonl").write_bytes(content)
