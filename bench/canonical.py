@@ -12,11 +12,12 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from snow.evaluate.judge import Judge
-from snow.evaluate.sandbox import Limits, open_sandbox
+from snow.evaluate.judge import open_judge
+from snow.evaluate.standalone import USUAL
 from snow.suites.bigcodebench import NOT_JUDGED
 from snow.suites.checkers import CHECKERS
 from snow.suites.tasks import read_suite
@@ -28,12 +29,11 @@ def main(suite: Path, verdicts: Path) -> int:
     """Judge what `verdicts` lacks and say what does not pass."""
     tasks, checker = read_suite(suite), ModuleType(NAME)
     vars(checker).update(vars(CHECKERS[NAME].module) | {"NOT_JUDGED": {}})
-    limits = Limits(None, 4 << 30, processes=16, file=8 << 20)  # as params.yaml has them
     told = [json.loads(line) for line in verdicts.read_text().splitlines()] if verdicts.exists() else []
     left = [task for task in tasks if task.task_id not in {row["task_id"] for row in told}]
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as work:
-        judge = Judge(NAME, checker, open_sandbox(False), suite, {task.task_id: task for task in tasks}, 3.0, limits, Path(work))
+        judge = replace(open_judge(NAME, suite, tasks, USUAL, Path(work)), checker=checker)
         for start in range(0, len(left), CHUNK):
             rows = judge.verdicts([(task.task_id, task.program) for task in left[start : start + CHUNK]], WORKERS)
             with verdicts.open("a") as file:

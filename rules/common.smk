@@ -33,8 +33,7 @@ def all_given(stage):
 
 def environment(stage):
     """The file of the environment that a job of the stage needs, as a function of its wildcards."""
-    env = stages.stage(stage).env
-    return lambda wildcards: f"../envs/{GRAPH.job(stage, wildcards).env or env}.yaml"
+    return lambda wildcards: f"../envs/{stages.environment_of(GRAPH.job(stage, wildcards))}.yaml"
 
 
 def files(wildcards, input, output):

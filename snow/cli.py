@@ -15,7 +15,7 @@ from typing import Any
 
 from snow import __version__, own_code
 from snow.errors import SnowError
-from snow.stages import STAGES, stage
+from snow.stages import STAGES, environment_of, stage
 
 
 def parser() -> argparse.ArgumentParser:
@@ -134,7 +134,7 @@ def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
         return
     # Threads that wait by spinning take the processor from the job beside this one: 3 times the CPU at two jobs on two cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    environments.enter(asked.job.env or chosen.env, arguments)  # does not return when another environment is needed
+    environments.enter(environment_of(asked.job), arguments)  # does not return when another environment is needed
     if chosen.distributed:
         launch.spread(arguments, options.threads)  # does not return when other processes do the work
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))  # read by torch and numpy when they are first imported

@@ -73,6 +73,11 @@ def stage(name: str) -> Stage:
     return STAGES[name]
 
 
+def environment_of(job: Job) -> str:
+    """The environment that a job runs in: its own, or else its stage's."""
+    return job.env or stage(job.stage).env
+
+
 def graph(params: Params) -> Graph:
     """Every job of the recipe with these params."""
     found = _before_report(params)

@@ -130,8 +130,7 @@ def _require_environments(workflow: Any, graph: Graph) -> None:
     Snakemake makes them."""
     if not workflow.deployment_settings.deployment_method:
         running = [job for job in workflow.dag.needrun_jobs() if job.rule.name in stages.STAGES]
-        needed = [graph.job(job.rule.name, job.wildcards).env or stages.stage(job.rule.name).env for job in running]
-        environments.require(dict.fromkeys(needed))
+        environments.require(dict.fromkeys(stages.environment_of(graph.job(job.rule.name, job.wildcards)) for job in running))
 
 
 def _patience() -> float:

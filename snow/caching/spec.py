@@ -89,8 +89,7 @@ def packages(stage: Stage, job: Job) -> dict[str, str]:
     """The versions of the packages that matter: those its stage names, or of a job with an environment of its own all of them."""
     if job.env is None:
         return {name: package_version(stage.env, name) for name in stage.packages}
-    names = re.findall(r"(?m)^([^\s=#]+)==", _lock(job.env).read_text())
-    return {name: package_version(job.env, name) for name in names}
+    return {name: package_version(job.env, name) for name in _locked(job.env)}
 
 
 @cache
@@ -102,16 +101,18 @@ def package_version(env: str, name: str) -> str:
         places = []  # not installed on this machine; what the lock would install decides
     found = next(iter(_distributions(name, places)), None)
     if found is None:
-        lock = _lock(env)
-        match = re.search(rf"(?mi)^{re.escape(name)}==([^\s+]+)", lock.read_text()) if lock.exists() else None
-        if match is None:
+        version = next((version for locked, version in _locked(env).items() if locked.casefold() == name.casefold()), None)
+        if version is None:
             raise SnowError(f"{name} is neither installed in the environment {env} nor in its lock; run `make envs`")
-        return match.group(1)
+        return version
     return found.version.partition("+")[0]
 
 
-def _lock(env: str) -> Path:
-    return Path(__file__).parents[2] / "envs" / f"{env}.txt"
+@cache
+def _locked(env: str) -> dict[str, str]:
+    """The version of each package in the lock of an environment, without a local part; none without a lock."""
+    lock = Path(__file__).parents[2] / "envs" / f"{env}.txt"
+    return dict(re.findall(r"(?m)^([^\s=#]+)==([^\s+]+)", lock.read_text() if lock.exists() else ""))
 
 
 def _distributions(name: str, places: list[str] | None) -> Iterable[importlib.metadata.Distribution]:

@@ -201,7 +201,7 @@ def repository_documents(
     for reason, count in repository.refused.items():
         tally.drop(reason, count)
     terms_of = terms.terms(repository.files, repository.read, repository.found).of
-    sources: list[str] = []
+    sources: dict[str, Found | None] = {}  # and what counts for each before its own header
     for path in repository.files:
         if path in excluded:
             tally.drop(units.EXCLUDE_PATHS)
@@ -211,14 +211,14 @@ def repository_documents(
             continue
         found = stated.instead_of(terms_of(path))
         if found is None or found.expression is None or _allows_some(found.expression, rules):
-            sources.append(path)
+            sources[path] = found
         else:
             tally.drop_license(found)
             tally.note(name, found, 0)
     chosen = limited(sources, limit) if limit else frozenset(sources)
     tally.drop(units.LIMIT_FILES, len(sources) - len(chosen))
     for path, raw in repository.read(chosen):
-        found = stated.instead_of(terms_of(path))
+        found = sources[path]
         content = raw if isinstance(raw, Refusal) else text_of(raw)
         if isinstance(content, Refusal):
             tally.drop_refused(content)

@@ -97,18 +97,18 @@ def _candidates() -> Iterator[Path]:
     with contextlib.suppress(OSError):
         own = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
         mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-        for _, controllers, path in own:
-            for fields in mounts:
-                kind, options = fields[fields.index("-") + 1], fields[-1].split(",")
-                second = kind == "cgroup2" and not controllers
-                if not second and not (kind == "cgroup" and "memory" in controllers.split(",") and "memory" in options):
-                    continue
-                if not Path(path).is_relative_to(fields[3]):
-                    continue
-                folder = Path(fields[4]) / Path(path).relative_to(fields[3])
-                if not second:
-                    yield folder
-                for each in (folder.parent, folder) if second else ():
-                    enabled = each / "cgroup.subtree_control"
-                    if enabled.exists() and "memory" in enabled.read_text().split():
-                        yield each
+        for (_, controllers, path), fields in itertools.product(own, mounts):
+            if not Path(path).is_relative_to(fields[3]):
+                continue
+            kind, options = fields[fields.index("-") + 1], fields[-1].split(",")
+            folder = Path(fields[4]) / Path(path).relative_to(fields[3])
+            if kind == "cgroup" and "memory" in options and "memory" in controllers.split(","):
+                yield folder
+            if kind == "cgroup2" and not controllers:
+                yield from filter(_gives_memory, (folder.parent, folder))
+
+
+def _gives_memory(folder: Path) -> bool:
+    """Whether groups in this one, of the second interface, can count memory."""
+    enabled = folder / "cgroup.subtree_control"
+    return enabled.exists() and "memory" in enabled.read_text().split()

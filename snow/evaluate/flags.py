@@ -8,8 +8,9 @@ equal to. No canonical solution of BigCodeBench does any of it. `snow.evaluate.a
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
+
+from snow.suites.tasks import parsed
 
 
 def _words(text: str) -> frozenset[str]:
@@ -48,9 +49,7 @@ SETTINGS = _words("options rcParams stdout stderr stdin")  # of other modules, t
 def reason(solution: str) -> str:
     """The first thing in a solution that could forge a verdict, or nothing; nothing for what does not parse, which cannot run."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(solution)
+        tree = parsed(solution)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
     return next(_Reader(tree).found(), "")

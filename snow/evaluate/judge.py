@@ -1,7 +1,8 @@
 """Stage `judge`: verdicts on a model's completions by the suite's own rules, one sandbox per sample.
 
 The sample's process gets arguments and sends back plain data; the tests, the expected results and the comparison are in another
-sandbox, the examiner's, that no sample enters.
+sandbox, the examiner's, that no sample enters. Where a suite's tests need the solution in their own interpreter, see
+`snow.evaluate.forking`.
 Besides the verdicts the receipt says whether the harness works at all: a few canonical solutions are judged the same way
 first, and when they do not pass nothing is judged, so that a pass@1 of 0.0 is the model's.
 """
@@ -28,7 +29,7 @@ from snow.evaluate import results, scores
 from snow.evaluate.journal import Journal
 from snow.evaluate.sandbox import Limits, Outcome, Sandbox, open_sandbox
 from snow.evaluate.watching import ending
-from snow.evaluate.workers import REMEDY, Examiner, Server
+from snow.evaluate.workers import REMEDY, Examiner, Server, Worker
 from snow.suites.checkers import beside, module_of
 from snow.suites.tasks import Task, read_suite
 
@@ -80,7 +81,7 @@ class Judge:
         places = [place for place in range(len(samples)) if place not in rows or _is_late(rows[place])]
         prepared = dict(zip(places, self._prepare([samples[place] for place in places], threads), strict=True))
         with contextlib.ExitStack() as stack:
-            examiners: SimpleQueue[Examiner | Server] = SimpleQueue()
+            examiners: SimpleQueue[Worker] = SimpleQueue()
             for _ in range(min(threads, len(places))):
                 examiners.put(stack.enter_context(Server(self) if beside(self.checker) else Examiner(self)))
 
@@ -128,7 +129,7 @@ class Judge:
         print(f"snow: {self.name} cannot read the sample for {samples[0][0]}: {_ending(outcome)} {outcome.message[-300:]}", file=sys.stderr)
         return [None]
 
-    def _check(self, examiner: Examiner | Server, task_id: str, prepared: Prepared) -> dict[str, Any]:
+    def _check(self, examiner: Worker, task_id: str, prepared: Prepared) -> dict[str, Any]:
         told = self._told(examiner, task_id, prepared)
         status = next((status for status in told["statuses"] if status != "pass"), "pass")
         row = {"task_id": task_id, "status": status, **dict(zip(self.checker.PARTS, told["statuses"], strict=True))}
@@ -137,7 +138,7 @@ class Judge:
             row["reason"] = told["reason"]
         return row | ({"tests": told["tests"]} if told.get("tests") else {})
 
-    def _told(self, examiner: Examiner | Server, task_id: str, prepared: Prepared) -> dict[str, Any]:
+    def _told(self, examiner: Worker, task_id: str, prepared: Prepared) -> dict[str, Any]:
         if reason := self.not_judged.get(task_id):
             status = scores.NOT_JUDGED
         elif prepared is None:

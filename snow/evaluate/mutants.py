@@ -16,14 +16,13 @@ import random
 import sys
 import token
 import tokenize
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, chain, combinations, islice, zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from snow.evaluate.judge import Judge, check_harness, open_judge
-from snow.suites.tasks import Task, read_suite
+from snow.suites.tasks import Task, parsed, read_suite
 
 if TYPE_CHECKING:
     from snow.job import Job
@@ -172,10 +171,3 @@ def sites(program: str, begin: int) -> Iterator[Site]:
             family = VARIABLES
         if family:
             yield Site(family, each.string, offsets[line - 1] + column)
-
-
-def parsed(program: str) -> ast.Module:
-    """Its tree. SyntaxError when it is no program."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of escapes in docstrings, and of what an exchange has made of a comparison
-        return ast.parse(program)

@@ -57,8 +57,7 @@ def read_mutants(path: Path, tasks: Mapping[str, Task]) -> dict[str, list[str]]:
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], 1):
         try:
             row = json.loads(line)
-            found[row["task_id"]] = [each["solution"] for each in row["broken"]]
-            _ = tasks[row["task_id"]]
+            found[tasks[row["task_id"]].task_id] = [each["solution"] for each in row["broken"]]
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise SnowError(
                 f"{path}, row {number}: no mutants of a task of this suite ({error!r}); make them with `snow mutate`"

@@ -234,9 +234,8 @@ def _bubblewrap(
         python = os.path.realpath(sys.executable)  # TensorFlow ends the process where it does not find its own
         binds += [("--symlink", python, PYTHON), ("--symlink", python, "/proc/self/exe"), ("--symlink", str(SCRATCH), "/tmp")]
     inner = [*(bind[2] for bind in binds), *files]
-    for folder in sorted(
-        {"/task", *(str(folder) for path in inner for folder in Path(path).parents)} - {"/"}
-    ):  # bubblewrap would make them readable for root only
+    folders = {"/task", *(str(folder) for path in inner for folder in Path(path).parents)} - {"/"}
+    for folder in sorted(folders):  # bubblewrap would make them readable for root only
         command += ["--perms", "0755", "--dir", folder]
     for bind in binds:
         command += bind

@@ -103,15 +103,19 @@ def task(row: dict[str, Any]) -> Task:
     )
 
 
+def parsed(program: str) -> ast.Module:
+    """The tree of a program, without a warning of what stops none, like an invalid escape in a docstring. What `ast.parse` raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(program)
+
+
 def docstring(prompt: str, entry_point: str) -> str:
     """The text of the first string statement in the body of `entry_point`, its lines stripped; empty when it has none.
 
     Not `ast.get_docstring`: HumanEval/115 has an import before it.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some docstrings hold what Python calls an invalid escape
-        tree = ast.parse(prompt)
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(prompt)):
         if isinstance(node, ast.FunctionDef) and node.name == entry_point:
             for statement in node.body:
                 if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str):

@@ -11,9 +11,10 @@ import ast
 import importlib
 import json
 import logging
-import warnings
 from functools import cache
 from typing import TYPE_CHECKING
+
+from snow.suites.tasks import parsed
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -57,12 +58,10 @@ def parses(code: str, language: str) -> bool | None:
 
 def tree(code: str) -> ast.Module | None:
     """The syntax tree of Python code, or None when this interpreter cannot read it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes and the like do not stop a program
-        try:
-            return ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):  # NUL bytes; nesting beyond the parser's stack
-            return None
+    try:
+        return parsed(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # NUL bytes; nesting beyond the parser's stack
+        return None
 
 
 def does_something(code: str, language: str) -> bool:
