@@ -122,14 +122,15 @@ def names(tests: str) -> set[str]:
 
 
 def verdict(said: bytes, word: str, expected: set[str], status: int | None) -> dict[str, Any]:
-    """What a report comes to. It passes when it holds the secret and says of each expected test, and of nothing else, that it passed."""
+    """What a report comes to. It passes when it holds the secret and says of each expected test, and of nothing else, that it passed;
+    where nothing was tested nothing passes."""
     for line in said.decode(errors="replace").split("\n"):
         first, *rest = line.split("\t")
         if first == word:
             tests = dict.fromkeys(sorted(expected), "not run") | {
                 name: outcome for name, _, outcome in (one.partition("=") for one in rest)
             }
-            passed = all(outcome == beside.PASSED for outcome in tests.values())
+            passed = bool(tests) and all(outcome == beside.PASSED for outcome in tests.values())
             return {"status": "pass" if passed else "fail", "tests": tests, "reason": ""}
         if first in ("flagged", "broken"):
             return {"status": "flagged" if first == "flagged" else "fail", "tests": {}, "reason": " ".join(rest)[:200]}

@@ -251,6 +251,7 @@ def test_a_report_counts_only_with_its_secret_and_every_test() -> None:
     assert forking.verdict(b"\nword\ta=pass\n", "word", {"a", "b"}, 0)["tests"] == {"a": "pass", "b": "not run"}
     assert forking.verdict(b"\nother\ta=pass\tb=pass\n", "word", {"a", "b"}, 0)["status"] == "error"
     assert forking.verdict(b"\nword\ta=pass\tb=skip\n", "word", {"a", "b"}, 0)["status"] == "fail"
+    assert forking.verdict(b"\nword\n", "word", set(), 0)["status"] == "fail"
 
 
 def test_results_are_in_its_own_form(judged: Callable[..., list[dict[str, Any]]], tmp_path: Path) -> None:
