@@ -33,7 +33,8 @@ def all_given(stage):
 
 def environment(stage):
     """The file of the environment that a job of the stage needs, as a function of its wildcards."""
-    return lambda wildcards: f"../envs/{stages.environment_of(GRAPH.job(stage, wildcards))}.yaml"
+    env_of = stages.environment_of
+    return lambda wildcards: f"../envs/{env_of(GRAPH.job(stage, wildcards))}.yaml"
 
 
 def files(wildcards, input, output):
