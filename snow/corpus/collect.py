@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from snow.schema import Licenses, Source
 
 EXAMPLES = 5  # rows named in a receipt
-OF_SOURCE, OF_FILE, OF_ROW = "license of the source", "the file itself", "its row"  # where a licence was found, besides files
+OF_FILE, OF_ROW = "the file itself", "its row"  # where a licence was found, besides files
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
             excluded = Exclusions(source.name, source.exclude_paths)
             tally = tallies[source.name] = Tally(exclude_paths=excluded.matched)
             expression = licenses.spdx(source.license) if source.license else None
-            stated = Stated(Found(expression, OF_SOURCE) if expression else None, source.license_precedence == "override")
+            stated = Stated(Found(expression, units.OF_SOURCE) if expression else None, source.license_precedence == "override")
             with _readable(f"source {source.name}"):
                 listed = selected(source, list_units(source, job.work_root.parent / "git"))
                 mine = [(unit, wanted) for unit, wanted in listed if units.rank(unit.name) % job.params.shards == shard]
