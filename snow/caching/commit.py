@@ -17,12 +17,12 @@ from snow import digest, source_code
 from snow import params as settings
 from snow.caching import hashes, ledger, locked, pipeline, reconcile, strays, why
 from snow.caching.ledger import Ledger
+from snow.caching.preflight import LOCK, PARAMS
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
 from snow.graph import Job
 
 STAMP = Path(".snow/committed")
-PARAMS, LOCK = Path("params.yaml"), Path("dvc.lock")
 
 
 def run() -> list[str]:

@@ -11,11 +11,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from snow import params as settings
 from snow.caching import hashes, ledger, preflight, records
 from snow.caching.store import Store
-
-LOCK = Path("dvc.lock")
 
 
 def outputs(store: Store) -> dict[str, str]:
@@ -90,6 +87,6 @@ def _receipts(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledge
 
 def _outs() -> list[tuple[str, str]]:
     """Path and md5 of every output in dvc.lock; none without one."""
-    told = settings.parse(LOCK.read_bytes(), str(LOCK)) if LOCK.exists() else None
+    told = preflight.read(preflight.LOCK) if preflight.LOCK.exists() else None
     stages = ((told or {}).get("stages") or {}).values()
     return [(out["path"], out["md5"]) for stage in stages for out in stage.get("outs", ())]

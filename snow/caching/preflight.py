@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def check_params() -> None:
 
 
 def read(path: Path) -> Any:
-    """A YAML file's value, read as strictly as DVC does. Raises SnowError for conflict markers, a key given twice, or no YAML."""
+    """A YAML file's value, read as strictly as DVC does, and not to be changed: who reads the file again gets the same one. Raises
+    SnowError for conflict markers, a key given twice, or no YAML."""
     try:
         raw = path.read_bytes()
         _refuse_markers(path, raw)
@@ -77,6 +79,7 @@ def read(path: Path) -> Any:
         raise SnowError(f"{path}{where} is not valid YAML ({said}); {REMEDY.get(path, FOR_OTHERS)[1]}") from None
 
 
+@lru_cache(maxsize=3)  # dvc.lock, dvc.yaml, params.yaml: all read more than once in a run that has nothing to do
 def _parse(raw: bytes) -> Any:
     """YAML as DVC reads it: a key that is given twice is an error, not the last one's."""
     loader = yaml.CSafeLoader(raw)  # libyaml: 10 ms for a lock of 40 kB
