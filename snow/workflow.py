@@ -60,10 +60,10 @@ def _recorded(values: Mapping[str, Any]) -> bool:
 
 def _frozen(values: Mapping[str, Any]) -> str:
     """The path of a copy of the params, named by content."""
-    text = yaml.safe_dump(json.loads(json.dumps(values)), sort_keys=False)
+    text = json.dumps(values)
     path = Path(".snow/params") / f"{digest.sha256(text)[:16]}.yaml"
     if not path.exists():
-        digest.replace(path, text)
+        digest.replace(path, yaml.safe_dump(json.loads(text), sort_keys=False))
     return str(path)
 
 

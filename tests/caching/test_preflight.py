@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from snow.caching import preflight
 from snow.errors import SnowError
@@ -134,6 +135,24 @@ def test_a_lock_of_40_kb_costs_little(project: Path) -> None:
         preflight.check()
         spent.append(time.thread_time() - begun)
     assert min(spent) < 0.05
+
+
+@pytest.mark.parametrize("text", ["a: 1\nb: [true, 1.0, null, ü]\n", "when: 2026-01-02\n", "1: one\n", "a: .nan\n"])
+def test_what_is_remembered_of_a_file_is_what_it_says(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where JSON would say it otherwise, or what is remembered was torn, or the file was edited since."""
+    monkeypatch.chdir(tmp_path)
+    Path(".snow").mkdir()
+    for written in (text, text, text + "more: 2\n", text):
+        preflight._remembered.cache_clear()
+        preflight.LOCK.write_text(written)
+        said = preflight.read(preflight.LOCK)
+        assert repr(said) == repr(yaml.safe_load(written)), "keys and types too"
+    memo = preflight.MEMO / "dvc.lock.json"
+    assert memo.exists() == text.startswith("a: 1")
+    if memo.exists():
+        memo.write_bytes(memo.read_bytes()[:20])
+        preflight._remembered.cache_clear()
+        assert repr(preflight.read(preflight.LOCK)) == repr(yaml.safe_load(text))
 
 
 @pytest.mark.parametrize("folder", ["corpus", "models", "models/two"])
