@@ -127,7 +127,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
             excluded = Exclusions(source.name, source.exclude_paths)
             tally = tallies[source.name] = Tally(exclude_paths=excluded.matched)
             expression = licenses.spdx(source.license) if source.license else None
-            stated = Stated(Found(expression, units.OF_SOURCE) if expression else None, source.license_precedence == "override")
+            stated = Stated(Found(expression, licenses.OF_SOURCE) if expression else None, source.license_precedence == "override")
             with _readable(f"source {source.name}"):
                 listed = selected(source, list_units(source, job.work_root.parent / "git"))
                 mine = [(unit, wanted) for unit, wanted in listed if units.rank(unit.name) % job.params.shards == shard]

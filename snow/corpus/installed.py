@@ -88,7 +88,7 @@ def _python(stdlib: Path, stated: str | None) -> Repository:
 
     license_file = stdlib / "LICENSE.txt"
     of_file = license_texts.in_text(_text(license_file)) if license_file.is_file() else None
-    found = Found(of_file, "LICENSE.txt") if of_file else Found(stated and licenses.spdx(stated), units.OF_SOURCE, stated or "")
+    found = Found(of_file, "LICENSE.txt") if of_file else Found(stated and licenses.spdx(stated), licenses.OF_SOURCE, stated or "")
 
     def read(wanted: frozenset[str]) -> Iterator[tuple[str, bytes | units.Refusal]]:
         for path in sorted(wanted):

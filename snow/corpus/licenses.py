@@ -14,6 +14,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 
 PROPRIETARY = "LicenseRef-Proprietary"
 SOME_BSD = "LicenseRef-BSD"  # says BSD, not which; all members but the rare BSD-4-Clause are permissive
+OF_SOURCE = "license of the source"  # where a licence was found that the params state
 
 _SPELLINGS = {  # what _words() leaves of a name, several spellings apart by "|"
     "MIT": "mit|expat|mit x11|x11 mit",

@@ -20,7 +20,6 @@ from snow.errors import SnowError
 
 READ_LIMIT = 16 << 20  # bytes of one file or row that are ever read; no filter in use anywhere keeps a source file above 3 MB (OpenCoder)
 LICENSE_LIMIT = 1 << 20  # bytes of a file that states licences that are looked at
-OF_SOURCE = "license of the source"  # where a licence was found that the params state
 
 # Reasons, as they appear in receipts.
 LANGUAGE = "language"  # not a source file, or in a language that `languages` leaves out

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from snow import jobs
 from snow.errors import SnowError
-from snow.graph import Graph, Stage
+from snow.graph import Graph, Job, Stage
 
 if TYPE_CHECKING:
     from snow.params import Params
@@ -33,6 +33,11 @@ def stage(name: str) -> Stage:
     if name not in STAGES:
         raise SnowError(f"there is no stage {name!r}; the stages are {', '.join(STAGES)}")
     return STAGES[name]
+
+
+def environment_of(job: Job) -> str:
+    """The environment that a job runs in: its own, or else its stage's."""
+    return job.env or stage(job.stage).env
 
 
 def graph(params: Params) -> Graph:
