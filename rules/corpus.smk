@@ -24,9 +24,31 @@ rule collect:
         "snow collect {wildcards.shard} {params.files} > {log} 2>&1"
 
 
+rule partition:
+    input:
+        documents=given("partition", "documents"),
+    output:
+        documents=directory("corpus/partitioned"),
+        receipt="receipts/partition/all.json",
+    log:
+        "logs/partition/all.log",
+    benchmark:
+        "logs/partition/all.tsv"
+    conda:
+        "../envs/base.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(480),
+    params:
+        files=files,
+    shell:
+        "snow partition --threads {threads} {params.files} > {log} 2>&1"
+
+
 rule measure:
     input:
-        documents="corpus/raw/{shard}.parquet",
+        documents="corpus/partitioned",
     output:
         signals="corpus/signals/{shard}.parquet",
         receipt="receipts/measure/{shard}.json",
@@ -40,15 +62,13 @@ rule measure:
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
-    params:
-        files=files,
     shell:
-        "snow measure {wildcards.shard} {params.files} > {log} 2>&1"
+        "snow measure {wildcards.shard} --input documents {input.documents}/{wildcards.shard}.parquet --output signals {output.signals} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule filter:
     input:
-        documents="corpus/raw/{shard}.parquet",
+        documents="corpus/partitioned",
         signals="corpus/signals/{shard}.parquet",
     output:
         documents="corpus/filtered/{shard}.parquet",
@@ -64,10 +84,8 @@ rule filter:
     resources:
         mem_mb=growing(2000),
         runtime=growing(120),
-    params:
-        files=files,
     shell:
-        "snow filter {wildcards.shard} {params.files} > {log} 2>&1"
+        "snow filter {wildcards.shard} --input documents {input.documents}/{wildcards.shard}.parquet --input signals {input.signals} --output documents {output.documents} --output decisions {output.decisions} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule minhash:

@@ -36,15 +36,20 @@ def collect(params: Params) -> Jobs:
         yield Job("collect", shard, "corpus-raw", {}, made, keys)
 
 
+def partition(params: Params) -> Jobs:
+    read = {"documents": _over("corpus/raw/{}.parquet", numbered(params.shards))}
+    yield Job("partition", "all", "corpus-partitioned", read, {"documents": "corpus/partitioned"}, {"shards": "shards"})
+
+
 def measure(params: Params) -> Jobs:
     for shard in numbered(params.shards):
-        read, made = {"documents": (f"corpus/raw/{shard}.parquet",)}, {"signals": f"corpus/signals/{shard}.parquet"}
+        read, made = {"documents": (f"corpus/partitioned/{shard}.parquet",)}, {"signals": f"corpus/signals/{shard}.parquet"}
         yield Job("measure", shard, "corpus-signals", read, made, {"signals": "signals"})
 
 
 def filter_documents(params: Params) -> Jobs:
     for shard in numbered(params.shards):
-        read = {"documents": (f"corpus/raw/{shard}.parquet",), "signals": (f"corpus/signals/{shard}.parquet",)}
+        read = {"documents": (f"corpus/partitioned/{shard}.parquet",), "signals": (f"corpus/signals/{shard}.parquet",)}
         made = {"documents": f"corpus/filtered/{shard}.parquet", "decisions": f"corpus/decisions/{shard}.parquet"}
         yield Job("filter", shard, "corpus-filtered", read, made, {"filters": "filters"})
 

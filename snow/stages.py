@@ -32,6 +32,7 @@ _STAGES = (
         "snow.corpus.fingerprint",
         ("sources.paths",),
     ),
+    Stage("partition", "snow.corpus.partition", "base", jobs.partition),
     Stage("measure", "snow.corpus.measure", "base", jobs.measure),
     Stage("filter", "snow.corpus.filter", "base", jobs.filter_documents),
     Stage("minhash", "snow.corpus.signatures", "base", jobs.minhash, ("numpy",)),

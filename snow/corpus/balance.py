@@ -1,0 +1,59 @@
+"""Which shard a repository belongs to: the one its name hashes to, unless that would make shards uneven.
+
+Consistent hashing with bounded loads (Mirrokni, Thorup and Zadimoghaddam 2018, arXiv:1608.01350): no shard takes more than
+`BOUND` times the mean as long as another one has room, and a repository more or less moves few others. Only repositories that are
+large beside a shard are ever moved; the many small ones even out by themselves, so memory does not grow with them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from snow.corpus.units import rank
+
+BOUND = 1.24  # times the mean, rounded up by at most STEP: below 1.3
+STEP = 2 ** (1 / 16)  # the mean is rounded, so that the bound stays where it is when the corpus grows a little
+LARGE = 1 / 1024  # of a shard; of smaller ones each shard has so many that their sizes differ by a tenth in 512 shards
+TRIES = 8  # shards of its own order that a repository tries; after them the emptiest
+
+
+def home(repo: str, shards: int) -> int:
+    """The shard a repository's name hashes to."""
+    return rank(repo) % shards
+
+
+def moved(parts: Iterable[Mapping[str, int]], count: int, total: int, shards: int) -> tuple[dict[str, int], list[int]]:
+    """The shard of every repository that is not at home, and the bytes that each shard then has.
+
+    `parts` are `count` mappings of bytes by repository, `total` bytes together; a repository may be in several. Of one that is, what
+    lies in a part with less than `LARGE` of a shard divided by `count` is not moved with it in these sums, so they are right to
+    within that. Memory is one part, and the large repositories.
+    """
+    loads, large = [0] * shards, dict[str, int]()
+    limit = total / shards * LARGE
+    for part in parts:
+        for repo, size in part.items():
+            loads[home(repo, shards)] += size
+            if size >= limit / count:
+                large[repo] = large.get(repo, 0) + size
+    return _moved({repo: size for repo, size in large.items() if size >= limit}, loads), loads
+
+
+def _moved(large: Mapping[str, int], loads: list[int]) -> dict[str, int]:
+    """Places the large ones anew, the largest first; `loads` are what the shards have with all at home, and have in the end."""
+    shards = len(loads)
+    mean = sum(loads) / shards
+    bound = BOUND * STEP ** math.ceil(math.log(mean, STEP)) if mean else 0
+    for repo, size in large.items():
+        loads[home(repo, shards)] -= size
+    places: dict[str, int] = {}
+    for repo, size in sorted(large.items(), key=lambda item: (-item[1], rank(item[0]), item[0])):
+        tried = [home(repo, shards), *(rank(f"{repo}\n{turn}") % shards for turn in range(1, TRIES))]
+        shard = next((shard for shard in tried if loads[shard] + size <= bound), None)
+        if shard is None:
+            shard = min(range(shards), key=loads.__getitem__)
+        loads[shard] += size
+        if shard != tried[0]:
+            places[repo] = shard
+    return places
