@@ -57,8 +57,9 @@ def _units(source: Source, wanted: Callable[[str], bool]) -> Iterator[tuple[str,
     elif source.kind == "folder":
         yield from ((name, _tree(root)) for name, root in _folders(paths) if wanted(name))
     elif source.kind in ("archive", "parquet", "jsonl"):
-        files = [(_table_name(source, path), path) for given in source.paths for path in units.files(given) if path.is_file()]
-        mine = {path: name for name, path in files if wanted(name)}
+        files = [path for given in source.paths for path in units.files(given) if path.is_file()]
+        named = folders.archive_names(files) if source.kind == "archive" else units.names(files)
+        mine = {path: name for path, name in zip(files, named, strict=True) if wanted(name)}
         yield from ((mine[path], content.md5) for path, content in hashes.contents(mine).items() if content is not None)
     elif source.kind == "git":
         for given, path in zip(source.paths, paths, strict=True):
@@ -101,9 +102,3 @@ def _tree(root: Path) -> str:
     for path, known in sorted(hashes.contents(path for path in files if os.access(path, os.R_OK) and path.is_file()).items()):
         digest.update(os.fsencode(path.relative_to(root)) + b"\0" + (known.md5 if known else "").encode() + b"\0")
     return digest.hexdigest()
-
-
-def _table_name(source: Source, path: Path) -> str:
-    if source.kind != "archive":
-        return path.name
-    return next(unit.name for unit in folders.archive_units(source.name, (str(path),)))

@@ -8,7 +8,7 @@ import stat
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -84,10 +84,15 @@ def _walk(root: Path, refused: Counter[str]) -> Iterator[str]:
 
 def archive_units(source: str, paths: tuple[str, ...]) -> Iterator[Unit]:
     """One repository per archive (.zip, or .tar plain or compressed), named after its file; SnowError when one is missing."""
-    for path in units.existing_files(source, "archive", paths):
-        suffix = next((suffix for suffix in _SUFFIXES if path.name.lower().endswith(suffix)), "")
-        name = path.name[: len(path.name) - len(suffix)]
+    files = list(units.existing_files(source, "archive", paths))
+    for path, name in zip(files, archive_names(files), strict=True):
         yield Unit(name, lambda path=path: _archive(f"source {source}: the archive {path}", path))
+
+
+def archive_names(paths: Sequence[Path]) -> list[str]:
+    """What the repositories in these archives are called."""
+    endings = (next((suffix for suffix in _SUFFIXES if path.name.lower().endswith(suffix)), "") for path in paths)
+    return [name[: len(name) - len(ending)] for name, ending in zip(units.names(paths), endings, strict=True)]
 
 
 def _archive(about: str, path: Path) -> Repository:

@@ -41,14 +41,15 @@ def check_fields(source: str, fields: Mapping[str, str]) -> None:
 def file_units(source: str, kind: str, paths: tuple[str, ...], fields: Mapping[str, str]) -> Iterator[Unit]:
     """One unit per Parquet or JSON file; SnowError when one is missing."""
     check_fields(source, fields)
-    for path in units.existing_files(source, "file", paths):
-        yield Unit(path.name, functools.partial(_file, kind, path, f"source {source}: {path}", fields))
+    files = list(units.existing_files(source, "file", paths))
+    for path, name in zip(files, units.names(files), strict=True):
+        yield Unit(name, functools.partial(_file, kind, path, name, f"source {source}: {path}", fields))
 
 
-def _file(kind: str, path: Path, about: str, fields: Mapping[str, str]) -> Table:
+def _file(kind: str, path: Path, unit: str, about: str, fields: Mapping[str, str]) -> Table:
     def read() -> Iterator[Row | Refusal]:
         values = _parquet(path, about, fields) if kind == "parquet" else json_rows(path, about)
-        return table_rows(values, about, path.name, fields)
+        return table_rows(values, about, unit, fields)
 
     return Table(read)
 
@@ -68,7 +69,7 @@ def hub_units(
             f"source {source}: kind huggingface needs the package datasets, which this environment lacks; "
             "add it to envs/base.in, run `envs/lock base` and `make envs`, or give the files themselves as kind parquet or jsonl"
         ) from None
-    for name in names:
+    for name, short in zip(names, units.names([Path(name) for name in names]), strict=True):
         about = f"source {source}: the data set {name}"
         try:
             place, commit = hub.source("dataset", name, revision)
@@ -77,7 +78,7 @@ def hub_units(
             asked = f"subset {subset}, split {split}, revision {revision}"
             raise SnowError(f"{about} ({asked}) cannot be loaded: {_first_line(error)}; correct it in params.yaml") from error
         for index in range(whole.num_shards):
-            unit = f"{Path(name).name}/{index:05d}"
+            unit = f"{short}/{index:05d}"
             yield Unit(unit, functools.partial(_hub_file, whole, index, unit, about, fields))
 
 

@@ -116,6 +116,17 @@ def existing_files(source: str, what: str, paths: Iterable[str]) -> Iterator[Pat
         yield from found
 
 
+def names(paths: Sequence[Path]) -> list[str]:
+    """What data files are called: as much of the end of their paths as tells all of them apart, `train.parquet`, or
+    `python/train.parquet` where another folder has one of that name."""
+    unique = set(paths)
+    for depth in range(1, max((len(path.parts) for path in paths), default=0) + 1):
+        found = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(found)) == len(unique):
+            return found
+    return [str(path) for path in paths]
+
+
 def is_unicode(path: str) -> bool:
     """Whether a path decoded with surrogateescape can be written down as UTF-8."""
     try:

@@ -54,9 +54,10 @@ def run(tmp_path_factory) -> Run:
 
     shard = "00000"
     execute("collect", shard, {}, {"documents": "raw.parquet", "repositories": "repositories.parquet"})
-    execute("measure", shard, {"documents": ("raw.parquet",)}, {"signals": "signals.parquet"})
+    execute("partition", "all", {"documents": ("raw.parquet",)}, {"documents": "partitioned"})
+    execute("measure", shard, {"documents": ("partitioned/00000.parquet",)}, {"signals": "signals.parquet"})
     tables = {"documents": "filtered.parquet", "decisions": "decisions.parquet"}
-    execute("filter", shard, {"documents": ("raw.parquet",), "signals": ("signals.parquet",)}, tables)
+    execute("filter", shard, {"documents": ("partitioned/00000.parquet",), "signals": ("signals.parquet",)}, tables)
     execute("minhash", shard, {"documents": ("filtered.parquet",)}, {"signatures": "signatures/00000.parquet"})
     execute("duplicates", "all", {"signatures": ("signatures/00000.parquet",)}, {"duplicates": "duplicates"})
     execute(

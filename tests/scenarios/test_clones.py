@@ -37,7 +37,7 @@ def test_s6_one_more_source_file_executes_one_job_per_stage(clone: Clone, fresh_
     workspace.write_tables(other.path, workspace.ADDED)
     other.snakemake("corpus-decontaminated")
     assert sorted(job.split()[0] for job in other.executed()) == sorted(
-        ["collect", "measure", "filter", "minhash", "duplicates", "unique", "decontaminate"]
+        ["collect", "partition", "measure", "filter", "minhash", "duplicates", "unique", "decontaminate"]
     )
 
 

@@ -30,7 +30,7 @@ def test_s3_s4_a_param_runs_what_reads_it_and_going_back_computes_nothing(clone:
     stages = {job.split()[0] for job in clone.executed()}
     assert "select" in stages
     assert stages.isdisjoint(
-        {"collect", "measure", "filter", "minhash", "duplicates", "unique", "decontaminate", "tokenizer", "annotate", "score"}
+        {"collect", "partition", "measure", "filter", "minhash", "duplicates", "unique", "decontaminate", "tokenizer", "annotate", "score"}
     )
     assert clone.nothing_to_do()
 
