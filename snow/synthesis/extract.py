@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from snow.corpus.letters import words
 from snow.synthesis import markup
-
-_TOKEN = re.compile(r"[A-Za-z_0-9]+")  # as in snow.corpus.minhash
 
 
 @dataclass(frozen=True)
@@ -67,5 +66,5 @@ def overlap(code: str, seed: str, ngram: int) -> float:
 
 
 def _shingles(text: str, ngram: int) -> set[tuple[str, ...]]:
-    tokens = _TOKEN.findall(text)
+    tokens = words(text)  # as in snow.corpus.minhash
     return {tuple(tokens[start : start + ngram]) for start in range(len(tokens) - ngram + 1)}
