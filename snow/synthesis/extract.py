@@ -18,6 +18,7 @@ class Code:
     fenced: bool  # the answer marked it
     reasoned: bool = False  # reasoning stood before it
     unanswered: bool = False  # there was nothing but reasoning
+    rendered: bool = False  # it was a notebook, of which this is the script
 
 
 def code_of(answer: str, language: str, cut: bool) -> Code:
