@@ -20,6 +20,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from snow.corpus import benchmarks, languages, linking, matching, minhash, notebooks
+from snow.corpus.signatures import document_signatures
 from snow.synthesis import balance, extract, syntax
 from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
 
@@ -196,7 +197,7 @@ def _code(row: dict[str, Any], scripts: bool) -> extract.Code:
 def _sign(codes: Sequence[str], scheme: minhash.Scheme) -> np.ndarray:
     encoded = [code.encode() for code in codes]
     ends = np.cumsum([0, *(len(code) for code in encoded)])
-    return minhash.signatures(np.frombuffer(b"".join(encoded), np.uint8), ends, scheme)[0]
+    return document_signatures(np.frombuffer(b"".join(encoded), np.uint8), ends, scheme)[0]
 
 
 def _mapped(path: Path, width: int) -> np.ndarray:
