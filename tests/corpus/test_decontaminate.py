@@ -81,6 +81,11 @@ def test_statements_are_found_as_comments_and_reflowed(tasks: list[Task], index:
     assert not missed
 
 
+def test_a_solution_that_is_commented_out_is_found(tasks: list[Task], index: matching.Index) -> None:
+    missed = {task.task_id for task in tasks if task.task_id not in found(index, textwrap.indent(task.solution, "    # "))}
+    assert missed == TRIVIAL
+
+
 def test_unicode_punctuation_does_not_hide_a_statement(tasks: list[Task], index: matching.Index) -> None:
     task = next(task for task in tasks if task.task_id == "HumanEval/1")
     pasted = task.texts[0].replace(" ", "\u00a0").replace("(", "\u201c(").replace(",", "\u3000,\u2014 ")

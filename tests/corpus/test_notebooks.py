@@ -149,7 +149,7 @@ def test_notebooks_stay_files_where_params_say_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["HumanEvalPlus", "MbppPlus"])
 def test_a_solution_in_a_notebook_is_found_as_in_a_file(benchmarks: Path, tmp_path: Path, name: str) -> None:
-    """In one code cell, or a cell for the signature and the docstring as text."""
+    """In a code cell as well as in a block of a Markdown cell."""
     suite = tmp_path / f"{name}.jsonl"
     suite.write_bytes(gzip.decompress((benchmarks / f"{name}.jsonl.gz").read_bytes()))
     tasks = read_suite(suite)
@@ -160,6 +160,7 @@ def test_a_solution_in_a_notebook_is_found_as_in_a_file(benchmarks: Path, tmp_pa
 
     for task in tasks:
         for code in (task.prompt + task.solution, task.solution):
-            script = notebooks.script(nbformat.writes(v4.new_notebook(cells=[v4.new_markdown_cell("Solved"), v4.new_code_cell(code)])))
-            assert script is not None
-            assert (task.task_id in found(script)) == (task.task_id in found(code))
+            for cell in (v4.new_code_cell(code), v4.new_markdown_cell(f"Solved:\n```python\n{code}\n```")):
+                script = notebooks.script(nbformat.writes(v4.new_notebook(cells=[v4.new_markdown_cell("# Task"), cell])))
+                assert script is not None
+                assert (task.task_id in found(script)) == (task.task_id in found(code))
