@@ -26,7 +26,6 @@ import xxhash
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from snow.corpus import linking, matching, minhash
-from snow.corpus.benchmarks import rules
 from snow.params import load
 from snow.suites.tasks import read_suite
 
@@ -137,7 +136,7 @@ def contests(megabytes: float, suites: list[Path]) -> list[Contest]:
     found = [Contest("signatures", size, len(texts), signing), Contest("clusters", size, len(texts), clustering)]
     if suites:
         tasks = [task for path in suites for task in read_suite(path)]
-        how = rules(load(ROOT / "params.yaml").decontamination)
+        how = load(ROOT / "params.yaml").decontamination
         known = [matching.Text("suite", task.task_id, text) for task in tasks for text in (*task.texts, task.solution)]
         index = matching.build(known, how)
         needles = ["".join(text.text.lower().split()) for text in known]

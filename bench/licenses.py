@@ -56,7 +56,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", type=Path)
     params = settings.load(Path("params.yaml"))
-    rules = collect.Rules(languages.known(params.languages), frozenset(name.casefold() for name in params.licenses.allow))
+    allowed = frozenset(name.casefold() for name in params.licenses.allow)
+    rules = collect.Rules(languages.known(params.languages), allowed, scripts=True)
     totals: Counter[str] = Counter()
     only_here: Counter[tuple[str, str | None, str | None]] = Counter()
     seconds = 0.0

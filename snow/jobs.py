@@ -20,6 +20,7 @@ Jobs = Iterator[Job]
 Files = tuple[str, ...]
 
 SEED = {"seed": "seed"}
+NOTEBOOKS = {"notebooks": "notebooks"}
 HELDOUT = ("corpus/heldout.json",)
 ONE_SHARD = ("00000",)  # refinement looks at all generations of a set at once and writes one file
 
@@ -30,7 +31,7 @@ def numbered(count: int) -> list[str]:
 
 
 def collect(params: Params) -> Jobs:
-    keys = {name: name for name in ("shards", "sources", "licenses", "languages")}
+    keys = {name: name for name in ("shards", "sources", "licenses", "languages")} | NOTEBOOKS
     for shard in numbered(params.shards):
         made = {"documents": f"corpus/raw/{shard}.parquet", "repositories": f"corpus/repositories/{shard}.parquet"}
         yield Job("collect", shard, "corpus-raw", {}, made, keys)
@@ -98,7 +99,7 @@ def tokenizer(params: Params) -> Jobs:
 def annotate(params: Params) -> Jobs:
     for name in params.annotators:
         read = {"documents": _corpus(params), "heldout": HELDOUT, "suites": _suites(params)}
-        keys = SEED | {"training": f"annotators.{name}.training", "decontamination": "decontamination"}
+        keys = SEED | NOTEBOOKS | {"training": f"annotators.{name}.training", "decontamination": "decontamination"}
         folder = f"quality/{name}/annotator"
         yield Job("annotate", name, _artifact(folder), read, {"annotator": folder}, keys)
 
@@ -138,7 +139,7 @@ def refine(params: Params) -> Jobs:
     for name, one in params.synthetic.items():
         read = {"generations": _over(f"synthetic/{name}/raw/{{}}.parquet", numbered(one.shards)), "suites": _suites(params)}
         made = {"documents": f"synthetic/{name}/refined/{ONE_SHARD[0]}.parquet", "decisions": f"synthetic/{name}/decisions.parquet"}
-        keys = SEED | {"refine": f"synthetic.{name}.refine", "decontamination": "decontamination"} | words
+        keys = SEED | NOTEBOOKS | {"refine": f"synthetic.{name}.refine", "decontamination": "decontamination"} | words
         yield Job("refine", name, f"synthetic-{name}-refined", read, made, keys)
 
 

@@ -235,6 +235,7 @@ class Params(Section):
     sources: tuple[Source, ...] = Field(strict=False, min_length=1)
     licenses: Licenses
     languages: tuple[str, ...] = Field(strict=False, min_length=1)
+    notebooks: Literal["cells", "json"]
     signals: Signals
     filters: Filters
     dedup: Dedup

@@ -14,11 +14,11 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tqdm import tqdm
 
-from snow.corpus import languages, license_texts, licenses, terms, units
+from snow.corpus import languages, license_texts, licenses, notebooks, terms, units
 from snow.corpus.exclusions import Exclusions
 from snow.corpus.shortfalls import shortfalls, unmatched
 from snow.corpus.sources import list_units, selected
@@ -36,10 +36,11 @@ OF_FILE, OF_ROW = "the file itself", "its row"  # where a licence was found, bes
 
 @dataclass(frozen=True)
 class Rules:
-    """What may become a document: languages by name, licences as case-folded SPDX identifiers."""
+    """What may become a document: languages by name, licences as case-folded SPDX identifiers; whether notebooks become scripts."""
 
     languages: frozenset[str]
     licenses: frozenset[str]
+    scripts: bool
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,14 @@ class Params(Protocol):
     sources: Sequence[Source]
     licenses: Licenses
     languages: Sequence[str]
+    notebooks: Literal["cells", "json"]
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
     """Collect the shard named by the instance into `documents`, and what its repositories state into `repositories`."""
     shard = int(job.instance)
-    rules = Rules(languages.known(job.params.languages), frozenset(name.casefold() for name in job.params.licenses.allow))
+    allowed = frozenset(name.casefold() for name in job.params.licenses.allow)
+    rules = Rules(languages.known(job.params.languages), allowed, job.params.notebooks == "cells")
     tallies: dict[str, Tally] = {}
     counts: Counter[str] = Counter(read=0, empty=0, excluded=0)
     commits: dict[str, str] = {}
@@ -219,7 +222,7 @@ def repository_documents(
     tally.drop(units.LIMIT_FILES, len(sources) - len(chosen))
     for path, raw in repository.read(chosen):
         found = sources[path]
-        content = raw if isinstance(raw, Refusal) else text_of(raw)
+        content, language = (raw, None) if isinstance(raw, Refusal) else _read(raw, path, None, rules)
         if isinstance(content, Refusal):
             tally.drop_refused(content)
             tally.note(name, found, 0)
@@ -228,7 +231,7 @@ def repository_documents(
         if own and found and found.expression:
             own = licenses.which_bsd(own, found.expression)
         found = Found(own, OF_FILE) if own and _may_say(own, found, rules) else found
-        yield from _document(name, path, content, languages.language_of(path, content), found, rules, tally)
+        yield from _document(name, path, content, language, found, rules, tally)
 
 
 def _allows_some(expression: str, rules: Rules) -> bool:
@@ -262,18 +265,29 @@ def table_documents(table: Table, rules: Rules, excluded: Exclusions, stated: St
         if row.path in excluded:
             tally.drop(units.EXCLUDE_PATHS)
             continue
-        content = text_of(row.content)
+        content, language = _read(row.content, row.path, row.language, rules)
         if isinstance(content, Refusal):
             tally.drop_refused(content)
             continue
         if not (units.is_unicode(row.repo) and units.is_unicode(row.path)):
             tally.drop(units.INVALID_PATH)
             continue
-        language = languages.language_of(row.path, content) if row.language is None else languages.canonical(row.language)
         known = [licenses.spdx(statement) for statement in row.license or ()]
         expression = licenses.all_of(name for name in known if name) if all(known) else None
         found = stated.instead_of(Found(expression, OF_ROW, "; ".join(row.license)) if row.license else None)
         yield from _document(row.repo, row.path, content, language, found, rules, tally)
+
+
+def _read(raw: bytes | str, path: str, stated: str | None, rules: Rules) -> tuple[str | Refusal, str | None]:
+    """The text of a file or row as every later stage sees it, or why it is none, and its language: `stated`, else by path and content."""
+    text = text_of(raw)
+    if isinstance(text, Refusal):
+        return text, None
+    language = languages.language_of(path, text) if stated is None else languages.canonical(stated)
+    if rules.scripts and language == notebooks.LANGUAGE and language in rules.languages:
+        script = notebooks.script(text)
+        text = Refusal(units.BROKEN_NOTEBOOK) if script is None else text_of(script)
+    return text, language
 
 
 def text_of(content: bytes | str) -> str | Refusal:

@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from snow.corpus import licenses
+from snow.corpus import license_headers, licenses
 from snow.corpus.licenses import PROPRIETARY, SOME_BSD
 
-_HEADER_CHARS = 4000  # where a file states its own licence
 _OTHER_NAMES = {"libpng-1.6.35": "Libpng"}  # of the classifier's own
 _LLVM = "Apache-2.0 WITH LLVM-exception"
 _LLVM_TEXT = re.compile(
@@ -124,13 +123,6 @@ _ABOUT = re.compile(  # where a notice begins and ends; what differs from file t
 )
 _PARAGRAPH = re.compile(r"\n[^\w\n]*\n|\n[ \t]*[rRuU]?(?:\"\"\"|''')")
 _TAG = re.compile(r"^[ \t#/*;!<>\"'.%(-]{0,12}SPDX-License-Identifier:[ \t]*([^\r\n*>]+)", re.MULTILINE)
-_COMMENT = re.compile(
-    r"(?:\s+|--\[\[.*?(?:\]\]|\Z)|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)|\{-.*?(?:-\}|\Z)|\(\*.*?(?:\*\)|\Z)"
-    r"|[rRuU]?\"\"\".*?(?:\"\"\"|\Z)|[rRuU]?'''.*?(?:'''|\Z)"
-    r"|(?:<\?(?:php|xml)[^\n]*|//[^\n]*|\#[^\n]*|--[^\n]*|;[^\n]*|%[^\n]*|![^\n]*|\"[^\n]*|dnl[^\n]*|[rR][eE][mM] [^\n]*|[cC*][ \t][^\n]*"
-    r"|=begin.*?(?:\n=end|\Z)))*+",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True)
@@ -224,11 +216,9 @@ def in_header(content: str) -> str | None:
 
     Only the comment the file begins with is read. "BSD-style, see LICENSE" says no more than that file does, so it is None.
     """
-    head = content[:_HEADER_CHARS]
-    if tagged := _tagged(head):
+    if tagged := _tagged(content[: license_headers.LENGTH]):
         return tagged
-    match = _COMMENT.match(head)
-    comment = match[0] if match else ""
+    comment = license_headers.comment(content)
     lowered = comment.lower()
     if not _speaks(lowered):
         return None

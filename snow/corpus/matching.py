@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -30,7 +31,13 @@ BASE = np.uint64(0x9E3779B97F4A7C15)  # of the rolling hash: odd, 2^64 / golden 
 SPACE, MARK, WORD = 0, 1, 2  # classes of bytes; bytes above 127 are letters, `normalise` leaves no other non-ASCII character
 CLASSES = np.array([SPACE if c <= 32 or c == 127 else WORD if c > 127 or chr(c).isalnum() else MARK for c in range(256)], np.uint8)
 CLASSES[ord("_")] = WORD
-NON_ASCII_MARK = re.compile(r"[^\w\x00-\x7f]+")
+NON_ASCII_MARK = re.compile(r"[^\x00-\x7f\w]+")  # what decides fastest stands first
+# What is not seen and means nothing (Unicode's Default_Ignorable_Code_Point): soft hyphens, zero-width spaces and joiners, bidirectional
+# controls, byte order marks, variation selectors, fillers, tags.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
 WORDS, TOKENS = re.compile(r"\w+"), re.compile(r"\w+|[^\w\s]")
 
 
@@ -78,9 +85,16 @@ Index = tuple[_Needles, ...]
 
 
 def normalise(text: str) -> str:
-    """Case-folded, and every run of non-ASCII characters that are not letters or digits (curly quotes, no-break spaces) a space."""
-    folded = text.casefold()
-    return folded if folded.isascii() else NON_ASCII_MARK.sub(" ", folded)
+    """Case-folded, and every run of non-ASCII characters that are not letters or digits (curly quotes, no-break spaces) a space, and every
+    `#`: what is commented out, or is a notebook's Markdown, is there all the same.
+
+    The forms that Unicode knows of one text come out alike (NFC, NFD, full-width letters, ligatures), with or without what is not
+    seen: NFKC_Casefold of the Unicode Standard, 3.13.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", INVISIBLE.sub("", text)).casefold())
+        text = NON_ASCII_MARK.sub(" ", text)
+    return text.casefold().replace("#", " ")
 
 
 def telling(words: Sequence[str], distinct: int) -> bool:

@@ -1,7 +1,7 @@
 """MinHash signatures of token shingles and the banding that finds near-duplicates: The Stack's method, compiled.
 
-A token is a maximal run of [A-Za-z_0-9] (bigcode-dataset minhash_deduplication.py), a shingle `ngram` consecutive tokens. One
-kernel goes from UTF-8 bytes to the signature; nothing in Python is done per token.
+A token is a maximal run of letters (`snow.corpus.letters`): in ASCII [A-Za-z_0-9], as in bigcode-dataset minhash_deduplication.py. A
+shingle is `ngram` consecutive tokens. One kernel goes from UTF-8 bytes to the signature; nothing in Python is done per token.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from snow.corpus.compiled import compiled
+from snow.corpus.letters import is_letter
 
 Words = npt.NDArray[np.uint32]
-TOKEN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789"
+LAST_LETTER = 0x3FFFF  # Unicode's planes 0 to 3; in those behind there is none
 FNV_OFFSET, FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a, 64 bits
 MIX = np.uint64(0xFF51AFD7ED558CCD)  # MurmurHash3's 64-bit finaliser, first multiplier
 BASE = np.uint64(0x9E3779B97F4A7C15)  # of the polynomial over token hashes: odd, 2^64 / golden ratio
@@ -23,13 +24,15 @@ BASE = np.uint64(0x9E3779B97F4A7C15)  # of the polynomial over token hashes: odd
 
 @dataclass(frozen=True)
 class Scheme:
-    """What decides a signature: the token alphabet (256 entries, 0 = separator), the shingle length, the permutations.
+    """What decides a signature: the token alphabet, the shingle length, the permutations.
+
+    The alphabet has an entry for each code point up to LAST_LETTER: 0 for a separator, else what is hashed for it.
 
     Permutation k maps a 32-bit shingle hash h to multipliers[k] * h + addends[k] mod 2^32, a bijection because the multipliers
     are odd: datasketch 2.0's `affine32`.
     """
 
-    alphabet: npt.NDArray[np.uint8]
+    alphabet: Words
     ngram: int
     multipliers: Words
     addends: Words
@@ -37,9 +40,11 @@ class Scheme:
 
 def scheme(seed: int, ngram: int, permutations: int, lowercase: bool) -> Scheme:
     """The scheme of a seed; the permutations come from BLAKE2b, so they do not change with numpy's generators."""
-    alphabet = np.zeros(256, np.uint8)
-    for byte in TOKEN_BYTES:
-        alphabet[byte] = ord(chr(byte).lower()) if lowercase else byte
+    alphabet = np.zeros(LAST_LETTER + 1, np.uint32)
+    for code in range(LAST_LETTER + 1):
+        if is_letter(chr(code)):
+            lowered = chr(code).lower()
+            alphabet[code] = ord(lowered) if lowercase and len(lowered) == 1 else code
     drawn = [hashlib.blake2b(f"{seed} {k}".encode(), digest_size=8).digest() for k in range(permutations)]
     pairs = np.frombuffer(b"".join(drawn), dtype="<u4").reshape(permutations, 2).astype(np.uint32)
     return Scheme(alphabet, ngram, pairs[:, 0] | np.uint32(1), pairs[:, 1].copy())
@@ -64,7 +69,7 @@ def signatures(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], sche
 def _signatures(
     data: npt.NDArray[np.uint8],
     offsets: npt.NDArray[np.int64],
-    alphabet: npt.NDArray[np.uint8],
+    alphabet: Words,
     ngram: int,
     multipliers: Words,
     addends: Words,
@@ -83,8 +88,22 @@ def _signatures(
         count = 0
         inside = False
         value = FNV_OFFSET
+        code = missing = 0  # of a character that takes several bytes: what is read of it, and how many are not
         for i in range(offsets[document], offsets[document + 1] + 1):
-            symbol = alphabet[data[i]] if i < offsets[document + 1] else np.uint8(0)
+            symbol = np.uint32(0)
+            if i < offsets[document + 1]:
+                byte = data[i]
+                if byte < 0x80:
+                    symbol = alphabet[byte]
+                else:
+                    if byte < 0xC0:
+                        code, missing = code << 6 | byte & 0x3F, missing - 1
+                    else:
+                        missing = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
+                        code = byte & (0x3F >> missing)
+                    if missing:
+                        continue
+                    symbol = alphabet[code] if code <= LAST_LETTER else symbol
             if symbol:
                 value = (value ^ np.uint64(symbol)) * FNV_PRIME
                 inside = True

@@ -16,6 +16,7 @@ _REMEDIES = {
     units.INVALID_PATH: "rename its files",
     units.DUPLICATE_PATH: "pack it again",
     units.BROKEN_ROW: "see broken_rows in the receipt, and fields in params.yaml",
+    units.BROKEN_NOTEBOOK: "set `notebooks: json` where notebooks are scripts already",
 }
 _MEANT = (units.LANGUAGE, units.LIMIT_FILES, units.EXCLUDE_PATHS)
 _NO_LICENSE = "add a license that it is under to licenses.allow, or exclude what is under another"

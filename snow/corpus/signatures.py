@@ -1,4 +1,7 @@
-"""`minhash`: the signatures of a shard's documents, what deduplication needs to know of each, about 1.3 KB instead of its text."""
+"""`minhash`: the signatures of a shard's documents, what deduplication needs to know of each, about 1.3 KB instead of its text.
+
+A document is signed without its licence header, which it has in common with files that it has nothing else in common with.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from snow import tables
-from snow.corpus import minhash
+from snow.corpus import license_headers, minhash
 
 if TYPE_CHECKING:
     from snow.job import Job
@@ -52,11 +55,29 @@ def text_buffers(column: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[n
     return np.frombuffer(data if data is not None else b"", np.uint8), ends.astype(np.int64)
 
 
+def document_signatures(
+    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], scheme: minhash.Scheme
+) -> tuple[minhash.Words, npt.NDArray[np.int64]]:
+    """Signatures and token counts (`minhash.signatures`) without licence headers; with it where nothing else makes a shingle."""
+    bare = data.copy()
+    headed = []
+    for document, start in enumerate(offsets[:-1].tolist()):
+        head = data[start : min(start + license_headers.LENGTH, offsets[document + 1])].tobytes().decode("latin-1")  # a byte a character
+        for begin, end in license_headers.notices(head):
+            bare[start + begin : start + end] = ord(" ")
+            headed.append(document)
+    rows, tokens = minhash.signatures(bare, offsets, scheme)
+    for document in {document for document in headed if tokens[document] < scheme.ngram}:
+        whole = data[offsets[document] : offsets[document + 1]]
+        rows[[document]], tokens[[document]] = minhash.signatures(whole, np.array([0, len(whole)]), scheme)
+    return rows, tokens
+
+
 def sign(batches: Iterable[pa.RecordBatch], scheme: minhash.Scheme, bands: int, rows: int) -> Iterator[dict[str, Any]]:
     """Rows of `schema(bands)` for documents in order."""
     names = schema(bands).names[4:]
     for batch in batches:
-        signatures, tokens = minhash.signatures(*text_buffers(batch.column("content")), scheme)
+        signatures, tokens = document_signatures(*text_buffers(batch.column("content")), scheme)
         keys = minhash.band_keys(signatures, bands, rows).tolist()
         columns = (batch.column(name).to_pylist() for name in ("id", "repo", "path"))
         for index, (identity, repo, path) in enumerate(zip(*columns, strict=True)):

@@ -35,6 +35,7 @@ NOT_A_FILE = "not_a_file"  # symbolic link, device, socket, submodule
 INVALID_PATH = "invalid_path"  # a name that is not Unicode
 DUPLICATE_PATH = "duplicate_path"  # a second member of that name in an archive or a RECORD
 BROKEN_ROW = "broken_row"  # not JSON, not an object, without content
+BROKEN_NOTEBOOK = "broken_notebook"  # not JSON, or without cells
 
 
 @dataclass(frozen=True)

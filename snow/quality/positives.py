@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snow import hub, packaged
+from snow.corpus import notebooks
 from snow.errors import SnowError
 from snow.tables import document_id
 from snow.tokens.seeded import draw
@@ -50,12 +51,12 @@ def choose(texts: Iterable[str], limit: int, seed: int, contaminated: Callable[[
     return {name: text for _, name, text in chosen}, {**counts, "chosen": len(chosen)}
 
 
-def read(source: Positives) -> Iterator[str]:
+def read(source: Positives, scripts: bool) -> Iterator[str]:
     """The code of every row of one set of an annotator's positives, in the set's order, streamed.
 
-    A row with fenced blocks (instruction data) counts by the code inside them. Lines that match the set's `drop_lines` are
-    removed: what every text of a set begins with would otherwise be all that the head learns. SnowError names a set that cannot
-    be read, and the row and key that do not hold text.
+    A row with fenced blocks (instruction data) counts by the code inside them, with `scripts` a notebook by its cells. Lines that match
+    the set's `drop_lines` are removed: what every text of a set begins with would otherwise be all that the head learns. SnowError
+    names a set that cannot be read, and the row and key that do not hold text.
     """
     template = re.compile(source.drop_lines) if source.drop_lines else None
     rows = _hub_rows(source) if source.kind == "huggingface" else _file_rows(packaged.locate(source.path))
@@ -66,12 +67,15 @@ def read(source: Positives) -> Iterator[str]:
                 f"positives {source.name}: row {number} of {source.path} has no text under {source.field!r} ({known}); "
                 "correct the set's `field`"
             )
-        text = _code(row[source.field])
+        text = _code(row[source.field], scripts)
         yield "".join(line for line in text.splitlines(keepends=True) if not template.search(line)) if template else text
 
 
-def _code(text: str) -> str:
-    """The contents of a text's fenced blocks, or the text itself when it has none."""
+def _code(text: str, scripts: bool) -> str:
+    """A notebook's script where that is wanted, the contents of a text's fenced blocks, or the text itself when it has none."""
+    script = notebooks.script(text) if scripts and text.lstrip().startswith("{") else None
+    if script is not None:
+        return script
     blocks = FENCE.findall(text)
     return "\n".join(blocks) if blocks else text
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from snow.corpus.letters import words
 from snow.synthesis import markup
-
-_TOKEN = re.compile(r"[A-Za-z_0-9]+")  # as in snow.corpus.minhash
 
 
 @dataclass(frozen=True)
@@ -19,6 +18,7 @@ class Code:
     fenced: bool  # the answer marked it
     reasoned: bool = False  # reasoning stood before it
     unanswered: bool = False  # there was nothing but reasoning
+    rendered: bool = False  # it was a notebook, of which this is the script
 
 
 def code_of(answer: str, language: str, cut: bool) -> Code:
@@ -67,5 +67,5 @@ def overlap(code: str, seed: str, ngram: int) -> float:
 
 
 def _shingles(text: str, ngram: int) -> set[tuple[str, ...]]:
-    tokens = _TOKEN.findall(text)
+    tokens = words(text)  # as in snow.corpus.minhash
     return {tuple(tokens[start : start + ngram]) for start in range(len(tokens) - ngram + 1)}

@@ -11,15 +11,16 @@ import heapq
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from snow.corpus import benchmarks, languages, linking, matching, minhash
+from snow.corpus import benchmarks, languages, linking, matching, minhash, notebooks
+from snow.corpus.signatures import document_signatures
 from snow.synthesis import balance, extract, syntax
 from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
 
@@ -78,16 +79,18 @@ class Params(Protocol):
     ngram: int
     permutations: int
     lowercase: bool
+    notebooks: Literal["cells", "json"]
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
     """generations, suites -> documents, decisions (one row per generation), both in order of request."""
     settings, paths = job.params.refine, job.inputs["generations"]
+    scripts = job.params.notebooks == "cells"
     known = benchmarks.read(job.inputs.get("suites", ()), job.params.decontamination)
     scheme = minhash.scheme(job.params.seed, job.params.ngram, job.params.permutations, job.params.lowercase)
     store = job.work / "signatures"
     with store.open("wb") as signatures:
-        candidates = list(inspect(_rows(paths), settings, known.index, scheme, lambda rows: signatures.write(rows.tobytes())))
+        candidates = list(inspect(_rows(paths), settings, scripts, known.index, scheme, lambda rows: signatures.write(rows.tobytes())))
     mark_duplicates(candidates, _mapped(store, len(scheme.multipliers)), settings.duplicate_similarity)
     for candidate in candidates:
         if candidate.reason is None and candidate.contaminated:
@@ -100,13 +103,14 @@ def run(job: Job[Params]) -> dict[str, Any]:
         for row, candidate in zip(_rows(paths), candidates, strict=True):
             decisions.write(_decision(row, candidate))
             if candidate.reason is None:
-                documents.write(_document(row, candidate))
+                documents.write(_document(row, candidate, scripts))
     return _facts(candidates, settings)
 
 
 def inspect(
     generations: Iterable[dict[str, Any]],
     settings: Refine,
+    scripts: bool,
     index: matching.Index,
     scheme: minhash.Scheme,
     keep: Callable[[np.ndarray], object],
@@ -114,7 +118,7 @@ def inspect(
     """Every generation as a Candidate with what can be said of it alone; `keep` gets the signatures of those without a reason."""
     codes: list[str] = []
     for row in tqdm(generations, desc="inspect", unit="answer", mininterval=5, disable=None):
-        code = _code(row)
+        code = _code(row, scripts)
         reason = reason_alone(row["finish_reason"], code, row["seed"], settings, scheme.ngram)
         contaminated = reason is None and bool(matching.find(index, code.text))
         identity = document_id(code.text) if code.text else None
@@ -145,7 +149,7 @@ def reason_alone(finish_reason: str, code: extract.Code, seed: str, settings: Re
         return "too_long"
     if extract.repeated_lines(code.text) > settings.max_repeated_lines:
         return "repetitive"
-    if syntax.parses(code.text, code.language) is False:
+    if not code.rendered and syntax.parses(code.text, code.language) is False:
         return "unparsable"
     if extract.overlap(code.text, seed, ngram) >= settings.seed_similarity:
         return "copies_seed"
@@ -183,14 +187,17 @@ def _rows(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
     return heapq.merge(*(read_rows(path, COLUMNS) for path in paths), key=lambda row: row["request"])
 
 
-def _code(row: dict[str, Any]) -> extract.Code:
-    return extract.code_of(row["text"], row["language"], row["finish_reason"] == "length")
+def _code(row: dict[str, Any], scripts: bool) -> extract.Code:
+    """The code of an answer; with `scripts` that of a notebook is its script, as in the corpus."""
+    code = extract.code_of(row["text"], row["language"], row["finish_reason"] == "length")
+    script = notebooks.script(code.text) if scripts and code.language == notebooks.LANGUAGE else None
+    return code if script is None else replace(code, text=script, rendered=True)
 
 
 def _sign(codes: Sequence[str], scheme: minhash.Scheme) -> np.ndarray:
     encoded = [code.encode() for code in codes]
     ends = np.cumsum([0, *(len(code) for code in encoded)])
-    return minhash.signatures(np.frombuffer(b"".join(encoded), np.uint8), ends, scheme)[0]
+    return document_signatures(np.frombuffer(b"".join(encoded), np.uint8), ends, scheme)[0]
 
 
 def _mapped(path: Path, width: int) -> np.ndarray:
@@ -204,14 +211,14 @@ def _decision(row: dict[str, Any], one: Candidate) -> dict[str, Any]:
     return {"request": row["request"], "key": row["key"], "kept": one.reason is None, **code}
 
 
-def _document(row: dict[str, Any], one: Candidate) -> dict[str, Any]:
+def _document(row: dict[str, Any], one: Candidate, scripts: bool) -> dict[str, Any]:
     return {
         "id": one.id,
         "repo": f"synthetic/{re.sub(r'[^A-Za-z0-9._-]+', '-', row['model'])}",
         "path": f"{row['key']}.{languages.extension(one.language)}",
         "language": one.language,
         "license": "synthetic",
-        "content": _code(row).text,
+        "content": _code(row, scripts).text,
         "size": one.size,
     }
 

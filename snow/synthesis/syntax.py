@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import ast
 import importlib
-import json
 import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
+from snow.corpus import notebooks
 from snow.suites.tasks import parsed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ GRAMMARS = {
     "Swift": ("tree_sitter_swift",),
     "TypeScript": ("tree_sitter_typescript", "language_typescript", "language_tsx"),
 }
-LANGUAGES = frozenset({"Python", "SQL", "Jupyter Notebook", *GRAMMARS})  # those there is a parser for
+LANGUAGES = frozenset({"Python", "SQL", notebooks.LANGUAGE, *GRAMMARS})  # those there is a parser for
 _SQL_DIALECTS = (None, "postgres", "mysql", "tsql", "oracle", "sqlite", "bigquery", "snowflake")  # None: what most of them share
 
 
@@ -49,8 +49,8 @@ def parses(code: str, language: str) -> bool | None:
         return tree(code) is not None
     if language == "SQL":
         return _is_sql(code)
-    if language == "Jupyter Notebook":
-        return _is_notebook(code)
+    if language == notebooks.LANGUAGE:
+        return notebooks.script(code) is not None
     if language not in GRAMMARS:
         return None
     return any(_is_read(parser, code.encode()) for parser in _parsers(code, language))
@@ -115,11 +115,3 @@ def _is_sql(code: str) -> bool:
         found = [each for each in statements if each is not None]
         return bool(found) and not any(isinstance(each, exp.Condition | exp.Alias) for each in found)
     return False
-
-
-def _is_notebook(code: str) -> bool:
-    try:
-        notebook = json.loads(code)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(notebook, dict) and isinstance(notebook.get("cells"), list)

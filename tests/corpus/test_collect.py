@@ -20,7 +20,7 @@ from snow.errors import SnowError
 from snow.tables import document_id
 
 PY = "import os\n\n\ndef home():\n    return os.environ['HOME']\n"
-PERMISSIVE = stage.Rules(frozenset({"Python"}), frozenset({"mit"}))
+PERMISSIVE = stage.Rules(frozenset({"Python"}), frozenset({"mit"}), scripts=True)
 
 
 def test_each_subfolder_is_a_repository_with_the_licence_of_its_license_file(tmp_path):

@@ -7,7 +7,9 @@ import hashlib
 import json
 import random
 import re
+import sys
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,10 +81,36 @@ def test_statements_are_found_as_comments_and_reflowed(tasks: list[Task], index:
     assert not missed
 
 
+def test_a_solution_that_is_commented_out_is_found(tasks: list[Task], index: matching.Index) -> None:
+    missed = {task.task_id for task in tasks if task.task_id not in found(index, textwrap.indent(task.solution, "    # "))}
+    assert missed == TRIVIAL
+
+
 def test_unicode_punctuation_does_not_hide_a_statement(tasks: list[Task], index: matching.Index) -> None:
     task = next(task for task in tasks if task.task_id == "HumanEval/1")
     pasted = task.texts[0].replace(" ", "\u00a0").replace("(", "\u201c(").replace(",", "\u3000,\u2014 ")
     assert "HumanEval/1" in found(index, f'"""{pasted}"""\n')
+
+
+@pytest.mark.parametrize("form", ["full_width", "soft_hyphens", "zero_width", "ligatures", "NFC", "NFD", "NFKC", "NFKD"])
+def test_unicode_forms_do_not_hide_a_solution(tasks: list[Task], index: matching.Index, form: str) -> None:
+    """Each of ten solutions, in a file of that form."""
+    forms = {
+        "full_width": lambda text: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text),
+        "soft_hyphens": lambda text: text.replace("e", "e\u00ad"),
+        "zero_width": lambda text: "\ufeff" + text.replace("t", "\u200bt\u200d"),
+        "ligatures": lambda text: text.replace("fi", "\ufb01").replace("fl", "\ufb02").replace("st", "\ufb06"),
+    }
+    changed = forms.get(form, lambda text: unicodedata.normalize(form, text))
+    for task in tasks[:10]:
+        assert task.task_id in found(index, changed(f"# Gr\u00f6\u00dfe \u212b \u1e9b\u0323\n{task.solution}"))
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_all_forms_of_a_text_are_normalised_to_one(form: str) -> None:
+    every = "".join(f"q{chr(code)}b\u0301 " for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000)
+    assert matching.normalise(unicodedata.normalize(form, every)) == matching.normalise(every)
+    assert matching.normalise("ASCII stays: \tas_it Is\x0c") == "ascii stays: \tas_it is\x0c"
 
 
 def test_the_standard_library_survives(index: matching.Index) -> None:
@@ -155,7 +183,7 @@ def test_find_is_the_definition(tasks: list[Task]) -> None:
     total = 0
     for rules in (RULES, loose):
         index = matching.build(texts, rules)
-        for text in [*pasted, "", "x", "ß\u0130 \ufb01ne \u212a", hosts[0]]:
+        for text in [*pasted, "", "x", "ß\u0130 \ufb01ne \u212a \uff46\uff4f\uff52 e\u0301\u00ad\u2026", hosts[0]]:
             matches = {(match.suite, match.task_id, match.method): match.matches for match in matching.find(index, text)}
             assert matches == by_definition(texts, rules, text)
             total += len(matches)

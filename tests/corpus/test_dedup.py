@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,15 +15,15 @@ import pytest
 from corpus_stages import document, rows, run, standard_library, write
 
 from snow.corpus import linking, minhash
+from snow.corpus.letters import words
 from snow.errors import SnowError
 from tests.stage_runs import ROOT
 
 SCHEME = minhash.scheme(0, 5, 256, False)
-TOKEN = re.compile(r"[A-Za-z_0-9]+")
 
 
 def shingles(text: str, ngram: int = 5) -> set[tuple[str, ...]]:
-    tokens = TOKEN.findall(text)
+    tokens = words(text)
     return {tuple(tokens[i : i + ngram]) for i in range(len(tokens) - ngram + 1)}
 
 
@@ -55,10 +54,10 @@ def mixed(value: int) -> int:
 def reference(text: str, scheme: minhash.Scheme, lowercase: bool) -> list[int]:
     """The signature by its definition, in Python's integers."""
     hashes = []
-    for token in TOKEN.findall(text.lower() if lowercase else text):
+    for token in words(text.lower() if lowercase else text):
         value = 0xCBF29CE484222325
-        for byte in token.encode():
-            value = (value ^ byte) * 0x100000001B3 % 2**64
+        for character in token:
+            value = (value ^ ord(character)) * 0x100000001B3 % 2**64
         hashes.append(mixed(value))
     found = []
     for start in range(len(hashes) - scheme.ngram + 1):
@@ -72,12 +71,34 @@ def reference(text: str, scheme: minhash.Scheme, lowercase: bool) -> list[int]:
 
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_signature_is_what_its_definition_says(lowercase: bool) -> None:
-    texts = [text[:3000] for _, text in standard_library(6)] + ["", "ab", "a b c d", "a b c d e", "Ünïcode größer_Test x y z w", "tail" * 9]
+    texts = [text[:3000] for _, text in standard_library(6)] + ["", "ab", "a b c d", "a b c d e", "tail" * 9]
+    texts += [
+        "Ünïcode größer_Test x y z w",
+        "числа Ёлка—да «нет» мы й K",
+        "हिन्दी में पाँच शब्द हैं",
+        "😀ab𝒳𝒴 𠀀𲎯 c 􏿿,d e f",
+        "变量，名字。注释：五 个",
+    ]
     scheme = minhash.scheme(7, 5, 32, lowercase)
     signatures, tokens = sign(texts, scheme)
-    # Letters outside ASCII separate tokens for both, but lower() may turn some into ASCII (the Kelvin sign): none are here.
     assert signatures.tolist() == [reference(text, scheme, lowercase) for text in texts]
-    assert tokens.tolist() == [len(TOKEN.findall(text)) for text in texts]
+    assert tokens.tolist() == [len(words(text)) for text in texts]
+    assert words("das Maß — naïve, и\u0306 हिन्दी 名字，x_1") == ["das", "Maß", "naïve", "и\u0306", "हिन्दी", "名字", "x_1"]
+
+
+def test_translations_are_no_copies_and_copies_of_one_are() -> None:
+    keys = ["open", "close", "save_as", "print", "undo", "redo", "cut", "copy", "paste", "find", "replace", "help"]
+    spoken = (
+        "открыть закрыть сохранить печать отменить вернуть вырезать копировать вставить найти заменить помощь",
+        "άνοιγμα κλείσιμο αποθήκευση εκτύπωση αναίρεση επανάληψη αποκοπή αντιγραφή επικόλληση εύρεση αντικατάσταση βοήθεια",
+        "打开 关闭 另存为 打印 撤销 重做 剪切 复制 粘贴 查找 替换 帮助",
+        "खोलें बंद सहेजें छापें पूर्ववत् दोहराएँ काटें प्रतिलिपि चिपकाएँ खोजें बदलें सहायता",
+    )
+    files = ["\n".join(f'"{key}": "{word}",' for key, word in zip(keys, line.split(), strict=True)) for line in spoken]
+    made = sign([*files, files[0] + '\n"quit": "выход",'])[0]
+    alike = (made[:, None] == made[None]).mean(axis=2)
+    assert alike[:4, :4][~np.eye(4, dtype=bool)].max() < 0.1
+    assert alike[0, 4] > 0.8
 
 
 def test_signatures_estimate_jaccard_without_bias() -> None:

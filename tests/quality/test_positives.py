@@ -33,13 +33,13 @@ def test_files_are_told_by_content_not_by_name(tmp_path: Path) -> None:
     for name, content in {"lines.json": lines.encode(), "array.jsonl": array.encode()}.items():
         (tmp_path / name).write_bytes(content)
         (tmp_path / f"zipped-{name}").write_bytes(gzip.compress(content))
-        assert list(positives.read(source(tmp_path / name))) == texts
-        assert list(positives.read(source(tmp_path / f"zipped-{name}"))) == texts
+        assert list(positives.read(source(tmp_path / name), True)) == texts
+        assert list(positives.read(source(tmp_path / f"zipped-{name}"), True)) == texts
 
 
 def test_the_packaged_set_is_read_without_its_template() -> None:
     pocket = settings.load(ROOT / "params.yaml").annotators["hqins"].training.positives[0]
-    texts = list(positives.read(pocket))
+    texts = list(positives.read(pocket, True))
     assert len(texts) == 2750
     assert not any("# main function" in text or "# import necessary packages" in text for text in texts)
     assert all("def main_solution" in text for text in texts)
@@ -48,7 +48,14 @@ def test_the_packaged_set_is_read_without_its_template() -> None:
 def test_instruction_data_counts_by_its_code(tmp_path: Path) -> None:
     answer = "Use a loop:\n\n```python\nfor i in range(3):\n    print(i)\n```\n\nand then\n```\nprint(4)\n```\nDone."
     (tmp_path / "a.jsonl").write_text(json.dumps({"code": answer}))
-    assert list(positives.read(source(tmp_path / "a.jsonl"))) == ["for i in range(3):\n    print(i)\n\nprint(4)\n"]
+    assert list(positives.read(source(tmp_path / "a.jsonl"), True)) == ["for i in range(3):\n    print(i)\n\nprint(4)\n"]
+
+
+def test_a_notebook_counts_by_its_cells_unless_the_corpus_has_them_as_files(tmp_path: Path) -> None:
+    notebook = json.dumps({"cells": [{"cell_type": "code", "source": ["import os\n", "os.getcwd()"], "outputs": ["big"]}], "nbformat": 4})
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"code": text}) for text in (notebook, '{"plain": "json"}', "{ x = 1 }")))
+    assert list(positives.read(source(tmp_path / "a.jsonl"), True)) == ["import os\nos.getcwd()\n", '{"plain": "json"}', "{ x = 1 }"]
+    assert next(positives.read(source(tmp_path / "a.jsonl"), False)) == notebook
 
 
 @pytest.mark.parametrize(
@@ -65,25 +72,25 @@ def test_instruction_data_counts_by_its_code(tmp_path: Path) -> None:
 def test_a_broken_set_is_named_with_the_row(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / "set.jsonl").write_bytes(content)
     with pytest.raises(SnowError, match=expected):
-        list(positives.read(source(tmp_path / "set.jsonl")))
+        list(positives.read(source(tmp_path / "set.jsonl"), True))
 
 
 def test_a_hub_set_is_streamed(tmp_path: Path) -> None:
     """`datasets` opens a local folder through the same call as a set on the hub."""
     texts = solutions()[:20]
     (tmp_path / "train.jsonl").write_text("\n".join(json.dumps(row) for row in rows_of(texts)))
-    assert list(positives.read(source(tmp_path, kind="huggingface"))) == texts
+    assert list(positives.read(source(tmp_path, kind="huggingface"), True)) == texts
     with pytest.raises(SnowError, match="cannot be read"):
-        list(positives.read(source(tmp_path, kind="huggingface", split="absent")))
+        list(positives.read(source(tmp_path, kind="huggingface", split="absent"), True))
     with pytest.raises(SnowError, match=r"row 1 .*it has code"):
-        list(positives.read(source(tmp_path, kind="huggingface", field="solution")))
+        list(positives.read(source(tmp_path, kind="huggingface", field="solution"), True))
 
 
 def test_an_unreachable_hub_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     with pytest.raises(SnowError, match="yuxiang630/hqcode cannot be read"):
-        list(positives.read(source("yuxiang630/hqcode", kind="huggingface")))
+        list(positives.read(source("yuxiang630/hqcode", kind="huggingface"), True))
 
 
 def test_the_draw_follows_content_not_order() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,24 @@ def test_other_languages_are_parsed_and_counted_by_language_and_reason(run: Refi
         "Cython": {"documents": 1, "bytes": len(cython), "dropped": {}},
     }
     assert facts["unchecked"] == {"Cython": 1}
+
+
+def test_a_notebook_becomes_a_script_as_in_the_corpus(run: Refine) -> None:
+    """And is compared as one: with its seed, with other answers and with the suites."""
+    sources = [python_file("median"), "# How spread they are\nHalf of the values lie between the quartiles.", python_file("quartiles")]
+    kinds = ["code", "markdown", "code"]
+    cells = [{"cell_type": kind, "source": text.splitlines(keepends=True)} for kind, text in zip(kinds, sources, strict=True)]
+    notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}, indent=1) + "\n"
+    script = "\n\n".join([sources[0].strip(), "# # How spread they are\n# Half of the values lie between the quartiles.", sources[2]])
+    asked = {"language": "Jupyter Notebook"}
+    answers = [(fenced(notebook, "json"), asked), (fenced(notebook, "ipynb"), asked | {"seed": script}), (fenced("{}\n" * 40, ""), asked)]
+    documents, reasons, _ = run(*answers)
+    assert [(document["language"], document["content"], document["path"][-6:]) for document in documents] == [
+        ("Jupyter Notebook", script, ".ipynb")
+    ]
+    assert reasons == {0: None, 1: "copies_seed", 2: "unparsable"}
+    documents, reasons, _ = run(answers[0], notebooks="json")
+    assert [document["content"] for document in documents] == [notebook]
 
 
 def test_reasoning_is_set_aside_and_counted(run: Refine) -> None:
