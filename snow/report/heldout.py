@@ -26,11 +26,9 @@ def mixed(holdout: Facts) -> str:
     overall = sum(facts["heldout"] for facts in languages.values()) / sum(facts["total"] for facts in languages.values())
     if not none and some[most] <= ALIKE * overall and overall <= ALIKE * some[least]:
         return f"is drawn like the corpus, about {percent(overall)} of every language"
+    also = f" and {percent(some[most])} of those in {most}" if most != least else ""
     lacking = f"; it has nothing of {listed(none)}" if none else ""
-    return (
-        f"is {percent(some[least])} of the corpus' bytes in {least} and {percent(some[most])} of those in {most}, so languages do not "
-        f"weigh in it as in the corpus{lacking}"
-    )
+    return f"is {percent(some[least])} of the corpus' bytes in {least}{also}, so languages do not weigh in it as in the corpus{lacking}"
 
 
 def apart(holdout: Facts) -> str:

@@ -131,6 +131,12 @@ def test_a_language_of_one_file_has_nothing_held_out_and_says_why() -> None:
     assert facts["bytes"]["Shell"]["nothing"] == {"files": 1, "smallest": KB, "allowed": 500}
 
 
+def test_rows_that_share_a_name_are_held_out_together() -> None:
+    """Tables may give one path to several documents, in several languages."""
+    rows = [{"repo": "a", "path": str(place), "language": "Python", "size": KB} for place in range(100)]
+    choose([*rows, *rows, *({**row, "language": "C", "size": 3 * KB} for row in rows)])
+
+
 def test_of_few_files_the_smallest_is_held_out_where_it_is_no_more_than_half() -> None:
     """Of a language whose every file is larger than its bound; a large one stays whole."""
     few = [{"repo": "a", "path": f"pkg/{size}.sql", "language": "SQL", "size": size} for size in (3000, 2000, 4000)]

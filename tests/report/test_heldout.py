@@ -30,6 +30,7 @@ def test_only_equal_shares_of_all_languages_are_called_drawn_like_the_corpus() -
     words = heldout.mixed(receipt(C=whole(50), Go=whole(20)))
     assert words.startswith("is 2.0% of the corpus' bytes in Go and 5.0% of those in C, so languages do not weigh in it as in the corpus")
     assert heldout.mixed(receipt(C=whole(50), Go=whole(50), Shell={})).endswith("; it has nothing of Shell")
+    assert heldout.mixed(receipt(C=whole(50), Shell={})).startswith("is 5.0% of the corpus' bytes in C, so languages")
 
 
 def test_units_are_named_and_what_they_leave_in_training() -> None:
