@@ -113,7 +113,7 @@ class Decontamination(Section):
 
 
 class Heldout(Section):
-    fraction: float = Field(gt=0, lt=0.5)  # of each language's bytes, in whole repositories
+    fraction: float = Field(gt=0, lt=0.5)  # of each language's bytes
     max_bytes: Positive  # per language
     grouping: Name  # how the held-out documents are packed, for every model alike
 

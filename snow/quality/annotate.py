@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from snow.corpus import benchmarks, matching
-from snow.corpus.heldout import read_heldout
+from snow.corpus.heldout import Heldout, read_heldout
 from snow.errors import SnowError
 from snow.quality import encoder as encoders
 from snow.quality import fit, head, negatives, positives, validate
@@ -141,14 +141,14 @@ def run(job: Job[Params]) -> dict[str, Any]:
 
 
 def draw_negatives(
-    paths: Sequence[Path], heldout: frozenset[str], settings: Training, seed: int
+    paths: Sequence[Path], heldout: Heldout, settings: Training, seed: int
 ) -> tuple[Sequence[negatives.Drawn], Sequence[negatives.Drawn]]:
-    """(negatives, documents the annotator never sees), disjoint and outside the held-out repositories. SnowError when there are too few."""
+    """(negatives, documents the annotator never sees), disjoint and not held out. SnowError when there are too few."""
     wanted = settings.negatives + settings.validation_negatives
-    drawn = negatives.sample(negatives.identities(paths), wanted, seed, heldout)
+    drawn = negatives.sample(negatives.candidates(paths, heldout), wanted, seed)
     if len(drawn) < wanted:
         raise SnowError(
-            f"the corpus has {len(drawn)} documents outside the held-out repositories, but an annotator's negatives and "
+            f"the corpus has {len(drawn)} documents that are not held out, but an annotator's negatives and "
             f"validation_negatives ask for {wanted}; lower them"
         )
     return drawn[: settings.negatives], drawn[settings.negatives :]

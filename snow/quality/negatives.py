@@ -9,33 +9,31 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from snow.corpus.heldout import Heldout
 from snow.tables import read_tuples
 from snow.tokens.seeded import draw
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A document that was drawn, and the file and row that hold it."""
+    """A document to draw, and the file and row that hold it."""
 
     id: str
     file: int
     row: int
 
 
-def sample(ids: Iterable[tuple[str, str, int, int]], count: int, seed: int, without: frozenset[str]) -> list[Drawn]:
-    """At most `count` documents of (id, repository, file, row), in the order of the draw; none of the repositories `without`.
-
-    Memory is `count` entries.
-    """
-    drawn = (Drawn(name, file, row) for name, repo, file, row in ids if repo not in without)
-    return heapq.nsmallest(count, drawn, key=lambda one: draw(seed, "negatives", one.id))
+def sample(documents: Iterable[Drawn], count: int, seed: int) -> list[Drawn]:
+    """At most `count` of the documents, in the order of the draw. Memory is `count` entries."""
+    return heapq.nsmallest(count, documents, key=lambda one: draw(seed, "negatives", one.id))
 
 
-def identities(paths: Sequence[Path]) -> Iterator[tuple[str, str, int, int]]:
-    """(id, repository, file, row) of every document, reading only those two columns."""
+def candidates(paths: Sequence[Path], heldout: Heldout) -> Iterator[Drawn]:
+    """Every document that is not held out, reading only its names."""
     for file, path in enumerate(paths):
-        for row, (name, repo) in enumerate(read_tuples(path, ["id", "repo"])):
-            yield name, repo, file, row
+        for row, (name, repo, inside) in enumerate(read_tuples(path, ["id", "repo", "path"])):
+            if not heldout.holds(repo, inside):
+                yield Drawn(name, file, row)
 
 
 def fetch(paths: Sequence[Path], drawn: Iterable[Drawn]) -> Iterator[tuple[Drawn, str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from statistics import fmean
 from typing import Any
 
-from snow.report import quality
+from snow.report import heldout, quality
 from snow.report.charts import Bar, bars, colour
 from snow.report.content import Column, Figure, Section, Table, columns
 from snow.report.format import count, decimal, size
@@ -24,7 +24,7 @@ def texts_of(run: Run, languages: bool = True) -> list[tuple[str, tuple[str, ...
     by_language = last["heldout"].get("languages", {}) if languages else {}
     order = sorted(by_language, key=lambda name: (-by_language[name]["bytes"], name))
     return [
-        ("held-out repositories", ("heldout", "total")),
+        ("held-out text", ("heldout", "total")),
         *((f"{suite} solutions", ("suites", suite)) for suite in last["suites"]),
         *((f"held out, {name}", ("heldout", "languages", name)) for name in order),
     ]
@@ -39,7 +39,7 @@ def section(run: Run) -> Section:
     """Every model's bits and the receipts of preference are required."""
     words = (
         "How many bits a model needs to write down a byte of text, given what precedes it; lower is better. Bytes are the same for "
-        "every tokenizer, and the number moves long before the first task is solved. Held-out repositories resemble the corpus; the "
+        "every tokenizer, and the number moves long before the first task is solved. The held-out text is of the corpus' own kind; the "
         "suites' reference solutions, each given its prompt, are what annotators are validated on."
     )
     chart = Figure(
@@ -140,8 +140,8 @@ def _compared(run: Run, pair: tuple[str, str], anchor: str) -> Section:
     table = Table(f"compare:{pair[0]}:{pair[1]}", f"{title}, bits per byte", heads, rows, notes, strong=frozenset({0}))
     scores = quality.means(run, pair)
     aim = " It says what selection costs or gains on ordinary code; the benchmarks' solutions are what selection aims at." if scores else ""
-    total = size(run.bits[pair[0]]["heldout"]["total"]["bytes"])
-    words = f"{_setting(run, *pair)}{scores}. The held-out text, {total}, is drawn like the corpus.{aim}"
+    mixed, total = heldout.mixed(run.receipts.one("holdout")), size(run.bits[pair[0]]["heldout"]["total"]["bytes"])
+    words = f"{_setting(run, *pair)}{scores}. The held-out text {mixed}; {total} of it are scored.{aim}"
     return Section(anchor, title, [words, worth(run, pair), _caution(run, pair), table])
 
 

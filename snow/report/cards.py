@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from snow.report import heldout
 from snow.report.content import Table
 from snow.report.format import cell, count, general, short
 from snow.report.markdown import escaped, markdown_table
@@ -56,8 +57,8 @@ def data_card(title: str, run: Run, tables: Mapping[str, Table]) -> str:
             *_synthetic(run, tables),
             "## Held out",
             escaped(
-                f"{count(holdout['heldout_repositories'])} of {count(holdout['repositories'])} repositories are trained on by no model "
-                "and measure them all. No annotator sees them, nor does a tokenizer trained here."
+                f"{heldout.units(holdout)} are trained on by no model and measure them all. No annotator sees them, nor does a tokenizer "
+                f"trained here. The held-out text {heldout.mixed(holdout)}.{heldout.apart(holdout)}"
             ),
             "## What to know before using it",
             "\n".join(

@@ -8,6 +8,7 @@ from typing import Any
 
 from snow.corpus.shortfalls import unmatched
 from snow.errors import SnowError
+from snow.report import heldout
 from snow.report.charts import Bar, bars
 from snow.report.content import Column, Figure, Section, Table, columns
 from snow.report.format import INAPPLICABLE, cell, count, percent, short, size
@@ -92,8 +93,8 @@ def section(run: Run) -> Section:
     rest = f"; the rest, {short(run.packed(run.corpus_set)['tokens'])} tokens, is the token set {run.corpus_set}" if run.corpus_set else ""
     words = (
         f"{count(first.documents)} documents were collected, {size(first.bytes)} in all; {count(clean.documents)} of them{kept} "
-        f"passed the filters, deduplication and decontamination. {count(holdout['heldout_repositories'])} of "
-        f"{count(holdout['repositories'])} repositories are held out and never trained on{rest}."
+        f"passed the filters, deduplication and decontamination. {heldout.units(holdout)} are held out and never trained on{rest}. The "
+        f"held-out text {heldout.mixed(holdout)}.{heldout.apart(holdout)}"
     )
     title = "Documents at each step"
     rows = [Bar(step.title, step.documents, f"{count(step.documents)} documents, {size(step.bytes)}") for step in reached]
@@ -129,8 +130,8 @@ def _funnel(reached: list[Step]) -> Table:
 def _token_sets(run: Run) -> Table:
     held = dict.fromkeys(map(run.tokenizer, run.models))
     holds = {name: f"{_documents(run, one.documents)}, packed as {one.grouping}" for name, one in run.declared.token_sets.items()}
-    holds |= {heldout_of(tokenizer): "the held-out repositories" for tokenizer in held}
-    holds |= {heldout_of(name): f"the held-out repositories as {name} reads them" for name in run.declared.compare_with}
+    holds |= {heldout_of(tokenizer): "what is held out" for tokenizer in held}
+    holds |= {heldout_of(name): f"what is held out, as {name} reads it" for name in run.declared.compare_with}
     rows = [(name, told, *(run.packed(name)[column.key] for column in AMOUNT)) for name, told in holds.items()]
     notes = ("Tokens include each document's end and, where its grouping has repo_context, its repository and file name.",)
     return Table("token_sets", "Token sets", [*columns("text", set="token set", holds="holds"), *AMOUNT], rows, notes)
@@ -187,6 +188,7 @@ def _languages(run: Run) -> Table:
         *columns("count", "collected", collected="documents"),
         *columns("bytes", "collected", collected_bytes="bytes"),
         *columns("bytes", **after),
+        *columns("text", heldout_by="held out by"),
         *(Column(f"tokens:{name}", name, group="tokens") for name in packed),
     ]
     names = sorted({*raw, *(name for part in packed.values() for name in part)}, key=lambda name: (-_amount(raw, name, "bytes"), name))
@@ -198,6 +200,7 @@ def _languages(run: Run) -> Table:
             _amount(filtered, name, "bytes"),
             _amount(holdout, name, "total"),
             _amount(holdout, name, "heldout"),
+            heldout.of_language(holdout.get(name)),
             *(_amount(part, name, "tokens") for part in packed.values()),
         )
         for name in names

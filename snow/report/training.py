@@ -37,7 +37,7 @@ def _table(run: Run) -> Table:
     notes = (
         "Losses are nats per token: of the last step's batch, and of the held-out text. Lower is better.",
         f"Held out while training: {_amount(last, 'heldout_tokens')} tokens, {_amount(last, 'heldout_bytes')} bytes, from "
-        "repositories no model trains on. The evaluation below measures more of them.",
+        "documents no model trains on. The evaluation below measures more of them.",
     )
     return Table(
         "training", "Models", [*columns("text", model="model", begin_from="begins from", train_on="trains on"), *numbers], rows, notes
@@ -90,7 +90,7 @@ def _figures(run: Run) -> list[Figure]:
         return Figure(title, (lines(curves, name=title, x_label="tokens seen", y_label=unit, x_text=short, **axis),), caption)
 
     jump = "Where a model goes on with other documents, a jump is a change of data as well as of the model."
-    same = "The same held-out text for every model; lower is better. It resembles the whole corpus, not the benchmarks."
+    same = "The same held-out text for every model; lower is better. It is taken from the corpus, not from the benchmarks."
     return [
         chart("Training loss", "loss", "nats per token", jump),
         chart("Held-out bits per byte", "heldout_bits_per_byte", "bits per byte", same, dots=True),

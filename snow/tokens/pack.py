@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from snow.corpus.heldout import read_heldout
+from snow.corpus.heldout import Heldout, read_heldout
 from snow.tables import TableWriter, read_tuples
 from snow.tokens import segments, special, vocabulary
 from snow.tokens.seeded import draw
@@ -66,17 +66,17 @@ def in_stream_order(rows: Iterable[Row], group_by: str, seed: int) -> list[Row]:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which documents a token set has: not those of repositories `left_out`, those of repositories `only`, those of a selection."""
+    """Which documents a token set has: those that are not `left_out`, or those held out `only`; of the first, those of a selection."""
 
-    left_out: frozenset[str] = frozenset()
-    only: frozenset[str] | None = None
+    left_out: Heldout | None = None
+    only: Heldout | None = None
     selection: frozenset[str] | None = None
 
-    def reason(self, repo: str, identifier: str) -> str | None:
+    def reason(self, repo: str, path: str, identifier: str) -> str | None:
         """Why a document is left out, None when it is not."""
         if self.only is not None:
-            return None if repo in self.only else "not held out"
-        if repo in self.left_out:
+            return None if self.only.holds(repo, path) else "not held out"
+        if self.left_out is not None and self.left_out.holds(repo, path):
             return "held out"
         return "not selected" if self.selection is not None and identifier not in self.selection else None
 
@@ -89,7 +89,7 @@ class Params(Protocol):
 def run(job: Job[Params]) -> dict[str, Any]:
     """documents, tokenizer or model, [selection], [left_out], [only] -> tokens=.bin, index=.index.parquet of one shard of a token set.
 
-    `left_out` and `only` are lists of held-out repositories: what every set but the held-out ones leaves out, and what those have alone.
+    `left_out` and `only` say what is held out: what every set but the held-out ones leaves out, and what those have alone.
     For another's `model` documents are written as that one may know them.
     """
     os.environ["RAYON_NUM_THREADS"], os.environ["TOKENIZERS_PARALLELISM"] = str(job.threads), "true"
@@ -99,7 +99,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     dtype = vocabulary.token_dtype(vocab_size)
     grouping, given = job.params.grouping, job.inputs
     set_of = Chosen(
-        read_heldout(job.input("left_out")) if given.get("left_out") else frozenset(),
+        read_heldout(job.input("left_out")) if given.get("left_out") else None,
         read_heldout(job.input("only")) if given.get("only") else None,
         _selected(job.input("selection"), job.instance) if given.get("selection") else None,
     )
@@ -117,7 +117,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     def chosen() -> Iterator[list[segments.Segment]]:
         names = ["id", "repo", "path", "language", "content"]
         for identifier, repo, path, language, content in read_tuples(job.input("documents"), names, rows=256):
-            reason = set_of.reason(repo, identifier)
+            reason = set_of.reason(repo, path, identifier)
             if reason is not None:
                 dropped[reason] += 1
                 continue

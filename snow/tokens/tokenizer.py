@@ -19,7 +19,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from snow import hub
-from snow.corpus.heldout import read_heldout
+from snow.corpus.heldout import Heldout, read_heldout
 from snow.errors import SnowError
 from snow.tables import read_batches, read_tuples
 from snow.tokens import vocabulary
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from snow.job import Job
 
 
-def sample(documents: Iterable[tuple[Any, ...]], heldout: frozenset[str], share: float, seed: int) -> Iterator[str]:
-    """Contents of a `share` of (id, repository, content): drawn by id, so languages keep their proportions; held-out ones never."""
-    for identifier, repo, content in documents:
-        if repo not in heldout and draw(seed, "tokenizer", identifier) < share * SPAN:
+def sample(documents: Iterable[tuple[Any, ...]], heldout: Heldout, share: float, seed: int) -> Iterator[str]:
+    """Contents of a `share` of (id, repository, path, content): drawn by id, so languages keep their proportions; held-out ones never."""
+    for identifier, repo, path, content in documents:
+        if not heldout.holds(repo, path) and draw(seed, "tokenizer", identifier) < share * SPAN:
             yield content
 
 
@@ -110,7 +110,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
         corpus = sum(pc.sum(batch.column(0)).as_py() or 0 for path in shards for batch in read_batches(path, ["size"]))
         share = min(1.0, settings.sample_bytes / max(corpus, 1))
         print(f"tokenizer: training on {min(corpus, settings.sample_bytes) / 1e6:.1f} MB of {corpus / 1e6:.1f} MB", file=sys.stderr)
-        documents = (row for path in shards for row in read_tuples(path, ["id", "repo", "content"]))
+        documents = (row for path in shards for row in read_tuples(path, ["id", "repo", "path", "content"]))
         counts = Counter(sample_documents=0, sample_bytes=0)
         texts = _counted(sample(documents, heldout, share, job.params.seed), counts)
         tokenizer = train(texts, settings.vocab_size, settings.special_tokens)

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from snow import packaged
+from snow.corpus.heldout import Heldout
 from snow.errors import SnowError
 from snow.quality import fit, head, negatives, validate
 from snow.quality.annotate import section_of, split
@@ -63,7 +64,7 @@ def test_nothing_names_this_machine(trained: Trained) -> None:
 
 def test_negatives_are_a_random_sample_outside_the_held_out_repositories(trained: Trained) -> None:
     paths = trained.inputs["documents"]
-    drawn = negatives.sample(negatives.identities(paths), 60, 0, frozenset({jobs.HELD_OUT}))
+    drawn = negatives.sample(negatives.candidates(paths, Heldout(frozenset({jobs.HELD_OUT}))), 60, 0)
     rows = [row for path in paths for row in pq.read_table(path).to_pylist()]
     known = {row["id"]: row for row in rows}
     assert len({each.id for each in drawn}) == 60
@@ -71,8 +72,8 @@ def test_negatives_are_a_random_sample_outside_the_held_out_repositories(trained
     fetched = {each.id: (language, content) for each, language, content in negatives.fetch(paths, drawn)}
     assert fetched == {each.id: (known[each.id]["language"], known[each.id]["content"]) for each in drawn}
     # Another layout of the shards draws the same documents.
-    backwards = ((row["id"], row["repo"], 0, number) for number, row in enumerate(reversed(rows)))
-    other = negatives.sample(backwards, 60, 0, frozenset({jobs.HELD_OUT}))
+    backwards = (negatives.Drawn(row["id"], 0, number) for number, row in enumerate(reversed(rows)) if row["repo"] != jobs.HELD_OUT)
+    other = negatives.sample(backwards, 60, 0)
     assert [each.id for each in other] == [each.id for each in drawn]
 
 
@@ -91,7 +92,7 @@ def test_excerpts_are_as_long_as_the_solutions() -> None:
 
 
 def test_too_small_a_corpus_says_so(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(SnowError, match=r"documents outside the held-out repositories.*ask for 5025"):
+    with pytest.raises(SnowError, match=r"documents that are not held out.*ask for 5025"):
         jobs.annotate(tmp_path / "a", trained.inputs, trained.settings | {"negatives": 5000})
 
 

@@ -308,16 +308,18 @@ def facts_of(params, job, passed):
         return corpus(name)[job.stage]
     asked, refined = synthesis()
     sizes = {
-        "Python": {"heldout": 460_000, "total": 11_860_000},
-        "C++": {"heldout": 160_000, "total": 1_760_000},
-        "HTML": {"heldout": 0, "total": 320_000},
+        "Python": {"heldout": 460_000, "target": 400_000, "total": 11_860_000, "repositories": 460_000, "folders": 0, "files": 0},
+        "C++": {"heldout": 160_000, "target": 88_000, "total": 1_760_000, "repositories": 40_000, "folders": 120_000, "files": 0},
+        "HTML": {"heldout": 0, "target": 16_000, "total": 320_000, "repositories": 0, "folders": 0, "files": 0}
+        | {"nothing": {"files": 2, "smallest": 150_000, "allowed": 65_536}},
     }
+    units = {"repositories": 80, "heldout_repositories": 6, "heldout_folders": 3, "heldout_files": 0}
     dropped = {"exact": 120, "near": 80}
     completions = {"completions": 164, "tokens": 15_000, "endings": {"length": 164}, "empty": 0, "truncated_prompts": 0}
     by_stage = {
         "duplicates": lambda: {"documents": 1600, "clusters": 150, "largest_cluster": 9, "kept": 1400, "dropped": dropped},
         "suite": lambda: {"tasks": 164, "kind": "humaneval", "bytes": 214_000, "sha256": "1d49" + "0" * 60},
-        "holdout": lambda: {"repositories": 80, "heldout_repositories": 6, "bytes": sizes},
+        "holdout": lambda: {**units, "bytes": sizes},
         "tokenizer": lambda: {"special_tokens": 7, "sample_documents": 900, "sample_bytes": 8_000_000, "vocab_size": 4096},
         "pack": lambda: packed(params.token_sets[name].documents if name in params.token_sets else None),
         "pretrain": lambda: trained(name, params.models[name]),

@@ -86,7 +86,7 @@ def test_page_and_markdown_show_what_the_receipts_say(report):
     assert rows["collected"] == ["collected", "1,800", "18.0 MB", "–", "2,200", "45.0%"]
     assert ["humaneval", "base", "phase3", "0", "164", "164", "0.0%", "0.0%", "2.3%", "60", "0", "0", "3"] in page.tables["pass"]
     bits = ["2.501", "2.412", "2.377", "2.431", "2.444", "2.444", "2.418"]
-    assert ["held-out repositories", "200 kB", "4.801", *bits] in page.tables["bits"]
+    assert ["held-out text", "200 kB", "4.801", *bits] in page.tables["bits"]
     assert ["humaneval", "phase1", "60.0%", "55.0%", "65.0%", "139", "266"] in page.tables["preference"]
     assert "A model that knows nothing is right about 50% of them" in page.text
     assert ["Arctic-SnowCoder-1.3B", "550B + 5B", "28.0", "42.9", "18.0", "19.4"] in page.tables["paper"]
@@ -136,7 +136,7 @@ def test_what_selection_was_worth_follows_its_sign(tmp_path, selected, words):
     bits["heldout"]["total"]["bits_per_byte"] = selected
     path.write_text(json.dumps(bits))
     report = build(tmp_path, inputs)
-    assert f"On held-out repositories {words}" in read_page(report).text
+    assert f"On held-out text {words}" in read_page(report).text
     assert words in (report / "model_card.md").read_text().replace("\\", "")
     assert tables(report)["compare:phase2:control"][0]["difference"] == pytest.approx(selected - 2.377)
 
@@ -169,7 +169,7 @@ def test_an_experiment_sets_its_arms_beside_the_paper(report):
     assert rows[2]["paper:EvoEval"] is None, "the paper's row is the arm's"
     page = read_page(report)
     assert page.tables["experiment:schedules"][0][-1] == "the paper's Table 5"
-    assert "phase2 over 2 seeds, mean and range of bits per byte: 2.415 (2.412 to 2.418) on held-out repositories" in page.text
+    assert "phase2 over 2 seeds, mean and range of bits per byte: 2.415 (2.412 to 2.418) on held-out text" in page.text
     assert "2 models, which differ in what they train on and in nothing else." in page.text
     assert not any(key.startswith("paper:") for key in tables(report)["experiment:mixtures"][0]), "an experiment of our own"
 
@@ -214,7 +214,7 @@ def test_a_recipe_of_one_model(tmp_path):
     report = build(tmp_path, recorded.write(tmp_path, values=values), values=values)
     page = read_page(report)
     assert page.text.count("pretrained on 598k tokens.") == 1
-    assert "Bits per byte: 2.444 on held-out repositories" in page.text
+    assert "Bits per byte: 2.444 on held-out text" in page.text
     assert [value for tag, name, value in page.attributes if (tag, name) == ("section", "id")] == SECTIONS
     assert not re.search("Synthetic|Selection", (report / "data_card.md").read_text())
     assert 'from_pretrained("models/first")' in (report / "model_card.md").read_text()

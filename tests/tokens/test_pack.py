@@ -12,11 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
 
+from snow.corpus.heldout import read_heldout
 from snow.errors import SnowError
+from snow.quality.negatives import candidates
 from snow.reserved import HELDOUT
-from snow.tables import TableWriter
+from snow.tables import TableWriter, document_id
 from snow.tokens import vocabulary
 from snow.tokens.stream import Stream, open_stream
+from snow.tokens.tokenizer import sample
 from tests.stage_runs import run
 from tests.tokens.token_jobs import document, write_documents, write_heldout
 
@@ -92,6 +95,38 @@ def test_the_held_out_set_is_the_complement(tmp_path: Path, documents: Rows, tok
     assert {row["repo"] for row in held} == {"email"}
     assert len(held) + len(index) == len(documents)
     assert not any("<fim_" in said for said in texts(held, stream, tokenizer).values()), "held-out text is measured as it was written"
+
+
+def test_no_set_or_classifier_sees_what_one_repository_holds_out(tmp_path: Path, documents: Rows, tokenizer: Path) -> None:
+    """Folders and files alike; the selection names every document."""
+    rows = [document("python", f"{row['repo']}/{row['path']}", row["language"], row["content"]) for row in documents]
+    rows += [document("python", f"{number}.sh", "Shell", f"echo {number} {'x' * 90}\n") for number in range(30)]
+    shards = [write_documents(tmp_path / f"{number}.parquet", rows[number::2]) for number in range(2)]
+    written = tmp_path / "heldout.json"
+    run("holdout", "all", tmp_path, {"documents": shards}, {"heldout": written})
+    heldout = read_heldout(written)
+    held = {row["id"] for row in rows if heldout.holds(row["repo"], row["path"])}
+    assert heldout.repositories == frozenset()
+    assert heldout.folders
+    assert heldout.files
+
+    selection = tmp_path / "selected.parquet"
+    with TableWriter(selection, pa.schema([("id", pa.string()), ("shard", pa.int64())])) as table:
+        table.write_all([{"id": row["id"], "shard": place % 2} for place, row in enumerate(rows)])
+    packed: dict[str, set[str]] = {}
+    for name in ("corpus", "best", "heldout-bpe"):
+        for number, shard in enumerate(shards):
+            inputs = {"documents": shard, "tokenizer": tokenizer, "only" if name == "heldout-bpe" else "left_out": written}
+            inputs |= {"selection": selection} if name == "best" else {}
+            outputs = {"tokens": tmp_path / name / f"{number}.bin", "index": tmp_path / name / f"{number}.index.parquet"}
+            run("pack", f"{name}/{number:05}", tmp_path, inputs, outputs)
+            packed.setdefault(name, set()).update(pq.read_table(outputs["index"], columns=["id"])["id"].to_pylist())
+    everything = {row["id"] for row in rows}
+    assert packed == {"corpus": everything - held, "best": everything - held, "heldout-bpe": held}
+
+    named = ((row["id"], row["repo"], row["path"], row["content"]) for row in rows)
+    assert {document_id(text) for text in sample(named, heldout, 1.0, seed=0)} == everything - held
+    assert {each.id for each in candidates(shards, heldout)} == everything - held
 
 
 def test_selected_set_holds_the_selection_of_its_shard(tmp_path: Path, documents: Rows, tokenizer: Path) -> None:

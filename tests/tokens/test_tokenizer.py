@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from snow.corpus.heldout import Heldout
 from snow.errors import SnowError
 from snow.packaged import locate
 from snow.tokens import tokenizer as stage
@@ -37,8 +38,8 @@ def test_training_does_not_depend_on_the_order_of_texts(documents: list[dict]) -
 
 
 def test_sample_takes_no_held_out_document_and_about_the_share(documents: list[dict]) -> None:
-    stream = [(row["id"], row["repo"], row["content"]) for row in documents]
-    texts = list(stage.sample(stream, frozenset({"email"}), 0.5, seed=0))
+    stream = [(row["id"], row["repo"], row["path"], row["content"]) for row in documents]
+    texts = list(stage.sample(stream, Heldout(frozenset({"email"})), 0.5, seed=0))
     assert not {row["content"] for row in documents if row["repo"] == "email"} & set(texts)
     assert 0.2 * len(stream) < len(texts) < 0.7 * len(stream)
 
