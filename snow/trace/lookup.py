@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 from snow.errors import SnowError
 from snow.graph import Graph
 from snow.params import Params
+from snow.report import receipts
 
 Rows = list[dict[str, Any]]
 Mask = Callable[[pa.Table], Any]  # a table of the compared columns -> which rows are meant
@@ -49,13 +49,15 @@ class Recipe:
         """The one input of a job that has this name."""
         return Path(self.graph.job(stage, instance).inputs[name][0])
 
-    def facts(self, stage: str, *instance: str) -> dict[str, Any] | None:
-        """What a job's receipt says, None when the job has not run. A broken receipt is a SnowError."""
+    def receipt(self, stage: str, *instance: str) -> dict[str, Any] | None:
+        """A job's receipt, None when the job has not run. A broken one is a SnowError."""
         path = Path(self.graph.job(stage, instance).receipt)
-        try:
-            return json.loads(path.read_bytes())["facts"] if path.exists() else None
-        except (ValueError, KeyError, TypeError) as error:
-            raise SnowError(f"{path} is not a readable receipt ({error!r}); delete it and run again") from None
+        return dict(receipts.load([path]).all()[0]) if path.exists() else None
+
+    def facts(self, stage: str, *instance: str) -> dict[str, Any] | None:
+        """What a job's receipt tells, None as for `receipt`."""
+        receipt = self.receipt(stage, *instance)
+        return receipt and receipt["facts"]
 
 
 def at(path: Path, numbers: Sequence[int], columns: Sequence[str] | None = None) -> Rows:

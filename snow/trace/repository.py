@@ -27,7 +27,7 @@ def steps(recipe: Recipe, stated: Rows) -> Iterator[Step]:
     lines += [f"{row['path']}: {row['fate']}" for row in documents[:SHOWN]]
     lines += [f"and {len(documents) - SHOWN:,} more"] if len(documents) > SHOWN else []
     yield Step("documents", lines, {"fates": dict(counts), "documents": documents})
-    yield uses.is_held_out(recipe, repo)
+    yield uses.held_out(recipe, repo, [row["path"] for row in documents if row["fate"].startswith("kept")])
     wanted = {"repo": {repo}}
     for name in recipe.params.annotators:
         tables = [recipe.made("scores", "score", name, shard) for shard in shards]
@@ -48,7 +48,7 @@ def steps(recipe: Recipe, stated: Rows) -> Iterator[Step]:
     holding = []
     for name, indexes in sets.items():
         found = lookup.over(indexes, lambda path: lookup.having(path, wanted, ["tokens"]))
-        holding += [str(index) for index, rows in zip(indexes, found, strict=True) if rows]
+        holding += [{"index": str(index)} for index, rows in zip(indexes, found, strict=True) if rows]
         if any(found) or not indexes[0].exists():
             yield _counted(name, indexes[0], [row for rows in found for row in rows])
     yield uses.models(recipe, holding)
@@ -91,7 +91,7 @@ def _fates(recipe: Recipe, repo: str, shard: str) -> Rows:
     place = np.cumsum(lookup.column(decisions, "kept").to_numpy()) - 1  # of kept ones in corpus/filtered
     decided = lookup.at(decisions, [row["number"] for row in rows], ["kept", "reason"])
     kept = {int(place[row["number"]]) for row in decided if row["kept"]}
-    copied = {row["row"]: row["method"] for row in lookup.having(copies, {"row": kept}, ["method"])} if copies.exists() else {}
+    copied = {row["row"]: row["method"] for row in lookup.having(copies, {"row": kept}, ["row", "method"])} if copies.exists() else {}
     matches = recipe.made("matches", "decontaminate", shard)
     matched = {row["id"] for row in lookup.having(matches, {"repo": {repo}}, ["id"])} if matches.exists() else set()
     for document, row in zip(documents, decided, strict=True):

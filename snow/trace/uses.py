@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from snow.corpus.heldout import read_heldout
 from snow.reserved import SCRATCH
-from snow.trace import lookup
+from snow.trace import lookup, windows
 from snow.trace.find import Document, Generated
 from snow.trace.lookup import Recipe, Rows
 from snow.trace.way import Step, absent, number
@@ -16,13 +16,13 @@ from snow.trace.way import Step, absent, number
 
 def uses(recipe: Recipe, one: Document) -> Iterator[Step]:
     """The steps of a document of the decontaminated corpus."""
-    held = is_held_out(recipe, one.repo)
+    held = held_out(recipe, one.repo, [one.path])
     yield held
     for name in recipe.params.annotators:
         yield _scored(recipe, one, name)
     chosen = []
     for name in recipe.params.selections:
-        step = _selected(recipe, one, name, held.facts.get("heldout", False))
+        step = _selected(recipe, one, name, bool(held.facts.get("heldout")))
         chosen += [name] if step.facts.get("selected") else []
         yield step
     yield from trained(recipe, recipe.made("documents", "decontaminate", one.shard), {"id": {one.id}, "repo": {one.repo}})
@@ -31,13 +31,15 @@ def uses(recipe: Recipe, one: Document) -> Iterator[Step]:
             yield _inspired(recipe, one, name)
 
 
-def is_held_out(recipe: Recipe, repo: str) -> Step:
-    """Whether a repository is held out."""
-    path = recipe.made("heldout", "holdout", "all")
-    if not path.exists():
-        return absent("held out", path)
-    held = repo in read_heldout(path)
-    return Step("held out", ["yes: no tokenizer, annotator or model learns from it" if held else "no"], {"heldout": held})
+def held_out(recipe: Recipe, repo: str, paths: Sequence[str]) -> Step:
+    """How many of these documents of a repository are held out."""
+    choice = recipe.made("heldout", "holdout", "all")
+    if not choice.exists():
+        return absent("held out", choice)
+    repositories = read_heldout(choice)
+    count = sum(repo in repositories for _ in paths)
+    words = f"{count:,} of {len(paths):,}" if 0 < count < len(paths) else "yes" if count else "no"
+    return Step("held out", [f"{words}: no tokenizer, annotator or model learns from that" if count else words], {"heldout": count})
 
 
 def _scored(recipe: Recipe, one: Document, name: str) -> Step:
@@ -71,7 +73,8 @@ def _selected(recipe: Recipe, one: Document, name: str, held: bool) -> Step:
 
 def trained(recipe: Recipe, documents: Path, wanted: lookup.Wanted) -> Iterator[Step]:
     """Where a document of that table lies in the tokens of each set made from it, and the models that trained on those."""
-    packed, lines = [], []
+    packed: list[dict[str, Any]] = []
+    lines = []
     for job in recipe.graph.jobs:
         if job.stage == "pack" and str(documents) in job.inputs["documents"]:
             index = Path(job.outputs["index"])
@@ -83,37 +86,44 @@ def trained(recipe: Recipe, documents: Path, wanted: lookup.Wanted) -> Iterator[
                 packed.append({"artifact": job.artifact, "index": str(index), **facts})
                 lines.append(f"{job.artifact}: {row['tokens']:,} tokens, {row['offset']:,} to {end:,} of {job.outputs['tokens']}")
     yield Step("tokens", lines or ["in no token set"], {"sets": packed})
-    yield models(recipe, [one["index"] for one in packed])
+    yield models(recipe, packed)
 
 
-def models(recipe: Recipe, indexes: Iterable[str]) -> Step:
-    """The models that trained on token files with these indexes, and those that begin from such models."""
-    holding, lines, told = set(indexes), [], {}
+def models(recipe: Recipe, packed: Sequence[Mapping[str, Any]]) -> Step:
+    """The models that train on token files with these indexes, of how many windows with that document, and those that begin from such."""
+    direct = {name: _direct(recipe, name, packed) for name in recipe.params.models}
+    lines, told = [], {}
     for name, model in recipe.params.models.items():
-        given, facts = recipe.graph.job("pretrain", [name]).inputs, recipe.facts("pretrain", name)
-        direct = [of for of in model.shares if holding.intersection(given[f"index:{of}"])]
-        passes = {of: facts["sets"][of]["passes"] if facts else None for of in direct}
         through = model.begin_from
-        while through != SCRATCH and not holding.intersection(_indexes(recipe, through)):
+        while through != SCRATCH and not any(one["reads"] != 0 for one in direct[through].values()):
             through = recipe.params.models[through].begin_from
-        if not direct and through == SCRATCH:
-            continue
-        words = [_passes(of, count) for of, count in passes.items()]
+        words = [_read(of, one) for of, one in direct[name].items()]
         words += [f"through {through}, from which it begins"] if through != SCRATCH else []
-        lines.append(f"{name}: {', '.join(words)}")
-        told[name] = {"passes": passes, "through": None if through == SCRATCH else through}
+        if words:
+            lines.append(f"{name}: {'; '.join(words)}")
+            told[name] = {"sets": direct[name], "through": None if through == SCRATCH else through}
     return Step("models", lines or ["none trains on it"], {"models": told})
 
 
-def _passes(of: str, count: float | None) -> str:
-    if count is None:
+def _direct(recipe: Recipe, model: str, packed: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By token set of a model that has one of these: the passes over it; of one document, the windows that hold it and their reads."""
+    given, facts = recipe.graph.job("pretrain", [model]).inputs, recipe.facts("pretrain", model)
+    found = {}
+    for of in recipe.params.models[model].shares:
+        mine = [one for one in packed if one["index"] in given[f"index:{of}"]]
+        one = mine[0] if mine and "offset" in mine[0] else None
+        known = windows.reads(recipe, model, of, one["index"], one["offset"], one["tokens"]) if one else None
+        if mine:
+            passes = facts["sets"][of]["passes"] if facts and of in facts["sets"] else None
+            found[of] = {"passes": passes, "windows": known and known.windows, "reads": known and known.reads}
+    return found
+
+
+def _read(of: str, one: Mapping[str, Any]) -> str:
+    if one["passes"] is None:
         return f"not trained yet on {of}"
-    return f"{number(count)} passes over {of}" + (f": {count:.1%} of its windows, drawn by the seed" if count < 1 else "")
-
-
-def _indexes(recipe: Recipe, model: str) -> Iterator[str]:
-    given = recipe.graph.job("pretrain", [model]).inputs
-    return (path for of in recipe.params.models[model].shares for path in given[f"index:{of}"])
+    held = "" if one["windows"] is None else f"; windows that hold it {one['windows']:,}, read {one['reads']:,} times in all"
+    return f"{number(one['passes'])} passes over {of}{held}"
 
 
 def _inspired(recipe: Recipe, one: Document, name: str) -> Step:
