@@ -150,7 +150,7 @@ def _by_name(recipe: Recipe, text: str) -> Found:
         longest = max((row["repo"] for row in stated), key=len)
         return Found(stated=[row for row in stated if row["repo"] == longest], of=longest)
     near = [f"{one.repo}/{one.path}" for one in scan(_ending(parts[-1]), NEAR)[:NEAR]] if len(parts) > 1 else []
-    return Found(near=[*_alike(recipe, parts[0]), *near])
+    return Found(near=[*(_alike(recipe, parts[0]) if parts[0] else ()), *near])
 
 
 def _whole(table: pa.Table) -> Any:

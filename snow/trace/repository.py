@@ -51,7 +51,7 @@ def steps(recipe: Recipe, stated: Rows) -> Iterator[Step]:
         holding += [{"index": str(index)} for index, rows in zip(indexes, found, strict=True) if rows]
         if any(found) or not indexes[0].exists():
             yield _counted(name, indexes[0], [row for rows in found for row in rows])
-    yield uses.models(recipe, holding)
+    yield uses.models(recipe, holding, whole=all(index.exists() for indexes in sets.values() for index in indexes))
 
 
 def left_out(recipe: Recipe, stated: Rows, path: str) -> Iterator[Step]:

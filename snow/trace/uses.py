@@ -23,7 +23,7 @@ def uses(recipe: Recipe, one: Document) -> Iterator[Step]:
     chosen = []
     for name in recipe.params.selections:
         step = _selected(recipe, one, name, bool(held.facts.get("heldout")))
-        chosen += [name] if step.facts.get("selected") else []
+        chosen += [name] if step.facts.get("selected", True) else []
         yield step
     yield from trained(recipe, recipe.made("documents", "decontaminate", one.shard), {"id": {one.id}, "repo": {one.repo}})
     for name, declared in recipe.params.synthetic.items():
@@ -74,23 +74,27 @@ def _selected(recipe: Recipe, one: Document, name: str, held: bool) -> Step:
 def trained(recipe: Recipe, documents: Path, wanted: lookup.Wanted) -> Iterator[Step]:
     """Where a document of that table lies in the tokens of each set made from it, and the models that trained on those."""
     packed: list[dict[str, Any]] = []
-    lines = []
+    lines, missing = [], []
     for job in recipe.graph.jobs:
-        if job.stage == "pack" and str(documents) in job.inputs["documents"]:
-            index = Path(job.outputs["index"])
-            if not index.exists():
-                yield absent("tokens", index, f"{job.artifact} ")
-            for row in lookup.having(index, wanted, ["offset", "tokens"]) if index.exists() else []:
-                end = row["offset"] + row["tokens"]
-                facts = {"file": job.outputs["tokens"], "offset": row["offset"], "tokens": row["tokens"]}
-                packed.append({"artifact": job.artifact, "index": str(index), **facts})
-                lines.append(f"{job.artifact}: {row['tokens']:,} tokens, {row['offset']:,} to {end:,} of {job.outputs['tokens']}")
-    yield Step("tokens", lines or ["in no token set"], {"sets": packed})
-    yield models(recipe, packed)
+        if job.stage != "pack" or str(documents) not in job.inputs["documents"]:
+            continue
+        index = Path(job.outputs["index"])
+        if not index.exists():
+            missing.append(str(index))
+            lines.append(f"{job.artifact}: not yet: {index} does not exist")
+            continue
+        for row in lookup.having(index, wanted, ["offset", "tokens"]):
+            end = row["offset"] + row["tokens"]
+            lines.append(f"{job.artifact}: {row['tokens']:,} tokens, {row['offset']:,} to {end:,} of {job.outputs['tokens']}")
+            placed = {"file": job.outputs["tokens"], "offset": row["offset"], "tokens": row["tokens"]}
+            packed.append({"artifact": job.artifact, "index": str(index), **placed})
+    yield Step("tokens", lines or ["in no token set"], {"sets": packed, "missing": missing})
+    yield models(recipe, packed, whole=not missing)
 
 
-def models(recipe: Recipe, packed: Sequence[Mapping[str, Any]]) -> Step:
-    """The models that train on token files with these indexes, of how many windows with that document, and those that begin from such."""
+def models(recipe: Recipe, packed: Sequence[Mapping[str, Any]], whole: bool) -> Step:
+    """The models that train on token files with these indexes, of how many windows with that document, and those that begin from such.
+    `whole`: no token set is missing, so that these are all."""
     direct = {name: _direct(recipe, name, packed) for name in recipe.params.models}
     lines, told = [], {}
     for name, model in recipe.params.models.items():
@@ -102,7 +106,7 @@ def models(recipe: Recipe, packed: Sequence[Mapping[str, Any]]) -> Step:
         if words:
             lines.append(f"{name}: {'; '.join(words)}")
             told[name] = {"sets": direct[name], "through": None if through == SCRATCH else through}
-    return Step("models", lines or ["none trains on it"], {"models": told})
+    return Step("models", lines or ["none trains on it" if whole else "not known before all token sets are here"], {"models": told})
 
 
 def _direct(recipe: Recipe, model: str, packed: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

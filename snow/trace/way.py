@@ -91,7 +91,7 @@ def _filtered(recipe: Recipe, one: Document, signals: Mapping[str, Any]) -> Step
     lines = []
     for name in decided["rules"]:
         rule, limit = in_force.get(name, (None, None))
-        compared = f" {number(limit)}: {rule.signal} is {number(signals[rule.signal])}" if rule else ""
+        compared = f" {number(limit)}: {rule.signal} is {number(signals[rule.signal])}" if rule and rule.signal in signals else ""
         lines.append(f"{'also' if lines else 'dropped'} by {name}{compared}")
     return Step("filter", lines, decided, ends=True)
 

@@ -120,6 +120,7 @@ def test_what_was_not_made_is_said_and_no_error(trace: Trace) -> None:
     assert status == 0
     assert "not yet: quality/hqins/scores/0000" in out
     assert "not yet: tokens/corpus/0000" in out
+    assert "not known before all token sets are here" in out
     status, out, _ = trace("models/phase2")
     assert status == 0
     assert "not made yet: receipts/pretrain/phase2.json does not exist" in out
