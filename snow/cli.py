@@ -50,6 +50,9 @@ def _add_commands(commands: Any) -> None:
     why.add_argument("artifact", nargs="?", metavar="ARTIFACT", help="as `snakemake` and `dvc repro` name it; all if left out")
     why.add_argument("--json", action="store_true")
     add("plan", "what a run would do and cost; exit status 1 when there is anything to do").add_argument("--json", action="store_true")
+    trace = add("trace", "a file's way through the recipe, or what an artifact is made of; exit status 1 when nothing or several are meant")
+    trace.add_argument("what", metavar="PATH|ID|REPOSITORY|ARTIFACT", help="see docs/trace.md")
+    trace.add_argument("--json", action="store_true")
     any_model = add("evaluate", "any model on suites of params.yaml, outside the recipe; exit status 1 when not all was judged")
     any_model.add_argument("model", metavar="MODEL", help="a model of this recipe, a folder, or a hub name, NAME@REVISION")
     any_model.add_argument("--suites", type=lambda text: text.split(","), metavar="SUITE[,SUITE]", help="all if left out")
@@ -90,6 +93,10 @@ def _run_command(options: argparse.Namespace) -> int:
             return why.run(loaded, options.artifact, options.json)
         case "plan":
             return plan.run(loaded, options.json)
+        case "trace":
+            from snow.trace import run as trace
+
+            return trace.run(loaded, options.what, options.json)
         case "evaluate":
             from snow.evaluate import anywhere
 
