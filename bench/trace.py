@@ -80,7 +80,7 @@ def build(recipe: Recipe, documents: int) -> list[list[Row]]:
             path = f"source/part{number % 4}/module_{choose.randrange(10**6)}.py"
             rows.append({"repo": repo, "path": path, "language": "Python", "license": "MIT", "content": library[start : start + size]})
             rows[-1] |= {"id": document_id(rows[-1]["content"]), "size": size, "bytes": size, "score": 0.5, "tokens": TOKENS}
-        write(recipe.made("documents", "collect", shard), DOCUMENTS, rows)
+        write(recipe.documents(shard), DOCUMENTS, rows)
         shards.append([row for row in rows if row.pop("content")])
     for number in tqdm(range(len(shards)), "what follows", disable=None):
         follow(recipe, number, shards[number], shards[(number + 1) % len(shards)])
@@ -139,8 +139,8 @@ def receipt(recipe: Recipe, stage: str, instance: str, facts: Row) -> None:
 
 def scan(recipe: Recipe, condition: ds.Expression) -> None:
     """The rows of those documents in every table that has their ids, each table's shards asked as one data set."""
-    raw, filtered = (recipe.made("documents", stage, recipe.shards[0]).parent for stage in ("collect", "filter"))
-    ids = ds.dataset(raw).to_table(filter=condition, columns=["id"])["id"]
+    whole, filtered = recipe.documents(recipe.shards[0]).parent, recipe.made("documents", "filter", recipe.shards[0]).parent
+    ids = ds.dataset(whole).to_table(filter=condition, columns=["id"])["id"]
     for folder in sorted({path.parent for path in Path().rglob("*.parquet")} - {filtered}):
         table = ds.dataset(folder)
         if "id" in table.schema.names:

@@ -1,8 +1,7 @@
 """What is meant by a path, an id or the name of a repository: documents of the corpus, generated ones, or repositories.
 
-A source whose units are repositories has each in the shard that its name hashes to, so such a name leads to one table of `repositories`
-and one of documents. Where a source is a table, and for a path without its repository or an id, one or two short columns of every shard
-are compared.
+A repository has all its documents in one shard, which its name leads to; where a source is a table, what it states lies in several tables
+of `repositories`. For a path without its repository, or an id, one or two short columns of every shard are compared.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from snow.trace.lookup import Mask, Recipe, Rows
 
 SHOWN = 20  # documents that are listed where several are meant
 NEAR = 3  # documents of the same file name that are named where none is meant
-OF_ROWS = ("parquet", "jsonl", "huggingface")  # kinds of source whose units are data files, so that a repository may lie in any shard
+OF_ROWS = ("parquet", "jsonl", "huggingface")  # kinds of source whose units are data files, so that a repository may lie in several
 ABOUT = ("id", "repo", "path", "language", "license", "size")
 STATED = ("source", "repo", "license", "found_in", "files", "documents")
 
 
 @dataclass(frozen=True)
 class Document:
-    """A document of `corpus/raw`, and its row in that shard."""
+    """A document of `corpus/partitioned`, and its row in that shard."""
 
     shard: str
     row: int
@@ -81,7 +80,7 @@ def find(recipe: Recipe, text: str) -> Found:
     """The documents (at most SHOWN + 1 of each shard) or the repository that a text means; SnowError where nothing is collected yet."""
     _check_collected(recipe)
     if (address := re.fullmatch(r"(\d+):(\d+)", text)) and address[1] in recipe.shards:
-        rows = lookup.at(recipe.made("documents", "collect", address[1]), [int(address[2])], ABOUT)
+        rows = lookup.at(recipe.documents(address[1]), [int(address[2])], ABOUT)
         return Found([_document(address[1], row) for row in rows])
     if re.fullmatch(r"[0-9a-f]{32}", text):
         documents = _documents(recipe, recipe.shards, lambda path: lookup.having(path, {"id": {text}}, ABOUT, SHOWN + 1))
@@ -92,16 +91,18 @@ def find(recipe: Recipe, text: str) -> Found:
 
 
 def _check_collected(recipe: Recipe) -> None:
-    absent = [path for shard in recipe.shards if not (path := recipe.made("documents", "collect", shard)).exists()]
+    absent = [path for shard in recipe.shards if not (path := recipe.documents(shard)).exists()]
     if len(absent) == len(recipe.shards):
-        raise SnowError(f"nothing is collected yet ({absent[0]} does not exist); run `snakemake corpus-raw`, or `dvc pull corpus-raw`")
+        raise SnowError(
+            f"nothing is collected yet ({absent[0]} does not exist); run `snakemake corpus-partitioned`, or `dvc pull corpus-partitioned`"
+        )
     if absent:
         print(f"snow trace: {len(absent)} of {len(recipe.shards)} shards are not here, among them {absent[0]}", file=sys.stderr)
 
 
 def _documents(recipe: Recipe, shards: Iterable[str], look: Any) -> list[Document]:
     shards = list(shards)
-    found = lookup.over([recipe.made("documents", "collect", shard) for shard in shards], look)
+    found = lookup.over([recipe.documents(shard) for shard in shards], look)
     return [_document(shard, row) for shard, rows in zip(shards, found, strict=True) for row in rows]
 
 
@@ -136,9 +137,8 @@ def _by_name(recipe: Recipe, text: str) -> Found:
     if whole := [row for row in stated if row["repo"] == text]:
         return Found(stated=whole, of=text)
     for repo in dict.fromkeys(row["repo"] for row in stated):
-        shards = sorted({row["shard"] for row in stated if row["repo"] == repo})
         wanted = {"repo": {repo}, "path": {heads[repo]}}
-        if documents := _documents(recipe, shards, lambda path, wanted=wanted: lookup.having(path, wanted, ABOUT)):
+        if documents := _documents(recipe, [recipe.shard_of(repo)], lambda path, wanted=wanted: lookup.having(path, wanted, ABOUT)):
             return Found(documents)
 
     def scan(mask: Mask, limit: int | None) -> list[Document]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from snow.corpus import balance
 from snow.errors import SnowError
 from snow.graph import Graph
 from snow.params import Params
@@ -39,7 +40,16 @@ class Recipe:
     @property
     def shards(self) -> list[str]:
         """The corpus' shards in order."""
-        return self.graph.instances["collect"]
+        return self.graph.instances["measure"]
+
+    def documents(self, shard: str) -> Path:
+        """The documents of a shard before any is dropped."""
+        return self.read("documents", "measure", shard)
+
+    def shard_of(self, repo: str) -> str:
+        """The shard that has all documents of a repository."""
+        facts = self.facts("partition")
+        return self.shards[(facts["moved"] if facts else {}).get(repo, balance.home(repo, len(self.shards)))]
 
     def made(self, name: str, stage: str, *instance: str) -> Path:
         """An output of a job."""

@@ -17,9 +17,10 @@ from snow.trace.way import Step, absent, number
 
 def steps(recipe: Recipe, stated: Rows) -> Iterator[Step]:
     """The steps of the repository that these rows of `repositories` are about."""
-    repo, shards = stated[0]["repo"], sorted({row["shard"] for row in stated})
+    repo = stated[0]["repo"]
+    shard = recipe.shard_of(repo)
     yield Step("collected", _stated(stated), {"stated": stated})
-    documents = [row for shard in shards for row in _fates(recipe, repo, shard)]
+    documents = _fates(recipe, repo, shard)
     if not documents:
         return
     counts = Counter(row["fate"] for row in documents)
@@ -30,20 +31,20 @@ def steps(recipe: Recipe, stated: Rows) -> Iterator[Step]:
     yield uses.held_out(recipe, repo, [row["path"] for row in documents if row["fate"].startswith("kept")])
     wanted = {"repo": {repo}}
     for name in recipe.params.annotators:
-        tables = [recipe.made("scores", "score", name, shard) for shard in shards]
-        scores = [row["score"] for rows in lookup.over(tables, lambda path: lookup.having(path, wanted, ["score"])) for row in rows]
+        table = recipe.made("scores", "score", name, shard)
+        scores = [row["score"] for row in lookup.having(table, wanted, ["score"])] if table.exists() else []
         mean = float(np.mean(scores)) if scores else None
         words = f"{number(mean)}, the mean of {len(scores):,} documents" if scores else "none"
         known = Step(f"score {name}", [words], {"documents": len(scores), "mean": mean})
-        yield known if tables[0].exists() else absent(known.name, tables[0])
-    of_shards = {"shard": {recipe.shards.index(shard) for shard in shards}, **wanted}  # selections are sorted by shard
+        yield known if table.exists() else absent(known.name, table)
+    of_shards = {"shard": {recipe.shards.index(shard)}, **wanted}  # selections are sorted by shard
     for name in recipe.params.selections:
         path = recipe.made("selection", "select", name)
         yield _counted(f"selection {name}", path, lookup.over([path], lambda path: lookup.having(path, of_shards, ["tokens"]))[0])
-    clean = {str(recipe.made("documents", "decontaminate", shard)) for shard in shards}
+    clean = str(recipe.made("documents", "decontaminate", shard))
     sets: dict[str, list[Path]] = {}
     for job in recipe.graph.jobs:
-        if job.stage == "pack" and clean.intersection(job.inputs["documents"]):
+        if job.stage == "pack" and clean in job.inputs["documents"]:
             sets.setdefault(job.artifact, []).append(Path(job.outputs["index"]))
     holding = []
     for name, indexes in sets.items():
@@ -62,8 +63,8 @@ def left_out(recipe: Recipe, stated: Rows, path: str) -> Iterator[Step]:
         "which reason was this file's cannot be told: collect counts what it leaves out and lists it nowhere",
         *_stated(stated),
     ]
-    tables = [recipe.made("documents", "collect", shard) for shard in shards]
-    paths = {row["path"] for rows in lookup.over(tables, lambda table: lookup.having(table, {"repo": {repo}}, ["path"])) for row in rows}
+    documents = recipe.documents(recipe.shard_of(repo))
+    paths = {row["path"] for row in lookup.having(documents, {"repo": {repo}}, ["path"])} if documents.exists() else set()
     near = difflib.get_close_matches(path, paths)
     lines += [f"near it: {', '.join(f'{repo}/{one}' for one in near)}"] if near else []
     yield Step("collected", lines, {"stated": stated, "near": near})
@@ -83,7 +84,8 @@ def _stated(stated: Rows) -> list[str]:
 
 def _fates(recipe: Recipe, repo: str, shard: str) -> Rows:
     """The documents of a repository in a shard with the `fate` of each."""
-    rows = lookup.having(recipe.made("documents", "collect", shard), {"repo": {repo}}, ["id", "path", "language", "size"])
+    table = recipe.documents(shard)
+    rows = lookup.having(table, {"repo": {repo}}, ["id", "path", "language", "size"]) if table.exists() else []
     documents = [{"address": f"{shard}:{row['number']}", **row, "fate": "collected, not filtered yet"} for row in rows]
     decisions, copies = recipe.made("decisions", "filter", shard), recipe.read("duplicates", "unique", shard)
     if not documents or not decisions.exists():

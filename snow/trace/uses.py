@@ -36,8 +36,8 @@ def held_out(recipe: Recipe, repo: str, paths: Sequence[str]) -> Step:
     choice = recipe.made("heldout", "holdout", "all")
     if not choice.exists():
         return absent("held out", choice)
-    repositories = read_heldout(choice)
-    count = sum(repo in repositories for _ in paths)
+    heldout = read_heldout(choice)
+    count = sum(heldout.holds(repo, path) for path in paths)
     words = f"{count:,} of {len(paths):,}" if 0 < count < len(paths) else "yes" if count else "no"
     return Step("held out", [f"{words}: no tokenizer, annotator or model learns from that" if count else words], {"heldout": count})
 

@@ -20,7 +20,7 @@ from snow.trace.lookup import Recipe
 from tests import stage_runs
 from tests.corpus.corpus_stages import standard_library
 
-CORPUS = ("suite", "collect", "measure", "filter", "minhash", "duplicates", "unique", "decontaminate", "holdout")
+CORPUS = ("suite", "collect", "partition", "measure", "filter", "minhash", "duplicates", "unique", "decontaminate", "holdout")
 Trace = Callable[..., tuple[int, str, str]]
 
 
@@ -171,12 +171,11 @@ def test_a_named_repository_leads_to_its_shard_alone(corpus: Path, tmp_path: Pat
     monkeypatch.chdir(tmp_path)
     params = settings.load(corpus / "params.yaml")
     recipe = Recipe(params, stages.graph(params))
-    mine = find.repositories(_linked(recipe, corpus), ["fork"])[0]["shard"]
+    mine = _linked(recipe, corpus).shard_of("fork")
     looked_up = {recipe.shards[units.rank(name) % 4] for name in ("fork", "fork/deep", "fork/deep/down", "fork/deep/down/near.py")}
     for shard in recipe.shards:
-        for table, needed in (("documents", {mine}), ("repositories", looked_up)):
+        for path, needed in ((recipe.documents(shard), {mine}), (recipe.made("repositories", "collect", shard), looked_up)):
             if shard not in needed:
-                path = recipe.made(table, "collect", shard)
                 path.unlink()
                 path.write_bytes(b"whoever reads this fails")
     found = find.find(recipe, "fork/deep/down/near.py")
@@ -185,10 +184,9 @@ def test_a_named_repository_leads_to_its_shard_alone(corpus: Path, tmp_path: Pat
 
 
 def _linked(recipe: Recipe, corpus: Path) -> Recipe:
-    """Links to the collected tables in the present folder."""
-    for shard in recipe.shards:
-        for table in ("documents", "repositories"):
-            path = recipe.made(table, "collect", shard)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.symlink_to(corpus / path)
+    """Links to the tables of documents and repositories in the present folder."""
+    tables = [path for shard in recipe.shards for path in (recipe.documents(shard), recipe.made("repositories", "collect", shard))]
+    for path in (*tables, Path(recipe.graph.by_name["partition all"].receipt)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(corpus / path)
     return recipe
