@@ -28,7 +28,7 @@ from snow.tables import DOCUMENTS, ROW_GROUP_BYTES, read_batches
 if TYPE_CHECKING:
     from snow.job import Job
 
-BUFFERED = 1 << 30  # bytes, over all shards
+BUFFERED = 512 << 20  # bytes, over all shards
 UNEVEN = 1.3  # times the mean: what is above is said
 READ_ROWS = 8192
 
@@ -54,9 +54,10 @@ class _Shard:
         self._kept.append(batch)
         self._kept_bytes += batch.nbytes
         if self._kept_bytes >= self._limit:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Begin to write what is kept, after what is being written."""
         self._finish()
         if self._kept:
             table = pa.Table.from_batches(self._kept, DOCUMENTS)
@@ -69,7 +70,6 @@ class _Shard:
             self._writing = None
 
     def close(self) -> None:
-        self._flush()
         self._finish()
         self._file.close()
 
@@ -89,6 +89,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
             stack.callback(shard.close)
         for batch, of in _routed(paths, places, shards):
             made[of].add(batch)
+        for shard in made:
+            shard.flush()
     _say_uneven(loads)
     return {
         "documents": sum(shard.documents for shard in made),
