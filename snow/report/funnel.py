@@ -49,6 +49,7 @@ REASONS = {  # what the receipts' names mean; those of the filters are left as t
     "invalid_path": "a name that is not Unicode",
     "duplicate_path": "a second file of the same name",
     "broken_row": "a broken row",
+    "broken_notebook": "a notebook without cells that can be read",
     "exact": "exact copy",
     "near": "near-duplicate",
     "contaminated": "contains a benchmark's text",
