@@ -4,6 +4,7 @@ number of workers; `Engine` in params says only how it is distributed, and in wh
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import warnings
@@ -152,6 +153,21 @@ def total(value: torch.Tensor) -> torch.Tensor:
     """The sum of a tensor over all workers, in place."""
     dist.all_reduce(value)
     return value
+
+
+def highest(value: int, worker: Worker) -> int:
+    """The highest of all workers' values, told between their processors, so that no device is waited for."""
+    if worker.size == 1:
+        return value
+    told = torch.tensor(value)
+    dist.all_reduce(told, dist.ReduceOp.MAX, group=_processors())
+    return int(told)
+
+
+@functools.cache
+def _processors() -> Any:
+    """The group of all workers that carries tensors on the CPU; made by all of them at its first use."""
+    return None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
 
 
 def wait_for_all() -> None:

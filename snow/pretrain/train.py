@@ -61,7 +61,7 @@ def train(model: torch.nn.Module, run: Run) -> Any:
     The log is `work/log.jsonl`. Everything a record says is a function of the inputs, the seed and the number of workers.
     """
     settings, worker = run.settings, run.worker
-    newest = checkpoint.newest(run.work)
+    newest = checkpoint.newest(run.work, worker)
     universal = checkpoint.needs_conversion(newest, worker, settings.engine.zero_stage)
     if newest and universal:
         checkpoint.convert(newest, worker)
