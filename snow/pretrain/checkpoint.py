@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from snow import digest
 from snow.errors import SnowError
 from snow.pretrain.engine import Worker, highest, wait_for_all
+from snow.slurm import progress
 
 KEEP = 2
 TAG = "state"
@@ -69,6 +71,7 @@ def save(engine: Any, worker: Worker, work: Path, step: int) -> None:
         digest.fsync(work)
         for old in sorted(work.glob("step-*"))[:-KEEP]:
             shutil.rmtree(old)
+        progress.moved()
     wait_for_all()
 
 
@@ -114,9 +117,9 @@ class Log:
         self.path = path
         self._stream = path.open("a")
 
-    def write(self, record: dict[str, Any]) -> None:
-        """Append the record of one step."""
-        self._stream.write(json.dumps(record) + "\n")
+    def write(self, records: Iterable[dict[str, Any]]) -> None:
+        """Append the records of some steps."""
+        self._stream.writelines(json.dumps(record) + "\n" for record in records)
         self._stream.flush()
 
     def sync(self) -> None:

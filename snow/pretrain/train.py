@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from snow.pretrain import checkpoint, data, engine, heldout, schedule
+from snow.errors import Unfinished
+from snow.pretrain import checkpoint, data, engine, heldout, schedule, signals
+from snow.slurm import progress
 
 if TYPE_CHECKING:
     from snow.arms import Model
+
+READ_STEPS = 10  # losses and norms are read together at the latest after so many steps: each reading waits for the device
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,14 @@ class Run:
 def train(model: torch.nn.Module, run: Run) -> Any:
     """Train to the end of the horizon from the newest checkpoint in `work`, or else from `model`; returns the engine.
 
-    The log is `work/log.jsonl`. Everything a record says is a function of the inputs, the seed and the number of workers.
+    The log is `work/log.jsonl`. Everything a record says is a function of the inputs, the seed and the number of workers. Asked to end
+    (`signals`) it finishes the step it is at, saves a checkpoint and raises Unfinished.
     """
+    with signals.noted() as asked:
+        return _train(model, run, asked)
+
+
+def _train(model: torch.nn.Module, run: Run, asked: Sequence[int]) -> Any:
     settings, worker = run.settings, run.worker
     newest = checkpoint.newest(run.work, worker)
     universal = checkpoint.needs_conversion(newest, worker, settings.engine.zero_stage)
@@ -72,38 +83,78 @@ def train(model: torch.nn.Module, run: Run) -> Any:
     log = checkpoint.Log(run.work / "log.jsonl", done) if worker.leads else None
     plan = settings.schedule
     warmup = schedule.warmup_steps(plan.warmup_steps, run.steps)
+    batches = _batches(run, running.train_micro_batch_size_per_gpu(), running.gradient_accumulation_steps(), done)
+    unread: list[dict[str, Any]] = []
     for step in tqdm(range(done, run.steps), initial=done, total=run.steps, unit="step", mininterval=10, disable=not worker.leads):
         rate = schedule.learning_rate(plan.kind, step, run.steps, warmup, plan.max_lr, plan.min_lr)
         engine.set_learning_rate(running, rate)
-        loss, norm = _step(running, run, step)
+        loss, norm = _step(running, next(batches), worker)
         ended = step + 1
         tokens = ended * settings.batch_size * settings.sequence_length
-        record = {"step": ended, "tokens": tokens, "loss": loss, "lr": rate, "grad_norm": norm}
-        if ended % settings.validate_steps == 0 or ended == run.steps:
+        unread.append({"step": ended, "tokens": tokens, "loss": loss, "lr": rate, "grad_norm": norm})
+        last = ended == run.steps
+        stops = not last and engine.highest(len(asked), worker) > 0
+        saves = not last and (stops or ended % settings.checkpoint_steps == 0)
+        validates = last or ended % settings.validate_steps == 0
+        if not (saves or validates or len(unread) == READ_STEPS):
+            continue
+        records, unread = [_read(record) for record in unread], []
+        if validates:
             nats, bits = heldout.measure(running, run.heldout, running.train_micro_batch_size_per_gpu(), worker)
-            record |= {"heldout_loss": nats, "heldout_bits_per_byte": bits}
+            records[-1] |= {"heldout_loss": nats, "heldout_bits_per_byte": bits}
         if log:
-            log.write(record)
-        if ended % settings.checkpoint_steps == 0 and ended < run.steps:
+            log.write(records)
+        if saves:
             if log:
                 log.sync()
             checkpoint.save(running, worker, run.work, ended)
+        if stops:
+            _stop(ended, run)
     return running
 
 
-def _step(running: Any, run: Run, step: int) -> tuple[float, float]:
-    """One optimizer step over this worker's share of the batch: (loss over the whole batch, norm of the gradient before clipping)."""
-    micro, passes = running.train_micro_batch_size_per_gpu(), running.gradient_accumulation_steps()
-    first = step * run.settings.batch_size + run.worker.rank * micro * passes
-    summed = torch.zeros((), dtype=torch.float64, device=run.worker.device)
+def _batches(run: Run, micro: int, passes: int, begin: int) -> Iterator[list[torch.Tensor]]:
+    """The micro batches of this worker for each step from `begin` on: int64 [micro, sequence_length + 1], made on a thread of their own
+    while the step before is computed, and where there is a GPU in memory that it reads by itself."""
+    settings, worker = run.settings, run.worker
+
+    def of(step: int) -> list[torch.Tensor]:
+        first = step * settings.batch_size + worker.rank * micro * passes
+        positions = np.arange(first, first + micro * passes).reshape(passes, micro)
+        rows = [torch.from_numpy(data.batch(run.parts, settings.sequence_length, run.seed, each)) for each in positions]
+        return [each.pin_memory() for each in rows] if worker.device.type == "cuda" else rows
+
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(of, begin)
+        for step in range(begin + 1, run.steps + 1):
+            made = coming.result()
+            if step < run.steps:
+                coming = thread.submit(of, step)
+            yield made
+
+
+def _step(running: Any, batch: Sequence[torch.Tensor], worker: engine.Worker) -> tuple[torch.Tensor, Any]:
+    """One optimizer step over this worker's share of the batch: (loss over the whole batch, norm of the gradient before clipping), both
+    still to be computed by the device."""
+    summed = torch.zeros((), dtype=torch.float64, device=worker.device)
     norm = None
-    for begin in range(first, first + micro * passes, micro):
-        rows = data.batch(run.parts, run.settings.sequence_length, run.seed, np.arange(begin, begin + micro))
-        loss = heldout.token_losses(running, torch.from_numpy(rows).to(run.worker.device)).mean()
+    for rows in batch:
+        loss = heldout.token_losses(running, rows.to(worker.device, non_blocking=True)).mean()
         running.backward(loss)
         summed += loss.detach().double()
         if running.is_gradient_accumulation_boundary():
             norm = engine.unclipped_norm(running)
         running.step()
-    norm = running.get_global_grad_norm() if norm is None else norm
-    return float(engine.total(summed)) / (passes * run.worker.size), float(norm)
+    return engine.total(summed) / (len(batch) * worker.size), running.get_global_grad_norm() if norm is None else norm
+
+
+def _read(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with the numbers that its tensors hold; waits for the device."""
+    return record | {name: float(record[name]) for name in ("loss", "grad_norm")}
+
+
+def _stop(step: int, run: Run) -> NoReturn:
+    if not run.worker.leads:
+        raise SystemExit(Unfinished.status)
+    progress.moved(stopped=True)
+    raise Unfinished(f"ended on request after step {step} of {run.steps}, with a checkpoint; the same command goes on from there")
