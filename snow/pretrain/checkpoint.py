@@ -165,6 +165,11 @@ def _log_damage(path: Path, step: int) -> str | None:
     return None if whole else f"{path.name} does not hold its {step} steps"
 
 
+def records(path: Path, step: int) -> list[dict[str, Any]]:
+    """What a log says of the first `step` steps."""
+    return [json.loads(line) for line in _lines(path)[:step]]
+
+
 def _lines(path: Path) -> list[bytes]:
     return path.read_bytes().splitlines(keepends=True) if path.exists() else []
 

@@ -109,7 +109,8 @@ def _config(settings: Model, micro: int, worker: Worker, universal: bool) -> dic
         "gradient_accumulation_steps": settings.batch_size // (micro * worker.size),
         "gradient_clipping": settings.gradient_clip,
         "zero_optimization": zero,
-        "bf16": {"enabled": settings.engine.precision == "bf16"},
+        # The check waits for the device at every step; what it finds makes DeepSpeed leave the weights as they are.
+        "bf16": {"enabled": settings.engine.precision == "bf16", "check_grad_overflow": settings.on_nonfinite == "skip"},
         "steps_per_print": None,
         "checkpoint": {"load_universal": universal},
     }
@@ -134,6 +135,17 @@ def unclipped_norm(engine: Any) -> torch.Tensor | None:
     if engine.zero_optimization() or engine.bfloat16_enabled():
         return None
     return torch.nn.utils.get_total_norm([parameter.grad for parameter in engine.module.parameters() if parameter.grad is not None])
+
+
+def step_without_effect(engine: Any) -> None:
+    """A step that leaves weights and optimizer as they are, for a gradient that is not finite, which DeepSpeed drops only under ZeRO."""
+    optimizer = engine.optimizer
+    step = optimizer.step
+    optimizer.step = lambda: None
+    try:
+        engine.step()
+    finally:
+        optimizer.step = step
 
 
 def weights(engine: Any, worker: Worker) -> dict[str, torch.Tensor]:
