@@ -62,7 +62,7 @@ def _torchrun(nodes: int, workers: int) -> list[str]:
     asked = [f"--signals-to-handle={','.join(_PASSED_ON)}", "--shutdown-timeout=3600"]
     common = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={workers}", "--max-restarts=0", *asked]
     if nodes == 1:
-        return [*common, "--standalone"]
+        return [*common, "--standalone", "--local-addr=127.0.0.1"]  # else they meet at the node's name, which may lead nowhere
     address, _, port = os.environ[RENDEZVOUS].rpartition(":")
     return [*common, f"--nnodes={nodes}", f"--node-rank={os.environ['SLURM_NODEID']}", f"--master-addr={address}", f"--master-port={port}"]
 

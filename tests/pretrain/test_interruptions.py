@@ -67,6 +67,22 @@ def test_interrupted_at_a_random_step_it_ends_with_the_same_bits(data: Data, fin
     assert not list((tmp_path / ".snow" / "work").iterdir()), "checkpoints of a finished job are left"
 
 
+@pytest.mark.slow
+def test_interrupted_at_ten_random_moments_it_ends_with_the_same_bits(data: Data, tmp_path: Path) -> None:
+    """One training of 200 steps, ended ten times in one of three ways."""
+    seed = random.randrange(1_000_000)
+    print(f"seed {seed}")
+    draw, longer = random.Random(seed), {"tokens": 200 * 8 * 64}
+    arguments = command(data, tmp_path, **longer)
+    for _ in range(10):
+        begun = max(steps_saved(tmp_path), default=0)
+        interrupt(arguments, tmp_path, begun + draw.randrange(1, 12), draw.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1]))
+        assert max(steps_saved(tmp_path), default=0) >= begun
+    finish(arguments, tmp_path)
+    train(data, tmp_path / "alone", **longer)
+    assert digest(tmp_path / "model") == digest(tmp_path / "alone" / "model")
+
+
 def test_asked_to_end_at_every_third_step_it_ends_with_the_same_bits(
     data: Data, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,9 +67,13 @@ def test_a_time_limit_that_nothing_came_of_is_a_failure(project: Project) -> Non
     assert project.starts() == {"0": 1}
 
 
-def test_a_job_that_is_warned_of_its_limit_goes_on_at_once(project: Project, data: Data, tmp_path: Path) -> None:
-    """The signal of `sbatch --signal=B:USR1@SECONDS`, which reaches the job's script alone."""
-    write(project, data, **LONG)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_job_that_is_warned_of_its_limit_goes_on_at_once(
+    project: Project, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """The signal of `sbatch --signal=B:USR1@SECONDS`, which reaches the job's script alone; torchrun passes it on."""
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    write(project, data, tasks=workers, **LONG)
     run = project.start("pretrain", "--retries", "0")
     project.wait(lambda: newest(project) >= 10, "checkpoints")
     number = project.cluster.number_of("pretrain", "running") or ""
@@ -77,7 +81,7 @@ def test_a_job_that_is_warned_of_its_limit_goes_on_at_once(project: Project, dat
     run.succeeds()
     assert project.cluster.details(number)["Restarts"] == "1"
     assert continued_from(project) > 10
-    assert result(project.path / "model") == result(alone(data, tmp_path / "alone", **LONG))
+    assert result(project.path / "model") == result(alone(data, tmp_path / "alone", workers=workers, **LONG))
 
 
 def end_time(project: Project, number: str) -> None:
