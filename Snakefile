@@ -18,6 +18,10 @@ except SnowError as error:
 configfile: "params.yaml"
 
 
+# A rule's command takes the place of its shell, which a signal to all processes would end before the command has.
+shell.prefix("exec ")
+
+
 include: "rules/common.smk"
 include: "rules/corpus.smk"
 include: "rules/pretrain.smk"

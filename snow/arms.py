@@ -141,16 +141,24 @@ class TokenSet(Section):
 
 
 class Schedule(Section):
-    kind: Literal["cosine", "linear", "constant"]  # what follows the warmup, MAX -> MIN
+    kind: Literal["cosine", "linear", "constant", "wsd"]  # what follows the warmup, MAX -> MIN; see `snow.pretrain.schedule`
     warmup_steps: int = Field(ge=0)
     max_lr: float = Field(gt=0)
     min_lr: float = Field(ge=0)
+    decay_share: float | None = Field(None, gt=0, le=1)  # of all steps, with wsd: the last ones, in which the rate comes down
 
     @model_validator(mode="after")
     def _order(self) -> Schedule:
         if self.min_lr > self.max_lr:
             raise ValueError(f"min_lr {self.min_lr} is above max_lr {self.max_lr}")
+        if (self.kind == "wsd") != (self.decay_share is not None):
+            raise ValueError("decay_share: wsd has it, as in 0.1 for the last tenth of the steps, and no other kind")
         return self
+
+
+class LossSpike(Section):
+    factor: float = Field(gt=1)  # a loss above so many times the median
+    steps: Positive  # of so many steps before it
 
 
 class Engine(Section):
@@ -184,6 +192,8 @@ class Model(Section):
     checkpoint_steps: Positive
     validate_steps: Positive
     validate_tokens: Positive
+    on_nonfinite: Literal["stop", "skip"]  # at a loss or gradient that is not finite, or a spike: end before it, or leave that batch out
+    loss_spike: LossSpike | None  # None looks for none
     seed: int | None = Field(None, ge=0, lt=2**31)  # of weights and order of windows; None is the recipe's
 
     @field_validator("train_on")

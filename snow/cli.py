@@ -149,7 +149,8 @@ def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 0 on success, 2 with one sentence on bad input. Other exceptions are bugs and propagate."""
+    """Run the command line; 0 on success, with one sentence 2 on bad input and 75 of a job that was asked to end and can be continued.
+    Other exceptions are bugs and propagate."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         own_code.settle(given)
@@ -161,5 +162,5 @@ def main(arguments: list[str] | None = None) -> int:
         _run_stage(options, given)
     except SnowError as error:
         print(f"{' '.join(['snow', *given[:1]])}: {error}", file=sys.stderr)
-        return 2
+        return error.status
     return 0

@@ -1,7 +1,8 @@
 """Checkpoints to continue from: model, optimizer and position, whole or not there, the last two kept.
 
 A folder `step-00000120` appears by a rename after everything in it has reached the disk, so a kill at any moment leaves
-either the new checkpoint or the ones before it. The log is cut back to the step a run continues from.
+either the new checkpoint or the ones before it. What damages one later is told by the checksums that were written with it.
+The log is cut back to the step a run continues from.
 """
 
 from __future__ import annotations
@@ -11,22 +12,41 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from snow import digest
 from snow.errors import SnowError
-from snow.pretrain.engine import Worker, wait_for_all
+from snow.pretrain.engine import Worker, highest, wait_for_all
+from snow.slurm import progress
 
 KEEP = 2
 TAG = "state"
 UNIVERSAL = "state_universal"
+CONVERTING = "converting"  # what becomes UNIVERSAL
+SUMS = "checksums.json"  # the MD5 of every other file of the folder
 CLIENT = {"universal_checkpoint_info": {"universal_checkpoint_version": 0.2}}  # else ds_to_universal refuses ZeRO 1 and 2
 
 
-def newest(work: Path) -> Path | None:
-    """The newest complete checkpoint, or None."""
-    return max(work.glob("step-*"), default=None)
+def newest(work: Path, worker: Worker) -> Path | None:
+    """The newest checkpoint that is whole and whose log is, or None; a collective. Newer ones, which are damaged, are named and removed."""
+    found = sorted(work.glob("step-*"), reverse=True) if worker.leads else []
+    damage: dict[Path, str] = {}
+    whole = None
+    for checkpoint in found:
+        wrong = _damage(checkpoint) or _log_damage(work / "log.jsonl", step_of(checkpoint))
+        if wrong is None:
+            whole = checkpoint
+            break
+        damage[checkpoint] = wrong
+    start = f"step {step_of(whole)}, the checkpoint before" if whole else "the start, as no checkpoint is left"
+    for checkpoint, wrong in damage.items():
+        print(f"{checkpoint} is damaged ({wrong}) and removed; training goes on from {start}", file=sys.stderr)
+        shutil.rmtree(checkpoint)
+    step = highest(step_of(whole), worker)
+    return work / _name(step) if step else None
 
 
 def step_of(checkpoint: Path | None) -> int:
@@ -36,7 +56,7 @@ def step_of(checkpoint: Path | None) -> int:
 
 def save(engine: Any, worker: Worker, work: Path, step: int) -> None:
     """Write the state after `step` steps; a collective. Older checkpoints than the last two go."""
-    final, partial = work / f"step-{step:08d}", work / "partial"
+    final, partial = work / _name(step), work / "partial"
     if worker.leads:
         shutil.rmtree(partial, ignore_errors=True)  # of a run killed while it wrote
         partial.mkdir()
@@ -45,11 +65,13 @@ def save(engine: Any, worker: Worker, work: Path, step: int) -> None:
     wait_for_all()
     if worker.leads:
         (partial / "position.json").write_text(json.dumps({"step": step, "workers": worker.size}))
+        _seal(partial)
         digest.fsync_tree(partial)
         os.replace(partial, final)
         digest.fsync(work)
         for old in sorted(work.glob("step-*"))[:-KEEP]:
             shutil.rmtree(old)
+        progress.moved()
     wait_for_all()
 
 
@@ -60,9 +82,10 @@ def needs_conversion(checkpoint: Path | None, worker: Worker, zero_stage: int) -
 
 def convert(checkpoint: Path, worker: Worker) -> None:
     """Turn a checkpoint of other workers into DeepSpeed's universal form, beside the original state; a collective."""
-    if worker.leads and not (checkpoint / UNIVERSAL).is_dir():
-        folders = ["--input_folder", str(checkpoint / TAG), "--output_folder", str(checkpoint / "converting")]
-        shutil.rmtree(checkpoint / "converting", ignore_errors=True)
+    if worker.leads and _damage(checkpoint / UNIVERSAL) is not None:
+        folders = ["--input_folder", str(checkpoint / TAG), "--output_folder", str(checkpoint / CONVERTING)]
+        for left in (CONVERTING, UNIVERSAL):
+            shutil.rmtree(checkpoint / left, ignore_errors=True)
         alone = {name: value for name, value in os.environ.items() if name not in {"RANK", "WORLD_SIZE", "LOCAL_RANK"}}
         command = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", *folders]
         done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
@@ -72,7 +95,8 @@ def convert(checkpoint: Path, worker: Worker) -> None:
                 f"{checkpoint} of {writers} workers could not be converted for {worker.size} ({said}); "
                 f"run with {writers} workers, or delete {checkpoint.parent} to start again"
             )
-        os.replace(checkpoint / "converting", checkpoint / UNIVERSAL)
+        _seal(checkpoint / CONVERTING)
+        os.replace(checkpoint / CONVERTING, checkpoint / UNIVERSAL)
     wait_for_all()
 
 
@@ -88,22 +112,66 @@ class Log:
 
     def __init__(self, path: Path, step: int) -> None:
         """Continue the log after `step` steps: later records, whole or torn by a kill, are cut off."""
-        kept = path.read_bytes().splitlines(keepends=True)[:step] if path.exists() else []
-        if len(kept) < step or any(json.loads(line)["step"] != number for number, line in enumerate(kept, 1)):
-            raise SnowError(f"{path} does not hold the {step} steps of its checkpoint; delete {path.parent} to start again")
         path.touch()
-        os.truncate(path, sum(map(len, kept)))  # in place: a kill here leaves a log that is cut or not cut, never a lost one
+        os.truncate(path, sum(map(len, _lines(path)[:step])))  # in place: a kill here leaves a log that is cut or not cut, never a lost one
         self.path = path
         self._stream = path.open("a")
 
-    def write(self, record: dict[str, Any]) -> None:
-        """Append the record of one step."""
-        self._stream.write(json.dumps(record) + "\n")
+    def write(self, records: Iterable[dict[str, Any]]) -> None:
+        """Append the records of some steps."""
+        self._stream.writelines(json.dumps(record) + "\n" for record in records)
         self._stream.flush()
 
     def sync(self) -> None:
         """Return when everything written is on disk."""
         os.fsync(self._stream.fileno())
+
+
+def _name(step: int) -> str:
+    return f"step-{step:08d}"
+
+
+def _seal(folder: Path) -> None:
+    """Write the checksums of everything in a folder into it."""
+    (folder / SUMS).write_text(json.dumps(_sums(folder)))
+
+
+def _damage(folder: Path) -> str | None:
+    """What is not as it was when the folder was sealed, or None; files that are cut, changed, added or gone are all found."""
+    try:
+        sealed = json.loads((folder / SUMS).read_bytes())
+        found = _sums(folder)
+    except (OSError, ValueError) as error:
+        return f"{SUMS} or a file it names cannot be read: {error}"
+    wrong = sorted(name for name in sealed.keys() | found.keys() if sealed.get(name) != found.get(name))
+    return f"{wrong[0]} is not as it was written" if wrong else None
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """The MD5 of each file by its path; what was converted has checksums of its own."""
+    names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    names = sorted(name for name in names if name.name != SUMS and name.parts[0] not in (UNIVERSAL, CONVERTING))
+    with ThreadPoolExecutor() as threads:  # hashing lets other threads run, and a checkpoint has a file per worker
+        return dict(zip(map(str, names), threads.map(lambda name: digest.file_md5(folder / name), names), strict=True))
+
+
+def _log_damage(path: Path, step: int) -> str | None:
+    """What keeps a log from being that of the first `step` steps, or None."""
+    kept = _lines(path)[:step]
+    try:
+        whole = len(kept) == step and all(json.loads(line)["step"] == number for number, line in enumerate(kept, 1))
+    except ValueError:
+        whole = False
+    return None if whole else f"{path.name} does not hold its {step} steps"
+
+
+def records(path: Path, step: int) -> list[dict[str, Any]]:
+    """What a log says of the first `step` steps."""
+    return [json.loads(line) for line in _lines(path)[:step]]
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True) if path.exists() else []
 
 
 def _workers(checkpoint: Path) -> int:

@@ -4,6 +4,7 @@ number of workers; `Engine` in params says only how it is distributed, and in wh
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import warnings
@@ -108,7 +109,8 @@ def _config(settings: Model, micro: int, worker: Worker, universal: bool) -> dic
         "gradient_accumulation_steps": settings.batch_size // (micro * worker.size),
         "gradient_clipping": settings.gradient_clip,
         "zero_optimization": zero,
-        "bf16": {"enabled": settings.engine.precision == "bf16"},
+        # The check waits for the device at every step; what it finds makes DeepSpeed leave the weights as they are.
+        "bf16": {"enabled": settings.engine.precision == "bf16", "check_grad_overflow": settings.on_nonfinite == "skip"},
         "steps_per_print": None,
         "checkpoint": {"load_universal": universal},
     }
@@ -135,6 +137,17 @@ def unclipped_norm(engine: Any) -> torch.Tensor | None:
     return torch.nn.utils.get_total_norm([parameter.grad for parameter in engine.module.parameters() if parameter.grad is not None])
 
 
+def step_without_effect(engine: Any) -> None:
+    """A step that leaves weights and optimizer as they are, for a gradient that is not finite, which DeepSpeed drops only under ZeRO."""
+    optimizer = engine.optimizer
+    step = optimizer.step
+    optimizer.step = lambda: None
+    try:
+        engine.step()
+    finally:
+        optimizer.step = step
+
+
 def weights(engine: Any, worker: Worker) -> dict[str, torch.Tensor]:
     """The model's parameters whole and on the CPU, in the engine's precision; complete on the leader, empty elsewhere.
 
@@ -152,6 +165,21 @@ def total(value: torch.Tensor) -> torch.Tensor:
     """The sum of a tensor over all workers, in place."""
     dist.all_reduce(value)
     return value
+
+
+def highest(value: int, worker: Worker) -> int:
+    """The highest of all workers' values, told between their processors, so that no device is waited for."""
+    if worker.size == 1:
+        return value
+    told = torch.tensor(value)
+    dist.all_reduce(told, dist.ReduceOp.MAX, group=_processors())
+    return int(told)
+
+
+@functools.cache
+def _processors() -> Any:
+    """The group of all workers that carries tensors on the CPU; made by all of them at its first use."""
+    return None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
 
 
 def wait_for_all() -> None:

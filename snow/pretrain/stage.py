@@ -8,7 +8,6 @@ runs this on its share of every batch, and the leader alone writes.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ import numpy as np
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from snow.errors import SnowError
-from snow.pretrain import data, engine, heldout, model
+from snow.pretrain import checkpoint, data, engine, heldout, model
 from snow.pretrain.train import Horizon, Run, horizon, train
 from snow.reserved import SCRATCH
 from snow.tokens import special, vocabulary
@@ -58,7 +57,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
         if settings.engine.precision == "bf16" and engine.computes_bf16_slowly(worker):
             print(f"{job.instance}: this CPU has no bf16 instructions; with precision fp32 it would be far faster", file=sys.stderr)
     began = time.monotonic()
-    running = train(start, Run(parts, held, settings, length.steps, job.params.seed, worker, job.work))
+    running = train(start, Run(job.instance, parts, held, settings, length.steps, job.params.seed, worker, job.work))
     hours = (time.monotonic() - began) / 3600 * worker.size
     weights = engine.weights(running, worker)
     facts: dict[str, Any] = {}
@@ -66,7 +65,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
         print(f"{job.instance}: {hours:.4f} {worker.device.type} hours in this run", file=sys.stderr)
         log = job.work / "log.jsonl"
         model.write(weights, wanted, settings.engine.precision, job.input("tokenizer"), log, job.output("model"))
-        last = json.loads(log.read_text().splitlines()[-1])
+        records = checkpoint.records(log, length.steps)
+        last, skipped = records[-1], {str(record["step"]): record["skipped"] for record in records if "skipped" in record}
         facts = {
             "begin_from": settings.begin_from,
             "parameters": size,
@@ -80,13 +80,15 @@ def run(job: Job[Params]) -> dict[str, Any]:
             },
             "horizon_cut": length.cut,
             "flop": 6 * size * seen,  # Kaplan et al. 2020, 6 N D
-            "train_loss": last["loss"],
+            "train_loss": next(record["loss"] for record in reversed(records) if "skipped" not in record),
             "heldout_loss": last["heldout_loss"],
             "heldout_bits_per_byte": last["heldout_bits_per_byte"],
             "heldout_tokens": held.tokens,
             "heldout_bytes": held.bytes,
             "byte_unigram_entropy": heldout.byte_unigram_entropy(held, table),
         }
+        if settings.on_nonfinite == "skip":
+            facts["skipped_steps"] = skipped
     engine.wait_for_all()
     return facts
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from snow.pretrain import checkpoint, data, engine, heldout, schedule
+from snow.errors import SnowError, Unfinished
+from snow.pretrain import checkpoint, data, engine, heldout, schedule, signals, watch
+from snow.slurm import progress
 
 if TYPE_CHECKING:
     from snow.arms import Model
+
+READ_STEPS = 10  # losses and norms are read together at the latest after so many steps: each reading waits for the device
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,9 @@ def horizon(parts: Sequence[data.Part], settings: Model, seed: int) -> Horizon:
 
 @dataclass(frozen=True)
 class Run:
-    """What a model trains on and looks at, for how long, as which worker, and where it keeps what it needs to continue."""
+    """A model's name, what it trains on and looks at, for how long, as which worker, and where it keeps what it needs to continue."""
 
+    name: str
     parts: tuple[data.Part, ...]
     heldout: heldout.Heldout
     settings: Model
@@ -58,10 +66,16 @@ class Run:
 def train(model: torch.nn.Module, run: Run) -> Any:
     """Train to the end of the horizon from the newest checkpoint in `work`, or else from `model`; returns the engine.
 
-    The log is `work/log.jsonl`. Everything a record says is a function of the inputs, the seed and the number of workers.
+    The log is `work/log.jsonl`. Everything a record says is a function of the inputs, the seed and the number of workers. Asked to end
+    (`signals`) it finishes the step it is at, saves a checkpoint and raises Unfinished. SnowError at a step that went wrong (`watch`).
     """
+    with signals.noted() as asked:
+        return _train(model, run, asked)
+
+
+def _train(model: torch.nn.Module, run: Run, asked: Sequence[int]) -> Any:
     settings, worker = run.settings, run.worker
-    newest = checkpoint.newest(run.work)
+    newest = checkpoint.newest(run.work, worker)
     universal = checkpoint.needs_conversion(newest, worker, settings.engine.zero_stage)
     if newest and universal:
         checkpoint.convert(newest, worker)
@@ -69,41 +83,113 @@ def train(model: torch.nn.Module, run: Run) -> Any:
     if newest:
         checkpoint.load(running, newest, universal)
     done = checkpoint.step_of(newest)
+    before = checkpoint.records(run.work / "log.jsonl", done)
+    look = watch.Watch(settings.loss_spike, [record["loss"] for record in before if "skipped" not in record])
+    skips = settings.on_nonfinite == "skip"
     log = checkpoint.Log(run.work / "log.jsonl", done) if worker.leads else None
     plan = settings.schedule
     warmup = schedule.warmup_steps(plan.warmup_steps, run.steps)
+    batches = _batches(run, running.train_micro_batch_size_per_gpu(), running.gradient_accumulation_steps(), done)
+    unread: list[dict[str, Any]] = []
     for step in tqdm(range(done, run.steps), initial=done, total=run.steps, unit="step", mininterval=10, disable=not worker.leads):
-        rate = schedule.learning_rate(plan.kind, step, run.steps, warmup, plan.max_lr, plan.min_lr)
+        rate = schedule.learning_rate(plan.kind, step, run.steps, warmup, plan.max_lr, plan.min_lr, plan.decay_share)
         engine.set_learning_rate(running, rate)
-        loss, norm = _step(running, run, step)
+        loss, norm, wrong = _step(running, next(batches), worker, look if skips else None)
         ended = step + 1
         tokens = ended * settings.batch_size * settings.sequence_length
-        record = {"step": ended, "tokens": tokens, "loss": loss, "lr": rate, "grad_norm": norm}
-        if ended % settings.validate_steps == 0 or ended == run.steps:
+        unread.append({"step": ended, "tokens": tokens, "loss": loss, "lr": rate, "grad_norm": norm})
+        if wrong:
+            unread[-1]["skipped"] = wrong
+        last = ended == run.steps
+        stops = not last and engine.highest(len(asked), worker) > 0
+        saves = not last and (stops or ended % settings.checkpoint_steps == 0)
+        validates = last or ended % settings.validate_steps == 0
+        if not (saves or validates or len(unread) == READ_STEPS):
+            continue
+        records, unread = [_read(record, look, run) for record in unread], []
+        if validates:
             nats, bits = heldout.measure(running, run.heldout, running.train_micro_batch_size_per_gpu(), worker)
-            record |= {"heldout_loss": nats, "heldout_bits_per_byte": bits}
+            records[-1] |= {"heldout_loss": nats, "heldout_bits_per_byte": bits}
         if log:
-            log.write(record)
-        if ended % settings.checkpoint_steps == 0 and ended < run.steps:
+            log.write(records)
+        if saves:
             if log:
                 log.sync()
             checkpoint.save(running, worker, run.work, ended)
+        if stops:
+            _stop(ended, run)
     return running
 
 
-def _step(running: Any, run: Run, step: int) -> tuple[float, float]:
-    """One optimizer step over this worker's share of the batch: (loss over the whole batch, norm of the gradient before clipping)."""
-    micro, passes = running.train_micro_batch_size_per_gpu(), running.gradient_accumulation_steps()
-    first = step * run.settings.batch_size + run.worker.rank * micro * passes
-    summed = torch.zeros((), dtype=torch.float64, device=run.worker.device)
-    norm = None
-    for begin in range(first, first + micro * passes, micro):
-        rows = data.batch(run.parts, run.settings.sequence_length, run.seed, np.arange(begin, begin + micro))
-        loss = heldout.token_losses(running, torch.from_numpy(rows).to(run.worker.device)).mean()
-        running.backward(loss)
+def _batches(run: Run, micro: int, passes: int, begin: int) -> Iterator[list[torch.Tensor]]:
+    """The micro batches of this worker for each step from `begin` on: int64 [micro, sequence_length + 1], made on a thread of their own
+    while the step before is computed, and where there is a GPU in memory that it reads by itself."""
+    settings, worker = run.settings, run.worker
+
+    def of(step: int) -> list[torch.Tensor]:
+        first = step * settings.batch_size + worker.rank * micro * passes
+        positions = np.arange(first, first + micro * passes).reshape(passes, micro)
+        rows = [torch.from_numpy(data.batch(run.parts, settings.sequence_length, run.seed, each)) for each in positions]
+        return [each.pin_memory() for each in rows] if worker.device.type == "cuda" else rows
+
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(of, begin)
+        for step in range(begin + 1, run.steps + 1):
+            made = coming.result()
+            if step < run.steps:
+                coming = thread.submit(of, step)
+            yield made
+
+
+def _step(
+    running: Any, batch: Sequence[torch.Tensor], worker: engine.Worker, look: watch.Watch | None
+) -> tuple[torch.Tensor, Any, str | None]:
+    """One optimizer step over this worker's share of the batch: (loss over the whole batch, norm of the gradient before clipping), both
+    still to be computed by the device, and with `look` why the weights were left as they are, or None."""
+    summed = torch.zeros((), dtype=torch.float64, device=worker.device)
+    total, norm, wrong = summed, None, None
+    for rows in batch:
+        loss = heldout.token_losses(running, rows.to(worker.device, non_blocking=True)).mean()
         summed += loss.detach().double()
-        if running.is_gradient_accumulation_boundary():
+        last = running.is_gradient_accumulation_boundary()
+        if last:
+            total = engine.total(summed) / (len(batch) * worker.size)
+            wrong = look.wrong_loss(float(total)) if look else None
+        running.backward(loss * math.nan if wrong else loss)  # a gradient that is not finite is one that is not used, below
+        if last:
             norm = engine.unclipped_norm(running)
-        running.step()
-    norm = running.get_global_grad_norm() if norm is None else norm
-    return float(engine.total(summed)) / (passes * run.worker.size), float(norm)
+        if look and norm is not None and watch.wrong_norm(float(norm)):
+            wrong = wrong or watch.GRADIENT
+            engine.step_without_effect(running)
+        else:
+            running.step()
+    if look and not running.was_step_applied():
+        wrong = wrong or watch.GRADIENT
+    if look:
+        look.skip(wrong) if wrong else look.keep(float(total))
+    return total, running.get_global_grad_norm() if norm is None else norm, wrong
+
+
+def _read(record: dict[str, Any], look: watch.Watch, run: Run) -> dict[str, Any]:
+    """The record with the numbers that its tensors hold, for which the device is waited; SnowError at a step that went wrong."""
+    loss, norm = float(record["loss"]), float(record["grad_norm"])
+    if "skipped" in record:
+        if run.worker.leads:
+            print(f"{run.name}: step {record['step']} was skipped, {record['skipped']}", file=sys.stderr)
+        return record | {"loss": loss if math.isfinite(loss) else None, "grad_norm": None}
+    if run.settings.on_nonfinite == "stop":
+        wrong = look.wrong_loss(loss) or watch.wrong_norm(norm)
+        if wrong:
+            raise SnowError(
+                f"{run.name}: at step {record['step']} {wrong}; the checkpoint before it is kept in {run.work}; set "
+                f"models.{run.name}.on_nonfinite to skip, or lower its schedule.max_lr, and run again"
+            )
+        look.keep(loss)
+    return record | {"loss": loss, "grad_norm": norm}
+
+
+def _stop(step: int, run: Run) -> NoReturn:
+    if not run.worker.leads:
+        raise SystemExit(Unfinished.status)
+    progress.moved(stopped=True)
+    raise Unfinished(f"ended on request after step {step} of {run.steps}, with a checkpoint; the same command goes on from there")

@@ -198,4 +198,5 @@ def listed(words: Sequence[str]) -> str:
 def schedule_words(schedule: arms.Schedule) -> str:
     """A learning rate schedule as it is read aloud."""
     lower = "" if schedule.kind == "constant" else f" to {general(schedule.min_lr)}"
-    return f"{schedule.warmup_steps:,} steps of warmup to {general(schedule.max_lr)}, then {schedule.kind}{lower}"
+    kind = f"constant, in the last {percent(schedule.decay_share)} linear" if schedule.decay_share else schedule.kind
+    return f"{schedule.warmup_steps:,} steps of warmup to {general(schedule.max_lr)}, then {kind}{lower}"

@@ -18,6 +18,7 @@ from snow.errors import SnowError
 # Set for the commands that srun starts, which Slurm tells of themselves only:
 RENDEZVOUS = "SNOW_RENDEZVOUS"  # address:port of the first node
 TASKS = "SNOW_TASKS_PER_NODE"  # of the whole job
+_PASSED_ON = ("SIGTERM", "SIGUSR1", "SIGINT", "SIGHUP", "SIGQUIT")
 _PORTS = range(20000, 30000)  # below the range that Linux gives to outgoing connections
 
 
@@ -54,10 +55,14 @@ def _on_every_node(nodes: int, tasks: int) -> list[str]:
 
 
 def _torchrun(nodes: int, workers: int) -> list[str]:
-    """torchrun for the workers of this node. Ranks follow Slurm's order of the nodes, so a rerun adds up in the same order."""
-    common = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={workers}", "--max-restarts=0"]
+    """torchrun for the workers of this node. Ranks follow Slurm's order of the nodes, so a rerun adds up in the same order.
+
+    Asked to end it passes that on, and leaves the workers the time that Slurm leaves it to save what they did.
+    """
+    asked = [f"--signals-to-handle={','.join(_PASSED_ON)}", "--shutdown-timeout=3600"]
+    common = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={workers}", "--max-restarts=0", *asked]
     if nodes == 1:
-        return [*common, "--standalone"]
+        return [*common, "--standalone", "--local-addr=127.0.0.1"]  # else they meet at the node's name, which may lead nowhere
     address, _, port = os.environ[RENDEZVOUS].rpartition(":")
     return [*common, f"--nnodes={nodes}", f"--node-rank={os.environ['SLURM_NODEID']}", f"--master-addr={address}", f"--master-port={port}"]
 

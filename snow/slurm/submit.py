@@ -104,7 +104,7 @@ def _under_way(run: str) -> dict[str, tuple[Record, queue.Live]]:
         _path(name).unlink(missing_ok=True)
     if len(others) == len(records):  # the first submission of this run: no marker is of a job it watches
         numbers = {job.id for job in waiting.values()}
-        for marker in (path for suffix in ("exit", "gone") for path in STATE.glob(f"*.{suffix}")):
+        for marker in (path for suffix in ("exit", "gone", "moved", "stopped") for path in STATE.glob(f"*.{suffix}")):
             if marker.stem not in numbers:
                 marker.unlink(missing_ok=True)
     return {name: (record, waiting[name]) for name, record in others.items() if name in waiting}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.pretrain.phase_jobs import Data, make_data, train
+from tests.pretrain.phase_jobs import Data, command, finish, make_data, train
 
 
 @dataclass(frozen=True)
@@ -28,3 +28,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
 def finished(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("finished")
     return Finished(folder / "model", train(data, folder))
+
+
+@pytest.fixture(scope="session")
+def model_of_two(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of the same phase on two workers."""
+    folder = tmp_path_factory.mktemp("two")
+    finish(command(data, folder, workers=2), folder)
+    return folder / "model"

@@ -1,14 +1,9 @@
-"""What pretraining promises: the same bits again, through kills and restarts, and a model everyone can load."""
+"""What pretraining promises: what it trains on, whatever the number of workers, and a model everyone can load."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import random
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,50 +15,14 @@ from snow.errors import SnowError
 from snow.pretrain.data import window_count, windows
 from snow.tokens.stream import open_stream
 from tests.pretrain.conftest import Finished
-from tests.pretrain.phase_jobs import Data, command, digest, environment, finish, log, train
+from tests.pretrain.phase_jobs import Data, log, train
 
 
-def kill_at(arguments: list[str], folder: Path, step: int) -> None:
-    """Start a command and SIGKILL it with all its children once its log holds `step` records."""
-    with (folder / "killed.log").open("w") as said:
-        process = subprocess.Popen(arguments, cwd=folder, env=environment(), stdout=said, stderr=said, start_new_session=True)
-        try:
-            while sum(len(path.read_bytes().splitlines()) for path in folder.glob(".snow/work/*/log.jsonl")) < step:
-                assert process.poll() is None, (folder / "killed.log").read_text()[-3000:]
-                time.sleep(0.002)
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    assert not (folder / "model").exists()
-
-
-def test_killed_at_a_random_step_it_ends_with_the_same_bits(data: Data, finished: Finished, tmp_path: Path) -> None:
-    seed = random.randrange(1_000_000)
-    step = random.Random(seed).randrange(1, finished.facts["steps"])
-    print(f"seed {seed}: killed at step {step}")
-    arguments = command(data, tmp_path)
-    kill_at(arguments, tmp_path, step)
-    finish(arguments, tmp_path)
-    assert digest(tmp_path / "model") == digest(finished.model)
-    assert json.loads((tmp_path / "receipt.json").read_text())["facts"] == finished.facts
-    assert not list((tmp_path / ".snow" / "work").iterdir()), "checkpoints of a finished job are left"
-
-
-def test_two_workers_follow_the_curve_of_one(data: Data, finished: Finished, tmp_path: Path) -> None:
-    finish(command(data, tmp_path, workers=2), tmp_path)
-    ours, theirs = log(tmp_path / "model"), log(finished.model)
+def test_two_workers_follow_the_curve_of_one(finished: Finished, model_of_two: Path) -> None:
+    ours, theirs = log(model_of_two), log(finished.model)
     assert [record["tokens"] for record in ours] == [record["tokens"] for record in theirs]
     assert [record["loss"] for record in ours] == pytest.approx([record["loss"] for record in theirs], abs=1e-4)
     assert ours[-1]["heldout_bits_per_byte"] == pytest.approx(theirs[-1]["heldout_bits_per_byte"], abs=1e-4)
-
-
-def test_a_kill_on_two_workers_is_continued_by_one(data: Data, finished: Finished, tmp_path: Path) -> None:
-    partitioned = {"zero_stage": 1, "precision": "fp32", "offload_optimizer": False}
-    kill_at(command(data, tmp_path, workers=2, engine=partitioned), tmp_path, 7)
-    finish(command(data, tmp_path, workers=1, engine=partitioned), tmp_path)
-    assert [record["loss"] for record in log(tmp_path / "model")] == pytest.approx(
-        [record["loss"] for record in log(finished.model)], abs=1e-4
-    )
 
 
 def test_logged_heldout_numbers_are_what_transformers_computes(data: Data, finished: Finished) -> None:

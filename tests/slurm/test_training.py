@@ -1,4 +1,4 @@
-"""Training through Slurm: workers on several nodes, and a cancelled job that continues."""
+"""Training through Slurm: workers on several nodes, and jobs that are ended and continue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.pretrain.phase_jobs import Data, log
 
 from .project import Project
-from .training import LONG, alone, continued_from, result, stop, write
+from .training import LONG, alone, continued_from, newest, result, stop, write
 
 
 def test_workers_on_two_nodes_follow_the_curve_of_one_process(
@@ -35,5 +35,55 @@ def test_a_cancelled_training_continues_from_its_newest_checkpoint(project: Proj
     step = stop(project)
     project.cluster.command("scancel", project.cluster.number_of("pretrain", "running") or "")
     run.succeeds()
-    assert continued_from(project) == step
+    assert continued_from(project) > step  # it was told, and saved what it had done since
     assert result(project.path / "model") == result(alone(data, tmp_path / "alone", **LONG))
+
+
+def test_a_time_limit_uses_up_no_retry(project: Project, data: Data, tmp_path: Path) -> None:
+    """Twice, at whatever step: the job goes on under its number from what it saved when Slurm told it to end."""
+    write(project, data, minutes=1, **LONG)
+    run = project.start("pretrain", "--retries", "0")
+    saved = 0
+    for restarts in range(2):
+        frozen = stop(project, saved + 10)
+        number = project.cluster.number_of("pretrain", "running") or ""
+        end_time(project, number)
+        requeued = str(restarts + 1)
+        project.wait(lambda: project.cluster.details(number)["Restarts"] == requeued, "the job to be queued again")  # noqa: B023
+        saved = newest(project)
+        assert saved > frozen
+    run.succeeds()
+    assert continued_from(project) == saved
+    assert result(project.path / "model") == result(alone(data, tmp_path / "alone", **LONG))
+
+
+def test_a_time_limit_that_nothing_came_of_is_a_failure(project: Project) -> None:
+    run = project.write(shards=1, held="0").start("all", "--retries", "0")
+    project.wait(lambda: project.started("0"), "shard 0 to run")
+    number = project.running("0")
+    end_time(project, number)
+    assert run.ends() == 1
+    assert project.cluster.details(number)["JobState"] == "TIMEOUT"
+    assert project.starts() == {"0": 1}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_job_that_is_warned_of_its_limit_goes_on_at_once(
+    project: Project, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """The signal of `sbatch --signal=B:USR1@SECONDS`, which reaches the job's script alone; torchrun passes it on."""
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    write(project, data, tasks=workers, **LONG)
+    run = project.start("pretrain", "--retries", "0")
+    project.wait(lambda: newest(project) >= 10, "checkpoints")
+    number = project.cluster.number_of("pretrain", "running") or ""
+    project.cluster.command("scancel", "--batch", "--signal=USR1", number)
+    run.succeeds()
+    assert project.cluster.details(number)["Restarts"] == "1"
+    assert continued_from(project) > 10
+    assert result(project.path / "model") == result(alone(data, tmp_path / "alone", workers=workers, **LONG))
+
+
+def end_time(project: Project, number: str) -> None:
+    """Let the time limit of a running job be over, which Slurm sees to within half a minute."""
+    project.cluster.command("scontrol", "update", f"jobid={number}", "endtime=now+1")

@@ -29,7 +29,7 @@ rule pretrain:
     shell:
         "{command} > {{log}} 2>&1"
 """
-LONG = {"tokens": 120 * 8 * 64, "repetitions": 100}  # long enough to be interrupted
+LONG = {"tokens": 200 * 8 * 64, "repetitions": 100}  # long enough to be interrupted
 
 
 def write(project: Project, data: Data, nodes: int = 1, tasks: int = 1, minutes: int = 5, **changes: object) -> None:
@@ -37,7 +37,7 @@ def write(project: Project, data: Data, nodes: int = 1, tasks: int = 1, minutes:
     words = command(data, project.path, **changes)
     line = shlex.join(["snow", *words[words.index("snow") + 1 :], "--threads", "1"])
     rule = RULE.format(minutes=minutes, nodes=nodes, tasks=tasks, command=line)
-    project.write(f"{SNAKEFILE}\n{rule}")
+    project.write(f'shell.prefix("exec ")\n{SNAKEFILE}\n{rule}')  # as the Snakefile has it
 
 
 def alone(data: Data, folder: Path, **changes: object) -> Path:
@@ -56,9 +56,9 @@ def newest(project: Project) -> int:
     return max((int(path.name.removeprefix("step-")) for path in project.path.glob(".snow/work/*/step-*")), default=0)
 
 
-def stop(project: Project) -> int:
-    """Freeze the training, wherever its nodes are, once there is a checkpoint; the checkpoint's step."""
-    project.wait(lambda: newest(project) >= 10, "checkpoints")
+def stop(project: Project, step: int = 10) -> int:
+    """Freeze the training, wherever its nodes are, once there is a checkpoint of that step or a later one; the checkpoint's step."""
+    project.wait(lambda: newest(project) >= step, "checkpoints")
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (process / "cwd").resolve() == project.path and b"\0snow\0pretrain\0" in (process / "cmdline").read_bytes():
