@@ -317,6 +317,13 @@ def facts_of(params, job, passed):
     dropped = {"exact": 120, "near": 80}
     completions = {"completions": 164, "tokens": 15_000, "endings": {"length": 164}, "empty": 0, "truncated_prompts": 0}
     by_stage = {
+        "partition": lambda: {
+            "documents": 1800,
+            "bytes": 18_000_000,
+            "shard_documents": [900] * 2,
+            "shard_bytes": [9_000_000] * 2,
+            "moved": {},
+        },
         "duplicates": lambda: {"documents": 1600, "clusters": 150, "largest_cluster": 9, "kept": 1400, "dropped": dropped},
         "suite": lambda: {"tasks": 164, "kind": "humaneval", "bytes": 214_000, "sha256": "1d49" + "0" * 60},
         "holdout": lambda: {**units, "bytes": sizes},
