@@ -55,7 +55,7 @@ def test_an_unknown_stage_is_told_the_known_ones() -> None:
     assert done.returncode == 2
     assert "'deduplicate'" in done.stderr
     assert "decontaminate" in done.stderr
-    with pytest.raises(SnowError, match=r"there is no stage 'deduplicate'; the stages are collect, measure, "):
+    with pytest.raises(SnowError, match=r"there is no stage 'deduplicate'; the stages are collect, partition, measure, "):
         stage("deduplicate")
 
 

@@ -83,7 +83,7 @@ def test_a_spec_file_is_rewritten_only_when_it_changes(params: settings.Params) 
 
 def test_causes_are_exact(params: settings.Params) -> None:
     """Over two jobs of the recipe: what one wrote the other reads."""
-    made = {"corpus/raw/00000.parquet": b"1", "corpus/signals/00000.parquet": b"2", "corpus/filtered/00000.parquet": b"3"}
+    made = {"corpus/partitioned/00000.parquet": b"1", "corpus/signals/00000.parquet": b"2", "corpus/filtered/00000.parquet": b"3"}
     for name, content in {**made, "corpus/decisions/00000.parquet": b"4"}.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(content)
@@ -104,7 +104,7 @@ def test_causes_are_exact(params: settings.Params) -> None:
         return ledger.look(params).verdicts["filter 00000"]
 
     assert verdict().state == "waiting"  # for what nobody vouches
-    assert verdict().waits_for == ("collect 00000", "measure 00000")
+    assert verdict().waits_for == ("measure 00000", "partition all")
 
     changed = json.loads(json.dumps(decided))
     changed["params"]["filters"]["max_lines"] = 7
@@ -115,11 +115,11 @@ def test_causes_are_exact(params: settings.Params) -> None:
     fewer = verdict(inputs={"documents": told["inputs"]["documents"]}).causes
     assert fewer == (ledger.Cause("reads", "corpus/signals/00000.parquet", False, True),)
 
-    Path("corpus/raw/00000.parquet").write_bytes(b"11")
+    Path("corpus/partitioned/00000.parquet").write_bytes(b"11")
     Path("corpus/filtered/00000.parquet").unlink()
     found = verdict().causes
     assert [(cause.kind, cause.what) for cause in found] == [
-        ("input", "corpus/raw/00000.parquet"),
+        ("input", "corpus/partitioned/00000.parquet"),
         ("output", "corpus/filtered/00000.parquet"),
     ]
 
