@@ -38,7 +38,7 @@ def apart(holdout: Facts) -> str:
         return ""
     return (
         f" Of its bytes {percent(whole / held)} are whole repositories; the rest comes from repositories of which other files are trained "
-        "on. Those may resemble it, but near-duplicates are not among them."
+        "on. Those may resemble it, but no near-duplicate that deduplication finds is among them."
     )
 
 
