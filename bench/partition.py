@@ -25,7 +25,7 @@ import pyarrow.dataset as ds
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-from snow.corpus import balance, partition  # noqa: E402
+from snow.corpus import partition, units  # noqa: E402
 from snow.job import Job  # noqa: E402
 from snow.tables import DOCUMENTS, TableWriter, document_id, read_batches  # noqa: E402
 
@@ -64,7 +64,7 @@ def arrow(parts: list[Path], folder: Path) -> None:
         for path in parts:
             for batch in read_batches(path, rows=8192):
                 names = batch.column("repo").dictionary_encode()
-                homes = np.array([balance.home(name, SHARDS) for name in names.dictionary.to_pylist()])
+                homes = np.array([units.home(name, SHARDS) for name in names.dictionary.to_pylist()])
                 yield pa.record_batch([*batch.columns, pa.array(homes[names.indices.to_numpy()])], schema=schema)
 
     limits = {"min_rows_per_group": 8192, "max_rows_per_group": 16384, "max_open_files": 4 * SHARDS}

@@ -8,35 +8,40 @@ large beside a shard are ever moved; the many small ones even out by themselves,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
-from snow.corpus.units import rank
+import numpy as np
+
+from snow.corpus.units import home, rank
 
 BOUND = 1.24  # times the mean, rounded up by at most STEP: below 1.3
 STEP = 2 ** (1 / 16)  # the mean is rounded, so that the bound stays where it is when the corpus grows a little
 LARGE = 1 / 1024  # of a shard; of smaller ones each shard has so many that their sizes differ by a tenth in 512 shards
 TRIES = 8  # shards of its own order that a repository tries; after them the emptiest
+BUCKETS = 1 << 22  # of a first count, 32 MB: more than there are large repositories in 512 shards, by far
 
 
-def home(repo: str, shards: int) -> int:
-    """The shard a repository's name hashes to."""
-    return rank(repo) % shards
+def shard_of(repo: str, places: Mapping[str, int], shards: int) -> int:
+    """The shard of a repository; `places` are those of the repositories that are not at home."""
+    return places[repo] if repo in places else home(repo, shards)
 
 
-def moved(parts: Iterable[Mapping[str, int]], count: int, total: int, shards: int) -> tuple[dict[str, int], list[int]]:
+def moved(read: Callable[[], Iterable[Mapping[str, int]]], shards: int) -> tuple[dict[str, int], list[int]]:
     """The shard of every repository that is not at home, and the bytes that each shard then has.
 
-    `parts` are `count` mappings of bytes by repository, `total` bytes together; a repository may be in several. Of one that is, what
-    lies in a part with less than `LARGE` of a shard divided by `count` is not moved with it in these sums, so they are right to
-    within that. Memory is one part, and the large repositories.
+    `read` gives bytes by repository part for part, and is called twice; a repository may be in several parts. Memory is one part, the
+    buckets, and the repositories in buckets that hold as much as a large one, few besides those that are.
     """
-    loads, large = [0] * shards, dict[str, int]()
-    limit = total / shards * LARGE
-    for part in parts:
+    loads, buckets = [0] * shards, np.zeros(BUCKETS, np.int64)
+    for part in read():
         for repo, size in part.items():
             loads[home(repo, shards)] += size
-            if size >= limit / count:
-                large[repo] = large.get(repo, 0) + size
+            buckets[home(repo, BUCKETS)] += size
+    limit = sum(loads) / shards * LARGE
+    large: Counter[str] = Counter()
+    for part in read():
+        large.update({repo: size for repo, size in part.items() if buckets[home(repo, BUCKETS)] >= limit})
     return _moved({repo: size for repo, size in large.items() if size >= limit}, loads), loads
 
 
@@ -49,7 +54,7 @@ def _moved(large: Mapping[str, int], loads: list[int]) -> dict[str, int]:
         loads[home(repo, shards)] -= size
     places: dict[str, int] = {}
     for repo, size in sorted(large.items(), key=lambda item: (-item[1], rank(item[0]), item[0])):
-        tried = [home(repo, shards), *(rank(f"{repo}\n{turn}") % shards for turn in range(1, TRIES))]
+        tried = [home(repo, shards), *(home(f"{repo}\n{turn}", shards) for turn in range(1, TRIES))]
         shard = next((shard for shard in tried if loads[shard] + size <= bound), None)
         if shard is None:
             shard = min(range(shards), key=loads.__getitem__)

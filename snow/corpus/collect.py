@@ -133,7 +133,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
             stated = Stated(Found(expression, licenses.OF_SOURCE) if expression else None, source.license_precedence == "override")
             with _readable(f"source {source.name}"):
                 listed = selected(source, list_units(source, job.work_root.parent / "git"))
-                mine = [(unit, wanted) for unit, wanted in listed if units.rank(unit.name) % job.params.shards == shard]
+                mine = [(unit, wanted) for unit, wanted in listed if units.home(unit.name, job.params.shards) == shard]
             counts["excluded"] += sum(not wanted for _, wanted in mine)
             for unit, wanted in tqdm(mine, desc=f"collect {job.instance} {source.name}", unit="unit", mininterval=10):
                 if not wanted:

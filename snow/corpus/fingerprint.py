@@ -34,11 +34,11 @@ def fingerprint(params: Mapping[str, Params], env: str) -> dict[str, dict[str, l
     asked = {int(instance): {name: list(units) for name, units in everywhere.items()} for instance in params}
 
     def wanted(name: str) -> bool:
-        return units.rank(name) % every.shards in asked
+        return units.home(name, every.shards) in asked
 
     for source in every.sources:
         for name, value in _units(source, wanted):
-            asked[units.rank(name) % every.shards][source.name].append([name, value])
+            asked[units.home(name, every.shards)][source.name].append([name, value])
     return {instance: asked[int(instance)] for instance in params}
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from snow.errors import SnowError
 
+KINDS = ("repositories", "folders", "files")  # of what is held out, the largest first; the fields of `Heldout`
+
 
 @dataclass(frozen=True)
 class Heldout:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from snow.corpus.heldout import Heldout, folders_of, write_heldout
+from snow.corpus.heldout import KINDS, Heldout, folders_of, write_heldout
 from snow.errors import SnowError
 from snow.tables import read_tuples
 from snow.tokens.seeded import draw
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 OVERSHOOT = 1.5  # no language may exceed this many times its target; one with less than its target by as much goes on to smaller units
 SMALL_BYTES = 65_536  # where every file exceeds that bound: the smallest one, up to this, if it is at most half of its language
-KINDS = ("repositories", "folders", "files")
 NAMED = ["repo", "path", "language", "size"]
 
 Unit = tuple[str, ...]  # (repository), (repository, folder) or (repository, path)

@@ -1,8 +1,9 @@
 """Stage `partition`: every repository whole in one shard, whatever data files its rows came from, and the shards of even size.
 
-One pass over the collected documents in their order, each appended to its shard. Memory is at most `BUFFERED` bytes of documents,
-however many shards there are, a row group of what is read, and the names of large repositories; compression takes the threads that
-the job is given. A shard that gets the same documents as before gets the same bytes, and nothing behind it runs again.
+One pass over the collected documents in their order, each appended to its shard, after two over the names and sizes alone. Memory is at
+most `BUFFERED` bytes of documents, however many shards there are, a row group of what is read, and what `snow.corpus.balance` needs;
+compression takes the threads that the job is given. A shard that gets the same documents as before gets the same bytes, and nothing
+behind it runs again.
 """
 
 from __future__ import annotations
@@ -77,8 +78,7 @@ class _Shard:
 def run(job: Job[Params]) -> dict[str, Any]:
     """documents of all parts -> documents, a folder with a table per shard."""
     paths, shards = job.inputs["documents"], job.params.shards
-    parts = map(_sizes, paths)
-    places, loads = balance.moved(parts, len(paths), sum(map(_bytes, paths)), shards)
+    places, loads = balance.moved(lambda: map(_sizes, paths), shards)
     folder = job.output("documents")
     folder.mkdir(parents=True)
     _allow_open_files(shards)
@@ -103,7 +103,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
 
 def _routed(paths: Sequence[Path], places: dict[str, int], shards: int) -> Iterator[tuple[pa.RecordBatch, int]]:
     """Documents in their order as batches that belong to one shard each."""
-    known = partial(_shard_of, places=places, shards=shards)
+    known = partial(balance.shard_of, places=places, shards=shards)
     for path in tqdm(paths, desc="partition", unit="part", mininterval=10):
         for batch in read_batches(path, rows=READ_ROWS):
             names = batch.column("repo").dictionary_encode()
@@ -111,10 +111,6 @@ def _routed(paths: Sequence[Path], places: dict[str, int], shards: int) -> Itera
             target = shard_of[names.indices.to_numpy(zero_copy_only=False)]
             for shard in np.unique(target):
                 yield batch.take(pa.array(np.flatnonzero(target == shard))), int(shard)
-
-
-def _shard_of(repo: str, places: dict[str, int], shards: int) -> int:
-    return places[repo] if repo in places else balance.home(repo, shards)
 
 
 def _sizes(path: Path) -> dict[str, int]:
@@ -125,10 +121,6 @@ def _sizes(path: Path) -> dict[str, int]:
         for repo, size in zip(grouped["repo"].to_pylist(), grouped["size_sum"].to_pylist(), strict=True):
             sizes[repo] = sizes.get(repo, 0) + size
     return sizes
-
-
-def _bytes(path: Path) -> int:
-    return sum(pc.sum(batch.column(0)).as_py() or 0 for batch in read_batches(path, ["size"], rows=1 << 16))
 
 
 def _allow_open_files(shards: int) -> None:

@@ -102,6 +102,11 @@ def rank(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
 
 
+def home(name: str, shards: int) -> int:
+    """The shard a name hashes to."""
+    return rank(name) % shards
+
+
 def files(given: str) -> list[Path]:
     """The paths behind one entry of a source's `paths`: what a pattern (`data/*.parquet`) matches, sorted, else the path itself."""
     path = os.path.expanduser(given)

@@ -21,9 +21,9 @@ BLOCK = 1000  # sequences in which a mixture's shares hold
 ROUNDS = 6  # of the Feistel network; 4 suffice in theory (Luby and Rackoff, 1988), small networks profit from more
 
 
-def window_count(stream: Stream, sequence_length: int) -> int:
-    """Whole windows of the stream; one for a stream shorter than a window, which is then read around in a circle."""
-    return max(1, (len(stream) - 1) // sequence_length)
+def window_count(tokens: int, sequence_length: int) -> int:
+    """Whole windows of a stream of so many tokens; one for a stream shorter than a window, which is then read around in a circle."""
+    return max(1, (tokens - 1) // sequence_length)
 
 
 def windows(stream: Stream, indices: np.ndarray, sequence_length: int) -> np.ndarray:
@@ -77,7 +77,7 @@ def batch(parts: Sequence[Part], sequence_length: int, seed: int, positions: np.
     for position in positions.tolist():
         index, number = drawn(position, counts, seed)
         stream = parts[index].stream
-        count = window_count(stream, sequence_length)
+        count = window_count(len(stream), sequence_length)
         window = permuted(number % count, count, seed, number // count)
         rows.append(stream.read(window * sequence_length, sequence_length + 1))
     return np.stack(rows)
@@ -89,13 +89,34 @@ def permuted(index: int, count: int, seed: int, epoch: int) -> int:
     A Feistel network over the smallest even number of bits that covers `count`; what falls outside goes through again, which
     stays a permutation and takes less than four rounds on average.
     """
-    half = max(1, ((count - 1).bit_length() + 1) // 2)
+    half = _half(count)
     mask = (1 << half) - 1
     while True:
         left, right = index >> half, index & mask
         for turn in range(ROUNDS):
-            key = hashlib.blake2b(f"{seed} {epoch} {turn} {right}".encode(), digest_size=8).digest()
-            left, right = right, left ^ (int.from_bytes(key, "little") & mask)
+            left, right = right, left ^ (_key(seed, epoch, turn, right) & mask)
         index = left << half | right
         if index < count:
             return index
+
+
+def place_of(window: int, count: int, seed: int, epoch: int) -> int:
+    """Which number window `window` has in pass `epoch`: the inverse of `permuted`, its rounds backwards."""
+    half = _half(count)
+    mask = (1 << half) - 1
+    while True:
+        left, right = window >> half, window & mask
+        for turn in reversed(range(ROUNDS)):
+            left, right = right ^ (_key(seed, epoch, turn, left) & mask), left
+        window = left << half | right
+        if window < count:
+            return window
+
+
+def _half(count: int) -> int:
+    """Half of the bits of the network over `count` windows."""
+    return max(1, ((count - 1).bit_length() + 1) // 2)
+
+
+def _key(seed: int, epoch: int, turn: int, value: int) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{seed} {epoch} {turn} {value}".encode(), digest_size=8).digest(), "little")

@@ -35,7 +35,7 @@ class Heldout:
 
 def choose(stream: Stream, sequence_length: int, tokens: int, byte_lengths: np.ndarray) -> Heldout:
     """About `tokens` tokens in windows spread evenly over the stream, so that every language has its share."""
-    count = window_count(stream, sequence_length)
+    count = window_count(len(stream), sequence_length)
     wanted = min(count, max(1, tokens // sequence_length))
     return Heldout(windows(stream, np.arange(wanted) * count // wanted, sequence_length), byte_lengths)
 

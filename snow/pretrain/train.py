@@ -37,7 +37,7 @@ class Horizon:
 def horizon(parts: Sequence[data.Part], settings: Model, seed: int) -> Horizon:
     """`tokens` tokens, but at most `repetitions` passes over each token set: the first one used up ends it. At least one step."""
     places = data.places([part.share for part in parts])
-    windows = [data.window_count(part.stream, settings.sequence_length) for part in parts]
+    windows = [data.window_count(len(part.stream), settings.sequence_length) for part in parts]
     wanted = settings.tokens // (settings.batch_size * settings.sequence_length)
 
     def passes(steps: int) -> tuple[float, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from snow.corpus.heldout import KINDS
 from snow.report.format import INAPPLICABLE, count, percent, size
 from snow.report.receipts import Facts, pick
 from snow.report.run import listed
 
 ALIKE = 1.5  # a language's share that is held out, over that of the whole corpus or under it, at most, to be called alike
-KINDS = ("repositories", "folders", "files")
 
 
 def units(holdout: Facts) -> str:

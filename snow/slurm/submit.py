@@ -17,8 +17,7 @@ from pathlib import Path
 from snow import digest
 from snow.errors import SnowError
 from snow.slurm import jobscript, names, queue, site
-
-STATE = Path(".snow/slurm")
+from snow.slurm.progress import STATE
 
 
 @dataclass(frozen=True)

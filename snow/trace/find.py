@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from snow.corpus import units
 from snow.errors import SnowError
+from snow.tables import REPOSITORIES
 from snow.trace import lookup
 from snow.trace.lookup import Mask, Recipe, Rows
 
@@ -25,7 +26,7 @@ SHOWN = 20  # documents that are listed where several are meant
 NEAR = 3  # documents of the same file name that are named where none is meant
 OF_ROWS = ("parquet", "jsonl", "huggingface")  # kinds of source whose units are data files, so that a repository may lie in several
 ABOUT = ("id", "repo", "path", "language", "license", "size")
-STATED = ("source", "repo", "license", "found_in", "files", "documents")
+STATED = REPOSITORIES.names
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _document(shard: str, row: dict[str, Any]) -> Document:
 def _generated(recipe: Recipe, name: str, value: str) -> Iterator[Generated]:
     for generated in recipe.params.synthetic:
         decisions = recipe.made("decisions", "refine", generated)
-        rows = lookup.having(decisions, {name: {value}}, ["request", "key", "id"]) if decisions.exists() else []
+        rows = lookup.having(decisions, {name: {value}}, ["request", "key", "id"])
         yield from (Generated(generated, row["request"], row["key"], row["id"]) for row in rows)
 
 
@@ -123,7 +124,7 @@ def repositories(recipe: Recipe, names: Iterable[str]) -> Rows:
     by_rows = any(source.kind in OF_ROWS for source in recipe.params.sources)
     shards = recipe.shards
     if not by_rows:
-        shards = list(dict.fromkeys(shards[units.rank(name) % len(shards)] for name in wanted))
+        shards = list(dict.fromkeys(shards[units.home(name, len(shards))] for name in wanted))
     tables = [recipe.made("repositories", "collect", shard) for shard in shards]
     found = lookup.over(tables, lambda path: lookup.having(path, {"repo": wanted}, STATED))
     return [{"shard": shard, **{name: row[name] for name in STATED}} for shard, rows in zip(shards, found, strict=True) for row in rows]

@@ -49,7 +49,7 @@ class Recipe:
     def shard_of(self, repo: str) -> str:
         """The shard that has all documents of a repository."""
         facts = self.facts("partition")
-        return self.shards[(facts["moved"] if facts else {}).get(repo, balance.home(repo, len(self.shards)))]
+        return self.shards[balance.shard_of(repo, facts["moved"] if facts else {}, len(self.shards))]
 
     def made(self, name: str, stage: str, *instance: str) -> Path:
         """An output of a job."""
@@ -106,8 +106,11 @@ def where(
     limit: int | None = None,
     possible: Callable[[Any], bool] = lambda group: True,
 ) -> Rows:
-    """The rows, `limit` at most, that `mask` picks by the compared columns, with `columns` (all, if None) and their `number`."""
+    """The rows, `limit` at most, that `mask` picks by the compared columns, with `columns` (all, if None) and their `number`; none of a
+    table that does not exist."""
     found: Rows = []
+    if not path.exists():
+        return found
     with _opened(path) as file:
         start = 0
         for group in range(file.num_row_groups):
@@ -131,9 +134,9 @@ def column(path: Path, name: str) -> pa.ChunkedArray:
 
 
 def over(paths: Sequence[Path], look: Callable[[Path], Rows]) -> list[Rows]:
-    """What `look` finds in each table, in the order of the tables; nothing in one that does not exist."""
+    """What `look` finds in each table, in the order of the tables."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda path: look(path) if path.exists() else [], paths))
+        return list(pool.map(look, paths))
 
 
 def _numbered(table: pa.Table, numbers: Sequence[int]) -> Rows:

@@ -32,7 +32,7 @@ def steps(recipe: Recipe, stated: Rows) -> Iterator[Step]:
     wanted = {"repo": {repo}}
     for name in recipe.params.annotators:
         table = recipe.made("scores", "score", name, shard)
-        scores = [row["score"] for row in lookup.having(table, wanted, ["score"])] if table.exists() else []
+        scores = [row["score"] for row in lookup.having(table, wanted, ["score"])]
         mean = float(np.mean(scores)) if scores else None
         words = f"{number(mean)}, the mean of {len(scores):,} documents" if scores else "none"
         known = Step(f"score {name}", [words], {"documents": len(scores), "mean": mean})
@@ -40,7 +40,7 @@ def steps(recipe: Recipe, stated: Rows) -> Iterator[Step]:
     of_shards = {"shard": {recipe.shards.index(shard)}, **wanted}  # selections are sorted by shard
     for name in recipe.params.selections:
         path = recipe.made("selection", "select", name)
-        yield _counted(f"selection {name}", path, lookup.over([path], lambda path: lookup.having(path, of_shards, ["tokens"]))[0])
+        yield _counted(f"selection {name}", path, lookup.having(path, of_shards, ["tokens"]))
     clean = str(recipe.made("documents", "decontaminate", shard))
     sets: dict[str, list[Path]] = {}
     for job in recipe.graph.jobs:
@@ -64,7 +64,7 @@ def left_out(recipe: Recipe, stated: Rows, path: str) -> Iterator[Step]:
         *_stated(stated),
     ]
     documents = recipe.documents(recipe.shard_of(repo))
-    paths = {row["path"] for row in lookup.having(documents, {"repo": {repo}}, ["path"])} if documents.exists() else set()
+    paths = {row["path"] for row in lookup.having(documents, {"repo": {repo}}, ["path"])}
     near = difflib.get_close_matches(path, paths)
     lines += [f"near it: {', '.join(f'{repo}/{one}' for one in near)}"] if near else []
     yield Step("collected", lines, {"stated": stated, "near": near})
@@ -84,8 +84,7 @@ def _stated(stated: Rows) -> list[str]:
 
 def _fates(recipe: Recipe, repo: str, shard: str) -> Rows:
     """The documents of a repository in a shard with the `fate` of each."""
-    table = recipe.documents(shard)
-    rows = lookup.having(table, {"repo": {repo}}, ["id", "path", "language", "size"]) if table.exists() else []
+    rows = lookup.having(recipe.documents(shard), {"repo": {repo}}, ["id", "path", "language", "size"])
     documents = [{"address": f"{shard}:{row['number']}", **row, "fate": "collected, not filtered yet"} for row in rows]
     decisions, copies = recipe.made("decisions", "filter", shard), recipe.read("duplicates", "unique", shard)
     if not documents or not decisions.exists():
@@ -93,9 +92,9 @@ def _fates(recipe: Recipe, repo: str, shard: str) -> Rows:
     place = np.cumsum(lookup.column(decisions, "kept").to_numpy()) - 1  # of kept ones in corpus/filtered
     decided = lookup.at(decisions, [row["number"] for row in rows], ["kept", "reason"])
     kept = {int(place[row["number"]]) for row in decided if row["kept"]}
-    copied = {row["row"]: row["method"] for row in lookup.having(copies, {"row": kept}, ["row", "method"])} if copies.exists() else {}
+    copied = {row["row"]: row["method"] for row in lookup.having(copies, {"row": kept}, ["row", "method"])}
     matches = recipe.made("matches", "decontaminate", shard)
-    matched = {row["id"] for row in lookup.having(matches, {"repo": {repo}}, ["id"])} if matches.exists() else set()
+    matched = {row["id"] for row in lookup.having(matches, {"repo": {repo}}, ["id"])}
     for document, row in zip(documents, decided, strict=True):
         method = copied.get(int(place[document.pop("number")]))
         if not row["kept"]:

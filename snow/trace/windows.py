@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from snow.pretrain import data
@@ -31,22 +30,8 @@ def reads(recipe: Recipe, model: str, of: str, index: str, offset: int, tokens: 
         return None
     length = settings["sequence_length"]
     taken = data.taken(facts["steps"] * settings["batch_size"], data.places(list(sets.values())), seed)[list(sets).index(of)]
-    count = max(1, (sum(sizes) - 1) // length)  # as `data.window_count`: what is left at the end is in no window
+    count = data.window_count(sum(sizes), length)  # what is left at the end is in no window
     passes, rest = divmod(taken, count)
     begin = sum(sizes[: given.index(index)]) + offset
     holding = range(begin // length, min((begin + tokens - 1) // length + 1, count))
-    return Reads(len(holding), passes * len(holding) + sum(position(window, count, seed, passes) < rest for window in holding))
-
-
-def position(window: int, count: int, seed: int, epoch: int) -> int:
-    """When pass `epoch` reads a window: the inverse of `snow.pretrain.data.permuted`, its rounds backwards."""
-    half = max(1, ((count - 1).bit_length() + 1) // 2)
-    mask = (1 << half) - 1
-    while True:
-        left, right = window >> half, window & mask
-        for turn in reversed(range(data.ROUNDS)):
-            key = hashlib.blake2b(f"{seed} {epoch} {turn} {left}".encode(), digest_size=8).digest()
-            left, right = right ^ (int.from_bytes(key, "little") & mask), left
-        window = left << half | right
-        if window < count:
-            return window
+    return Reads(len(holding), passes * len(holding) + sum(data.place_of(window, count, seed, passes) < rest for window in holding))

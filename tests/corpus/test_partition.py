@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from collecting import collect
 
-from snow.corpus import balance, partition
+from snow.corpus import balance, partition, units
 from snow.job import Job
 from snow.tables import DOCUMENTS, TableWriter, document_id
 
@@ -90,7 +90,7 @@ def test_one_more_data_file_changes_only_shards_that_get_rows_of_it(tmp_path: Pa
     row = {"content": "print('a new project')\n", "max_stars_repo_name": "new/one", "max_stars_repo_path": "a.py", "lang": "Python"}
     pq.write_table(pa.Table.from_pylist([row | {"max_stars_repo_licenses": ["MIT"]}]), more)
     after, _ = partitioned(tmp_path / "after", [*paths, str(more)])
-    assert [number for number in range(SHARDS) if before[number] != after[number]] == [balance.home("new/one", SHARDS)]
+    assert [number for number in range(SHARDS) if before[number] != after[number]] == [units.home("new/one", SHARDS)]
     same = [shard for shard in range(SHARDS) if before[shard] == after[shard]]
     for shard in same:
         name = f"partitioned/{shard:05d}.parquet"
@@ -133,29 +133,29 @@ def test_a_few_repositories_of_very_different_size_make_even_shards(seed: int) -
     sizes = {f"repo{number}{seed}": int(1000 * draw.lognormvariate(0, 0.8)) for number in range(23)}
     limit = sum(sizes.values()) // SHARDS
     sizes = {repo: min(size, limit) for repo, size in sizes.items()}
-    places, loads = balance.moved([sizes], 1, sum(sizes.values()), SHARDS)
+    places, loads = balance.moved(lambda: [sizes], SHARDS)
     assert max(loads) <= 1.3 * sum(sizes.values()) / SHARDS
     again = [0] * SHARDS
     for repo, size in sizes.items():
-        again[places.get(repo, balance.home(repo, SHARDS))] += size
+        again[places.get(repo, units.home(repo, SHARDS))] += size
     assert again == loads
 
 
 def test_many_repositories_stay_at_home_and_one_more_moves_few() -> None:
     draw = random.Random(1)
     sizes = {f"owner/repo{number}": int(1000 * draw.lognormvariate(0, 1.5)) for number in range(20_000)}
-    places, loads = balance.moved([sizes], 1, sum(sizes.values()), 64)
+    places, loads = balance.moved(lambda: [sizes], 64)
     assert max(loads) <= 1.3 * sum(sizes.values()) / 64
     assert len(places) < 0.05 * len(sizes)
     sizes["one/more"] = 3000
-    after, _ = balance.moved([sizes], 1, sum(sizes.values()), 64)
+    after, _ = balance.moved(lambda: [sizes], 64)
     assert len(places.items() ^ after.items()) <= 2 * 5
 
 
 def test_sizes_count_over_the_parts_a_repository_is_spread_over() -> None:
     """Eight parts hold an eighth of a large repository each."""
     parts = [{"large": 1000, f"small{part}": 10} for part in range(8)]
-    places, loads = balance.moved(parts, 8, 8 * 1010, 2)
+    places, loads = balance.moved(lambda: parts, 2)
     assert sum(loads) == 8 * 1010
     assert max(loads) - min(loads) >= 8000 - 80, "it is whole"
     assert not places or set(places) <= {"large"} | {f"small{part}" for part in range(8)}

@@ -52,7 +52,7 @@ def test_order_looks_random() -> None:
 
 def test_windows_predict_every_token_once_across_shards() -> None:
     tokens = stream(70, 0, 3, 100)
-    rows = data.windows(tokens, np.arange(data.window_count(tokens, 16)), 16)
+    rows = data.windows(tokens, np.arange(data.window_count(len(tokens), 16)), 16)
     assert rows[:, 1:].flatten().tolist() == list(range(1, len(rows) * 16 + 1))
 
 
@@ -122,7 +122,7 @@ def test_a_horizon_is_the_tokens_or_the_repetitions(
 ) -> None:
     length = horizon(parts, model(repetitions, batch_size, 100), 0)
     assert (length.steps, length.cut) == (steps, cut)
-    assert length.passes == (steps * batch_size / data.window_count(parts[0].stream, LENGTH),)
+    assert length.passes == (steps * batch_size / data.window_count(len(parts[0].stream), LENGTH),)
 
 
 def test_the_set_that_is_used_up_first_ends_a_mixture() -> None:

@@ -29,7 +29,7 @@ def test_logged_heldout_numbers_are_what_transformers_computes(data: Data, finis
     model = AutoModelForCausalLM.from_pretrained(finished.model)
     tokenizer = AutoTokenizer.from_pretrained(finished.model)
     stream = open_stream(data.inputs["heldout"], data.inputs["heldout_index"])
-    count = window_count(stream, 64)
+    count = window_count(len(stream), 64)
     rows = torch.from_numpy(windows(stream, np.arange(16) * count // 16, 64))
     with torch.no_grad():
         nats = float(model(input_ids=rows, labels=rows).loss) * rows[:, 1:].numel()
@@ -98,7 +98,7 @@ def test_a_mixture_trains_on_its_sets_in_their_shares(data: Data, tmp_path: Path
         "corpus": (0.75, len(streams["corpus"])),
         "best": (0.25, len(streams["best"])),
     }
-    seen = {name: told[name]["passes"] * window_count(stream, 64) for name, stream in streams.items()}
+    seen = {name: told[name]["passes"] * window_count(len(stream), 64) for name, stream in streams.items()}
     assert sum(seen.values()) == pytest.approx(sequences, rel=1e-3)
     assert seen["best"] == pytest.approx(sequences / 4, abs=0.1 * sequences)
     assert facts["unique_tokens"] == sum(map(len, streams.values()))

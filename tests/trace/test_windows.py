@@ -21,7 +21,7 @@ from tests import stage_runs
 @pytest.mark.parametrize(("seed", "epoch"), [(0, 0), (7, 3)])
 def test_the_position_of_a_window_is_where_the_training_takes_it(count: int, seed: int, epoch: int) -> None:
     for place in range(count):
-        assert windows.position(data.permuted(place, count, seed, epoch), count, seed, epoch) == place
+        assert data.place_of(data.permuted(place, count, seed, epoch), count, seed, epoch) == place
 
 
 def test_reads_of_a_mixture_are_those_of_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
