@@ -25,6 +25,7 @@ PATIENCE = 10.0  # times its limit that code which never got a processor may tak
 TICK = os.sysconf("SC_CLK_TCK")
 LINE = 64 << 20  # bytes of one answer
 STARTUP_SECONDS = 60.0  # for Python to start on a busy machine
+KILLED = "killed for its memory"
 
 
 class Ended(Exception):
@@ -66,6 +67,15 @@ class Session:
                 raise Ended("error", "it answers without end")
             self._wait(clocks)
 
+    def check_memory(self) -> None:
+        """Ended where its processes hold too much, or the kernel has killed one of them for that, whatever the others answered: which of
+        the two sees it first depends on how busy the machine is."""
+        if self._killed() or resident(self._process.pid) > self._limits.memory:
+            raise Ended("error", KILLED)
+
+    def _killed(self) -> bool:
+        return self._group is not None and self._group.exceeded()
+
     def _wait(self, clocks: Sequence[Clock]) -> None:
         events = dict(self._poll.poll(1000 * POLL_SECONDS))
         if self._asked in events and self._unsent:
@@ -81,10 +91,10 @@ class Session:
             self._unread += content
         elif self._answers in events or any(handle not in (self._asked, self._answers) for handle in events):
             raise Ended("error", self._ending())
-        elif not events and any(clock.is_up(self._process.pid) for clock in clocks):
-            raise Ended("timeout", "its time is up")
-        elif not events and resident(self._process.pid) > self._limits.memory:
-            raise Ended("error", "killed for its memory")
+        elif not events:
+            if any(clock.is_up(self._process.pid) for clock in clocks):
+                raise Ended("timeout", "its time is up")
+            self.check_memory()
 
     def _read(self) -> bytes:
         with contextlib.suppress(BlockingIOError):
@@ -94,9 +104,7 @@ class Session:
     def _ending(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=1)
-            if self._group and self._group.exceeded():
-                return "killed for its memory"
-            return ending(status_of(self._process))
+            return KILLED if self._killed() else ending(status_of(self._process))
         return "it closed its answers"
 
 
@@ -173,6 +181,7 @@ class Calls:
             self._session.send(arguments.encode() + b"\n")
             for limit in limits:
                 events.append(self._session.answer(Clock(limit), self._total).decode(errors="replace"))
+            self._session.check_memory()
         except Ended as ended:
             return events, ended.why, str(ended)
         return events, "", ""

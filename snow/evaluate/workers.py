@@ -92,6 +92,7 @@ class Server(Worker):
         session.send(json.dumps({"solution": before + solution, "tests": tests}).encode() + b"\n")
         try:
             told = json.loads(session.answer(Clock(self._judge.checker.SECONDS)))
+            session.check_memory()
         except Ended as ended:
             told = {"status": ended.why, "reason": str(ended), "last": True}
         if told["last"]:

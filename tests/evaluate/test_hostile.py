@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from snow.evaluate import inside
+from snow.evaluate import cgroup, inside
 from snow.evaluate.judge import Judge
 from snow.suites.tasks import Task
 
@@ -230,6 +230,29 @@ for _ in range(6):
             block[page] = 1
         time.sleep(20)
 time.sleep(20)
+""",
+        memory=512 << 20,
+        seconds=20.0,
+    )
+    assert row["status"] == "error"
+    assert row["reason"] == "killed for its memory"
+
+
+def test_a_process_that_was_killed_for_memory_is_told_although_the_others_go_on_at_once(verdict: Verdict) -> None:
+    with cgroup.group(1 << 30) as group:
+        if group is None:
+            pytest.skip("no control group can be made here, and what lives shorter than a look is not seen from outside")
+    row = verdict(
+        """
+import mmap, posix
+for _ in range(4):
+    if posix.fork() == 0:
+        block = mmap.mmap(-1, 300 << 20)
+        for page in range(0, len(block), 4096):
+            block[page] = 1
+        posix._exit(0)
+for _ in range(4):
+    posix.waitpid(-1, 0)
 """,
         memory=512 << 20,
         seconds=20.0,
