@@ -7,11 +7,13 @@ large beside a shard are ever moved; the many small ones even out by themselves,
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from snow.corpus.units import home, rank
 
@@ -30,26 +32,35 @@ def shard_of(repo: str, places: Mapping[str, int], shards: int) -> int:
 def moved(read: Callable[[], Iterable[Mapping[str, int]]], shards: int) -> tuple[dict[str, int], list[int]]:
     """The shard of every repository that is not at home, and the bytes that each shard then has.
 
-    `read` gives bytes by repository part for part, and is called twice; a repository may be in several parts. Memory is one part, the
-    buckets, and the repositories in buckets that hold as much as a large one, few besides those that are.
+    `read` gives bytes by repository part for part, and is called again where shards are uneven; a repository may be in several parts.
+    Memory is one part, the buckets, and the repositories in buckets that hold as much as a large one, few besides those that are.
     """
-    loads, buckets = [0] * shards, np.zeros(BUCKETS, np.int64)
+    counted, buckets = np.zeros(shards, np.int64), np.zeros(BUCKETS, np.int64)
     for part in read():
-        for repo, size in part.items():
-            loads[home(repo, shards)] += size
-            buckets[home(repo, BUCKETS)] += size
-    limit = sum(loads) / shards * LARGE
-    large: Counter[str] = Counter()
-    for part in read():
-        large.update({repo: size for repo, size in part.items() if buckets[home(repo, BUCKETS)] >= limit})
-    return _moved({repo: size for repo, size in large.items() if size >= limit}, loads), loads
-
-
-def _moved(large: Mapping[str, int], loads: list[int]) -> dict[str, int]:
-    """Places the large ones anew, the largest first; `loads` are what the shards have with all at home, and have in the end."""
-    shards = len(loads)
+        ranks, sizes = _arrays(part)
+        np.add.at(counted, ranks % shards, sizes)
+        np.add.at(buckets, ranks % BUCKETS, sizes)
+    loads: list[int] = counted.tolist()
     mean = sum(loads) / shards
     bound = BOUND * STEP ** math.ceil(math.log(mean, STEP)) if mean else 0
+    if max(loads) <= bound:
+        return {}, loads
+    large: Counter[str] = Counter()
+    for part in read():
+        ranks, sizes = _arrays(part)
+        some = buckets[ranks % BUCKETS] >= mean * LARGE
+        large.update(dict(zip(itertools.compress(part, some), sizes[some].tolist(), strict=True)))
+    return _moved({repo: size for repo, size in large.items() if size >= mean * LARGE}, bound, loads), loads
+
+
+def _arrays(part: Mapping[str, int]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """The ranks of a part's repositories and their bytes."""
+    return np.fromiter(map(rank, part), np.uint64, len(part)), np.fromiter(part.values(), np.int64, len(part))
+
+
+def _moved(large: Mapping[str, int], bound: float, loads: list[int]) -> dict[str, int]:
+    """Places the large ones anew, the largest first; `loads` are what the shards have with all at home, and have in the end."""
+    shards = len(loads)
     for repo, size in large.items():
         loads[home(repo, shards)] -= size
     places: dict[str, int] = {}

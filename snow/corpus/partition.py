@@ -1,9 +1,9 @@
 """Stage `partition`: every repository whole in one shard, whatever data files its rows came from, and the shards of even size.
 
-One pass over the collected documents in their order, each appended to its shard, after two over the names and sizes alone. Memory is at
-most `BUFFERED` bytes of documents, however many shards there are, a row group of what is read, and what `snow.corpus.balance` needs;
-compression takes the threads that the job is given. A shard that gets the same documents as before gets the same bytes, and nothing
-behind it runs again.
+One pass over the collected documents in their order, each appended to its shard, after one or two over the names and sizes alone.
+Memory is at most `BUFFERED` bytes of documents, however many shards there are, a row group of what is read, and what
+`snow.corpus.balance` needs; compression takes the threads that the job is given. A shard that gets the same documents as before gets
+the same bytes, and nothing behind it runs again.
 """
 
 from __future__ import annotations
@@ -115,12 +115,10 @@ def _routed(paths: Sequence[Path], places: dict[str, int], shards: int) -> Itera
 
 def _sizes(path: Path) -> dict[str, int]:
     """Bytes by repository of one part."""
-    sizes: dict[str, int] = {}
-    for batch in read_batches(path, ["repo", "size"], rows=1 << 16):
-        grouped = pa.table({"repo": batch.column(0), "size": batch.column(1)}).group_by("repo").aggregate([("size", "sum")])
-        for repo, size in zip(grouped["repo"].to_pylist(), grouped["size_sum"].to_pylist(), strict=True):
-            sizes[repo] = sizes.get(repo, 0) + size
-    return sizes
+    columns = ["repo", "size"]
+    table = pa.Table.from_batches(read_batches(path, columns, rows=1 << 16), pa.schema(map(DOCUMENTS.field, columns)))
+    grouped = table.group_by("repo").aggregate([("size", "sum")])
+    return dict(zip(grouped["repo"].to_pylist(), grouped["size_sum"].to_pylist(), strict=True))
 
 
 def _allow_open_files(shards: int) -> None:

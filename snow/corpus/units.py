@@ -7,6 +7,7 @@ document is a `Refusal` with a reason, so that the receipt can account for each 
 from __future__ import annotations
 
 import errno
+import functools
 import glob
 import hashlib
 import os
@@ -97,6 +98,7 @@ class Unit:
     open: Callable[[], Repository | Table]
 
 
+@functools.lru_cache(1 << 17)  # of rows of a table in any order, a repository's name is met again and again
 def rank(text: str) -> int:
     """A stable, evenly spread 64-bit number for a name: BLAKE2b, big-endian."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
