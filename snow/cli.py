@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import functools
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,17 @@ def inputs_of(options: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
     return named
 
 
+def _answer(options: argparse.Namespace) -> int:
+    """The exit status of a command that answers on standard output, whose reader may stop early, as `head` does."""
+    try:
+        status = _run_command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more when it ends
+        return 128 + signal.SIGPIPE  # as a shell has it of a program that the signal ends
+    return status
+
+
 def _judge_samples(options: argparse.Namespace, arguments: list[str]) -> int:
     from snow import environments
     from snow.evaluate import standalone
@@ -156,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
         own_code.settle(given)
         options = parser().parse_args(given)
         if options.command not in STAGES:
-            return _run_command(options)
+            return _answer(options)
         if options.command == "judge" and options.samples is not None:
             return _judge_samples(options, given)
         _run_stage(options, given)

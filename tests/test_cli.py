@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,15 @@ def test_every_stage_has_a_module_and_a_command(name: str) -> None:
     assert source_code.module_path(STAGES[name].module) is not None
     options = cli.parser().parse_args([name, "00000", "--input", "a", "x", "y", "--input", "b", "z", "--output", "c", "w"])
     assert options.input == [["a", "x", "y"], ["b", "z"]]
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "snow", "params"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_an_unknown_stage_is_told_the_known_ones() -> None:

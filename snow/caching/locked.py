@@ -86,7 +86,7 @@ def _receipts(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledge
 
 
 def _outs() -> list[tuple[str, str]]:
-    """Path and md5 of every output in dvc.lock; none without one."""
+    """Path and md5 of every output in dvc.lock; none without one, nor of an entry that a killed DVC cut off before its md5."""
     told = preflight.read(preflight.LOCK) if preflight.LOCK.exists() else None
     stages = ((told or {}).get("stages") or {}).values()
-    return [(out["path"], out["md5"]) for stage in stages for out in stage.get("outs", ())]
+    return [(out["path"], out["md5"]) for stage in stages for out in stage.get("outs", ()) if out.get("md5")]

@@ -28,6 +28,7 @@ MEMO = Path(".snow/parsed")
 MARKER = re.compile(rb"(?m)^(<{7}|>{7}|\|{7}) ")
 LOCK_KEYS = {"schema", "stages", "datasets"}
 LOCK_STAGE_KEYS = {"cmd", "deps", "params", "outs"}
+LOCK_ITEM_TYPES = {"md5": str | None, "hash": str, "size": int, "nfiles": int}
 REMEDY = {  # after a merge that stopped, and for a file that is torn or of another shape
     LOCK: (
         "take one side with `git checkout --ours dvc.lock` or `git checkout --theirs dvc.lock`, then `snakemake all` writes what is right",
@@ -171,13 +172,17 @@ def _lock_faults(told: Any) -> Iterator[str]:
         items = [item for part in ("deps", "outs") for item in _list(stage.get(part, []))]
         if not all(isinstance(item, dict) and isinstance(item.get("path"), str) for item in items):
             yield f"stage {name}: one of its deps or outs has no path"
+            return
+        for item in items:
+            wrong = (key for key, kind in LOCK_ITEM_TYPES.items() if key in item and not isinstance(item[key], kind))
+            yield from (f"stage {name}: {key} of {item['path']} is {item[key]!r}" for key in wrong)
         params = stage.get("params", {})
         if not isinstance(params, dict) or not all(isinstance(values, dict) for values in params.values()):
             yield f"stage {name}: its params are no mapping"
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    return value if isinstance(value, list) else [None]
 
 
 def _parse_configuration(path: Path) -> None:

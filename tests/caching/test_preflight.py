@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ruamel.yaml import YAMLError
+from voluptuous import Invalid
 
-from snow.caching import preflight
+from snow.caching import locked, preflight
 from snow.errors import SnowError
 
 from ..conftest import ROOT
@@ -117,6 +119,23 @@ def test_what_dvc_refuses_is_one_sentence(name: str, project: Path) -> None:
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
     assert dvc_refuses()
+
+
+def test_a_lock_that_a_killed_dvc_cut_off_anywhere_is_read_or_refused_as_dvc_does(project: Path) -> None:
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from dvc.utils.serialize import loads_yaml
+
+    lock = LOCK.replace("d41d8cd98f", "41d8cd98f0")  # what is left of a hash may be a number
+    for end in range(1, len(lock)):
+        Path("dvc.lock").write_text(lock[:end])
+        try:
+            COMPILED_LOCKFILE_SCHEMA(loads_yaml(lock[:end]))
+        except (YAMLError, Invalid):
+            with pytest.raises(SnowError):
+                preflight.check()
+        else:
+            preflight.check()
+            assert {path for path, _ in locked._outs()} <= {"corpus/raw"}
 
 
 def test_a_file_that_may_not_be_read_is_named(project: Path) -> None:

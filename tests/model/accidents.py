@@ -7,7 +7,7 @@ import random
 import shutil
 from pathlib import Path
 
-from .store import unsound
+from .store import forgive_cut_off, unsound
 
 
 class Accidents:
@@ -15,6 +15,23 @@ class Accidents:
 
     root: Path
     clone: Path
+
+    def remove_torn_lock(self) -> None:
+        """DVC's own lock of paths, which a killed dvc may leave half written: no command of DVC goes on beside it, as it says."""
+        lock = self.clone / ".dvc/tmp/rwlock"
+        if lock.exists() and not lock.read_text().strip():
+            lock.unlink()
+
+    def mend_torn_results(self) -> None:
+        """dvc.lock, which DVC writes in place: an entry that a kill cut off claims less than all, and what no longer reads as a lock is
+        refused in a sentence whose remedy helps."""
+        lock = self.clone / "dvc.lock"
+        whole = {name: len(stage["outs"]) for name, stage in self.pipeline().items()}
+        if lock.exists() and forgive_cut_off(self.truth, lock, whole):
+            done = self.run("snakemake", "-n", "all", ok=None)
+            assert (done.status == 0) == ("or delete it; the next run writes it anew" not in done.output), done.output[-2000:]
+            if done.status:
+                lock.unlink()
 
     def do_touch(self, seed: int) -> None:
         """`touch` some files."""

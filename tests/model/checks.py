@@ -207,7 +207,7 @@ def _dvc_claims(world: World, seen: Seen) -> None:
     upstream: dict[str, set[str]] = {}
     for job in jobs.values():
         upstream.setdefault(job.artifact, set()).update(one.artifact for one in with_upstream(jobs, [job]).values())
-    known = world.pipeline() - _reordered(world)
+    known = world.pipeline().keys() - _reordered(world)
     for job in jobs.values():
         if not any(name in seen.status or name not in known for name in upstream[job.artifact]):
             wrong = differences(world, job)
@@ -235,7 +235,7 @@ def _dvc_agrees(world: World, seen: Seen, jobs: Mapping[str, oracle.Expected], s
         kinds = [cause["kind"] for cause in seen.verdicts[name]["causes"]]
         if seen.state(name) == "outdated" and any(kind in ("param", "code", "output") for kind in kinds):
             mine.setdefault(job.artifact, []).append(seen.verdicts[name])
-    known = world.pipeline() - _reordered(world)
+    known = world.pipeline().keys() - _reordered(world)
     for artifact, verdicts in mine.items():
         told = artifact in seen.status or artifact not in known
         assert told, f"`dvc status` calls {artifact} unchanged, `snow why` says {verdicts}"

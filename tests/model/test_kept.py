@@ -10,7 +10,7 @@ import pytest
 
 from snow.caching import reconcile
 
-from . import oracle
+from . import checks, oracle
 from .ground import Ground, replay
 from .store import objects
 
@@ -143,3 +143,16 @@ def test_a_run_that_dvc_will_refuse_stops_no_stage(ground: Ground) -> None:
     assert beside is not None
     Timer(6, beside.close).start()
     world.run("dvc", "repro")
+
+
+@pytest.mark.parametrize("ends", ["      hash: md5\n", "    outs:\n", "  eval-b:\n", "      md5: 1"])
+def test_a_lock_that_a_killed_dvc_cut_off(ends: str, ground: Ground) -> None:
+    """It claims less than all, or is refused; then what there is is current at once."""
+    world = ground.world()
+    lock = world.clone / "dvc.lock"
+    text = lock.read_text()
+    where = text.index(ends, text.index("  eval-b:\n")) + len(ends)
+    lock.write_text(text[:where])
+    world.mend_torn_results()
+    checks.after_step(world)
+    world.play(["run"])

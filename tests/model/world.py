@@ -96,9 +96,9 @@ class World(Accidents):
         staged.write_text(written(params))
         os.replace(staged, self.clone / "params.yaml")
 
-    def pipeline(self) -> set[str]:
+    def pipeline(self) -> dict[str, Any]:
         """The stages that dvc.yaml has."""
-        return set(yaml.load((self.clone / "dvc.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"])
+        return yaml.load((self.clone / "dvc.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"]
 
     def pipeline_is_true(self) -> bool:
         """Whether dvc.yaml says what it must, by the machinery's own word."""
@@ -152,18 +152,13 @@ class World(Accidents):
                 match = re.search(r'"key": "(\w+)"', receipt.read_text())
                 assert not match or match[1] not in known, f"{name} was executed, though the cache has its result ({match[1][:12]})"
         if done.status == -9 and kill_after is not None:
-            self._remove_torn_lock()
+            self.remove_torn_lock()
+            self.mend_torn_results()
             return None
         if done.status == 0 and "Finished jobid" in done.output and not self.truth.damaged:
             lost = finished.keys() - restorable(self.truth, self.cache())
             assert not lost, f"what was finished when the run began is not on record after it: {[finished[key] for key in lost]}"
         return self.judge(done, ok)
-
-    def _remove_torn_lock(self) -> None:
-        """DVC's own lock of paths, which a killed dvc may leave half written: no command of DVC goes on beside it, as it says."""
-        lock = self.clone / ".dvc/tmp/rwlock"
-        if lock.exists() and not lock.read_text().strip():
-            lock.unlink()
 
     def start(self, *words: str) -> Running:
         """Begin a command in the present clone."""
