@@ -8,15 +8,13 @@ one shard more to do, and a corpus that was moved none.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snow import packaged, references
 from snow.caching import hashes
-from snow.corpus import folders, git, installed, units
+from snow.corpus import folders, git, installed, trees, units
 
 if TYPE_CHECKING:
     from snow.corpus.collect import Params
@@ -55,7 +53,9 @@ def _units(source: Source, wanted: Callable[[str], bool]) -> Iterator[tuple[str,
     if source.kind == "environment":
         yield from (unit for unit in _distributions(paths) if wanted(unit[0]))
     elif source.kind == "folder":
-        yield from ((name, _tree(root)) for name, root in _folders(paths) if wanted(name))
+        there = [given for given, path in zip(source.paths, paths, strict=True) if path.is_dir()]
+        mine = [(name, root) for name, root in folders.repositories(source.name, there) if root.is_dir() and wanted(name)]
+        yield from zip((name for name, _ in mine), trees.digests(root for _, root in mine), strict=True)
     elif source.kind in ("archive", "parquet", "jsonl"):
         files = [path for given in source.paths for path in units.files(given) if path.is_file()]
         named = folders.archive_names(files) if source.kind == "archive" else units.names(files)
@@ -79,26 +79,3 @@ def _distributions(prefixes: list[Path]) -> Iterator[tuple[str, str]]:
             name, _, rest = info.name.removesuffix(".dist-info").partition("-")
             versions.setdefault(installed.normalized(name), rest)
     yield from sorted(versions.items())
-
-
-def _folders(roots: list[Path]) -> Iterator[tuple[str, Path]]:
-    for root in roots:
-        if not root.is_dir():
-            continue
-        children = sorted(root.iterdir())
-        if (root / ".git").exists() or any(child.is_file() and not child.name.startswith(".") for child in children):
-            yield root.resolve().name, root
-            continue
-        yield from ((child.name, child) for child in children if child.is_dir())
-
-
-def _tree(root: Path) -> str:
-    """A digest of a folder's regular files by path and content; version control and links left out, as collection leaves them."""
-    files = []
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = [name for name in subfolders if name not in (".git", ".hg", ".svn")]
-        files += [Path(folder, name) for name in names if not os.path.islink(os.path.join(folder, name))]
-    digest = hashlib.sha256()
-    for path, known in sorted(hashes.contents(path for path in files if os.access(path, os.R_OK) and path.is_file()).items()):
-        digest.update(os.fsencode(path.relative_to(root)) + b"\0" + (known.md5 if known else "").encode() + b"\0")
-    return digest.hexdigest()

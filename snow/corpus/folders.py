@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -18,31 +19,83 @@ from snow.errors import SnowError
 
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
 _SUFFIXES = (".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tgz", ".txz", ".tar", ".zip", ".whl")
+_RELEASE = re.compile(r"-v?\d[\w.+-]*$")
 _BROKEN = (*compressed.DAMAGED, tarfile.TarError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 Member = tuple[str, int | None, Callable[[], IO[bytes]]]  # name; size in bytes, None for what is not a file; opens its content
 
 
 def folder_units(source: str, paths: tuple[str, ...]) -> Iterator[Unit]:
-    """The repositories under each folder, by name: the folder itself if it holds files or `.git`, else each of its subfolders.
+    """The repositories under each folder, by name.
 
-    A subfolder may be a link to a folder elsewhere; a link that is broken or leads back here is counted as no file. Hidden
+    A repository may be a link to a folder elsewhere; a link that is broken or leads back here is counted as no file. Hidden
     files beside the repositories (`.DS_Store`) belong to none of them.
     """
-    for given in paths:
-        root = Path(given).expanduser()
-        try:
-            children = sorted(root.iterdir())
-        except OSError as error:
-            raise SnowError(f"source {source}: cannot read the folder {given}: {error.strerror}; correct its path in params.yaml") from None
-        if (root / ".git").exists() or any(child.is_file() and not child.name.startswith(".") for child in children):
-            children = [root]
-        for child in children:
-            name = os.fsencode((child.resolve() if child == root else child).name).decode("utf-8", "replace")
-            if child.is_symlink() and child != root and (not child.is_dir() or _leads_back(child, root)):
-                yield Unit(name, lambda: Repository((), lambda wanted: iter(()), {units.NOT_A_FILE: 1}))
-            elif child.is_dir():
-                yield Unit(name, lambda child=child: _folder(child))
+    for name, folder in repositories(source, paths):
+        if folder.is_symlink() and (not folder.is_dir() or _leads_back(folder, folder.parent)):
+            yield Unit(name, lambda: Repository((), lambda wanted: iter(()), {units.NOT_A_FILE: 1}))
+        else:
+            yield Unit(name, lambda folder=folder: _folder(folder))
+
+
+def repositories(source: str, paths: Iterable[str]) -> list[tuple[str, Path]]:
+    """(name, folder) of the repositories under each folder: the folder itself if it holds files or `.git`, else each of its subfolders,
+    or the subfolders of one that is an owner's, as `owner/name`. Of equal names each is told by more of its path's end. SnowError for a
+    folder that cannot be read."""
+    found = [pair for given in paths for pair in _below(source, given)]
+    of_name: dict[str, list[Path]] = {}
+    for name, folder in found:
+        of_name.setdefault(name, []).append(folder)
+    longer = {name: dict(zip(same, units.names(same), strict=True)) for name, same in of_name.items() if len(same) > 1}
+    return [(longer[name][folder] if name in longer else name, folder) for name, folder in found]
+
+
+def _below(source: str, given: str) -> Iterator[tuple[str, Path]]:
+    root = Path(given).expanduser()
+    try:
+        children = sorted(root.iterdir())
+    except OSError as error:
+        raise SnowError(f"source {source}: cannot read the folder {given}: {error.strerror}; correct its path in params.yaml") from None
+    if (root / ".git").exists() or any(child.is_file() and not child.name.startswith(".") for child in children):
+        yield _unicode(root.resolve().name), root.resolve()
+        return
+    for child in children:
+        if child.is_symlink() or not child.is_dir():
+            if child.is_symlink():
+                yield _unicode(child.name), child
+        elif owned := _owned(child):
+            yield from ((_unicode(f"{child.name}/{folder.name}"), folder) for folder in owned)
+        else:
+            yield _unicode(child.name), child
+
+
+def _unicode(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _owned(folder: Path) -> list[Path]:
+    """The repositories of a folder that is an owner's: it has no files itself, and most of its subfolders have `.git` or the text of a
+    licence. One subfolder that is called after the folder, or after a release, is a project that was unpacked one folder deeper."""
+    from snow.corpus import license_files  # few folders are without files
+
+    inside: list[Path] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if (entry.is_file() and not entry.name.startswith(".")) or entry.name == ".git":
+                    return []
+                if entry.is_dir() and not entry.name.startswith("."):
+                    inside.append(Path(entry.path))
+        if len(inside) == 1 and (inside[0].name.startswith(folder.name) or _RELEASE.search(inside[0].name)):
+            return []
+        whole = 0
+        for child in inside:
+            names = os.listdir(child)
+            licensed = ((license_files.place(name) or ("",))[0] == license_files.TEXT for name in names)
+            whole += ".git" in names or any(licensed)
+    except OSError:
+        return []  # what cannot be read is counted when it is collected
+    return sorted(inside) if 2 * whole > len(inside) else []
 
 
 def _leads_back(link: Path, root: Path) -> bool:

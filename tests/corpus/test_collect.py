@@ -108,6 +108,31 @@ def test_a_file_that_vanishes_after_listing_is_counted(tmp_path):
     assert tally.dropped["unreadable"] == 1
 
 
+def test_owners_are_kept_and_equal_names_told_apart(tmp_path):
+    for place in ("in/ada/parser", "in/ada/lexer", "in/bob/parser", "in/zlib/zlib-1.3", "more/ada/parser", "more/plain"):
+        repository(tmp_path / place, {"a.py": PY})
+    repository(tmp_path / "in/ada/drafts", {"a.py": PY}, None)  # one without a licence beside two that have one
+    repository(tmp_path / "in/mono/core", {"a.py": PY})
+    for name in ("web", "docs"):
+        repository(tmp_path / "in/mono" / name, {"a.py": PY}, None)
+    repository(tmp_path / "in/cloned/only", {"a.py": PY}, None)
+    (tmp_path / "in/cloned/only/.git").mkdir()
+    source = {"name": "s", "kind": "folder", "paths": [str(tmp_path / "in"), str(tmp_path / "more")], "license": "MIT"}
+    rows, _ = collect(tmp_path, source)
+    assert {row["repo"] for row in rows} == {
+        "in/ada/parser",
+        "ada/lexer",
+        "ada/drafts",
+        "bob/parser",
+        "zlib",
+        "more/ada/parser",
+        "plain",
+        "mono",
+        "cloned/only",
+    }
+    assert [row["path"] for row in rows if row["repo"] == "zlib"] == ["zlib-1.3/a.py"]
+
+
 def test_an_empty_repository_is_counted(tmp_path):
     repository(tmp_path / "in" / "full", {"a.py": PY})
     (tmp_path / "in" / "void").mkdir()

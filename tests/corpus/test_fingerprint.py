@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from snow import pinned
-from snow.corpus import git, units
+from snow import digest, pinned
+from snow.corpus import git, trees, units
 from snow.corpus.fingerprint import fingerprint
 from snow.errors import SnowError
 from snow.schema import Source
@@ -72,8 +72,6 @@ def test_the_order_of_reading_counts() -> None:
 
 
 def test_only_the_shards_asked_for_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    from snow import digest
-
     read: list[str] = []
     original = digest.file_md5
     monkeypatch.setattr(digest, "file_md5", lambda path: read.append(path.name) or original(path))
@@ -89,6 +87,33 @@ def test_a_folder_counts_by_its_files(tables: Path) -> None:
     before = told({"kind": "folder", "paths": ["repos"]})
     (tables / "repos/two/b.py").write_text("b")
     assert differing(before, told({"kind": "folder", "paths": ["repos"]})) == [shard_of("two")]
+
+
+def test_a_folder_is_read_once_per_state_of_its_files(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    original = digest.file_md5
+    monkeypatch.setattr(digest, "file_md5", lambda path: read.append(path.name) or original(path))
+    (tables / "repos/one/sub").mkdir(parents=True)
+    files = [tables / "repos/one" / name for name in ("a.py", "sub/b c.py", "sub/new\nline.py", os.fsdecode(b"caf\xe9.py"))]
+    for file in files:
+        file.write_text("same")
+    (tables / "repos/one/link.py").symlink_to("a.py")
+    os.mkfifo(tables / "repos/one/pipe.py")
+    source = {"kind": "folder", "paths": ["repos"]}
+    before = told(source)
+    assert sorted(read) == sorted(file.name for file in files)
+    assert told(source) == before
+    assert len(read) == len(files)
+    status = files[1].stat()
+    files[1].write_text("SAME")
+    os.utime(files[1], ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    after = told(source)
+    assert after != before
+    assert read[len(files) :] == ["b c.py"]
+    (memo,) = (tables / trees.MEMO).iterdir()
+    for torn in (b"", *(memo.read_bytes()[:size] for size in (40, 100, 129, 140, 180)), b"\0" * 200):
+        memo.write_bytes(torn)
+        assert told(source) == after
 
 
 def test_a_git_repository_counts_by_its_commit(tables: Path) -> None:
