@@ -110,11 +110,23 @@ def _parquet(path: Path, about: str, fields: Mapping[str, str]) -> Iterator[Numb
             if missing:
                 raise SnowError(f"{about} has no column {missing[0]}; its columns are {', '.join(names)}")
             for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(wanted)):
-                for row in batch.to_pylist(maps_as_pydicts="lossy"):
+                for row in _values(batch):
                     number += 1
                     yield number, row
     except (pa.ArrowException, OSError) as error:
         raise SnowError(f"{about} is not a readable Parquet file ({_first_line(error)}); replace it") from error
+
+
+def _values(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Refusal]:
+    """The rows of a batch; one with a text that is no UTF-8, which some writers let through, is refused alone."""
+    try:
+        yield from batch.to_pylist(maps_as_pydicts="lossy")
+    except UnicodeDecodeError:  # before the first was given
+        for index in range(batch.num_rows):
+            try:
+                yield from batch.slice(index, 1).to_pylist(maps_as_pydicts="lossy")
+            except UnicodeDecodeError:
+                yield Refusal(units.INVALID_UTF8)
 
 
 def table_rows(values: Iterable[Numbered], about: str, unit: str, fields: Mapping[str, str]) -> Iterator[Row | Refusal]:

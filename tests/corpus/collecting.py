@@ -1,5 +1,6 @@
 """Running the `collect` stage in a test: sources in, documents and the receipt's facts out."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,20 @@ permission notice shall be included in all copies or substantial portions of the
 GPL_3 = "GNU GENERAL PUBLIC LICENSE\n  Version 3, 29 June 2007\n"
 
 
+@functools.cache
+def _pocket() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
 def collect(
     folder: Path, *sources: dict[str, Any], shards: int = 1, shard: int = 0, **other: Any
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The documents and facts of one shard; every file must be accounted for."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values |= {"shards": shards, "sources": [{"name": f"source{index}", **source} for index, source in enumerate(sources)], **other}
+    values = _pocket() | {
+        "shards": shards,
+        "sources": [{"name": f"source{index}", **source} for index, source in enumerate(sources)],
+        **other,
+    }
     params = settings.check(values, "test")
     output = folder / "out" / f"{shard:05d}.parquet"
     repositories = folder / "repositories" / f"{shard:05d}.parquet"
