@@ -62,11 +62,10 @@ def _units(source: Source, wanted: Callable[[str], bool]) -> Iterator[tuple[str,
         mine = {path: name for path, name in zip(files, named, strict=True) if wanted(name)}
         yield from ((mine[path], content.md5) for path, content in hashes.contents(mine).items() if content is not None)
     elif source.kind == "git":
-        for given, path in zip(source.paths, paths, strict=True):
-            name = git.repository_name(given)
+        for name, url, revision in git.repositories(source.name, source.paths, source.revision):
             if wanted(name):
-                commit = git.commit_of(f"source {source.name}: the git repository {git.shown(given)}", given, source.revision)
-                yield name, commit if path.is_dir() else [git.shown(given), commit]
+                commit = git.commit_of(f"source {source.name}: the git repository {git.shown(url)}", url, revision)
+                yield name, commit if Path(url).expanduser().is_dir() else [git.shown(url), commit]
 
 
 def _distributions(prefixes: list[Path]) -> Iterator[tuple[str, str]]:

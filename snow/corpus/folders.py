@@ -42,12 +42,7 @@ def repositories(source: str, paths: Iterable[str]) -> list[tuple[str, Path]]:
     """(name, folder) of the repositories under each folder: the folder itself if it holds files or `.git`, else each of its subfolders,
     or the subfolders of one that is an owner's, as `owner/name`. Of equal names each is told by more of its path's end. SnowError for a
     folder that cannot be read."""
-    found = [pair for given in paths for pair in _below(source, given)]
-    of_name: dict[str, list[Path]] = {}
-    for name, folder in found:
-        of_name.setdefault(name, []).append(folder)
-    longer = {name: dict(zip(same, units.names(same), strict=True)) for name, same in of_name.items() if len(same) > 1}
-    return [(longer[name][folder] if name in longer else name, folder) for name, folder in found]
+    return units.told_apart([pair for given in paths for pair in _below(source, given)])
 
 
 def _below(source: str, given: str) -> Iterator[tuple[str, Path]]:

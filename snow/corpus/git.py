@@ -1,4 +1,4 @@
-"""Source kind `git`: one repository at one revision, read blob by blob from a bare mirror without a checkout.
+"""Source kind `git`: repositories, each at one revision, read blob by blob from a bare mirror without a checkout.
 
 Mirrors live in a folder per URL, guarded by a lock, so that runs side by side fetch once. What a branch, a tag or nothing (the
 remote's HEAD) stands for is found out before the job's key is computed, and that commit is read; one that is already mirrored
@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import glob
 import hashlib
 import os
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -30,10 +31,56 @@ _FETCHED = "refs/snow/fetched"
 _REPOSITORY_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"})  # set by hooks
 
 
-def git_units(source: str, urls: tuple[str, ...], revision: str | None, cache: Path) -> Iterator[Unit]:
-    """One unit per URL or local path, named `owner/name` for a URL and after its folder for a path; nothing is fetched yet."""
-    for url in urls:
-        yield Unit(repository_name(url), lambda url=url: _open(source, url, revision, cache))
+def git_units(source: str, paths: tuple[str, ...], revision: str | None, cache: Path) -> Iterator[Unit]:
+    """One unit per repository; nothing is fetched yet."""
+    for name, url, wanted in repositories(source, paths, revision):
+        yield Unit(name, lambda name=name, url=url, wanted=wanted: _open(source, name, url, wanted, cache))
+
+
+def repositories(source: str, paths: Iterable[str], revision: str | None) -> list[tuple[str, str, str | None]]:
+    """(name, URL or path, revision) of what `paths` lists: clone URLs, local repositories by path or pattern, and files that list such,
+    one a line, with a revision of its own behind it or not; `#` begins a comment. Named `owner/name` for a URL and after its folder
+    for a path, by more of the path where two are called the same. SnowError for a line that is neither, a list that is no text, and
+    a pattern that matches no repository."""
+    listed = dict.fromkeys(entry for given in paths for entry in _listed(source, given, revision))  # each once
+    local = {Path(url).expanduser() for url, _ in listed if not _REMOTE.match(url)}
+    called = {str(place): name for name, place in units.told_apart([(repository_name(str(place)), place) for place in sorted(local)])}
+    return [(called.get(str(Path(url).expanduser()), repository_name(url)), url, wanted) for url, wanted in listed]
+
+
+def _listed(source: str, given: str, revision: str | None) -> Iterator[tuple[str, str | None]]:
+    path = Path(given).expanduser()
+    if _REMOTE.match(given):
+        yield given, revision
+    elif glob.has_magic(given) and not path.exists():
+        found = [match for match in units.files(given) if (match / ".git").exists() or (match / "objects").is_dir()]
+        if not found:
+            raise SnowError(f"source {source}: {given} matches no git repository; correct it in params.yaml")
+        yield from ((str(match), revision) for match in found)
+    elif path.is_file() and not _is_bundle(path):
+        yield from _lines(f"source {source}: {given}", path, revision)
+    else:
+        yield given, revision
+
+
+def _is_bundle(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(6) in (b"# v2 g", b"# v3 g")  # `git bundle`
+
+
+def _lines(about: str, path: Path, revision: str | None) -> Iterator[tuple[str, str | None]]:
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnowError(f"{about} is no list of clone URLs ({error}); correct it") from None
+    told = [(number, line.partition(" #")[0].split()) for number, line in enumerate(lines, 1) if not line.lstrip().startswith("#")]
+    if not any(words for _, words in told):
+        raise SnowError(f"{about} lists no clone URL; write one a line, or remove it from params.yaml")
+    for number, words in told:
+        if len(words) > 2 or (words and not (_REMOTE.match(words[0]) or Path(words[0]).expanduser().is_dir())):
+            raise SnowError(f"{about}, line {number}: expected a clone URL or local repository, and its revision if wanted; correct it")
+        if words:
+            yield words[0], words[1] if len(words) == 2 else revision
 
 
 def repository_name(url: str) -> str:
@@ -74,7 +121,7 @@ def shown(url: str) -> str:
     return re.sub(r"://[^/@]*@", "://", url)
 
 
-def _open(source: str, url: str, revision: str | None, cache: Path) -> Repository:
+def _open(source: str, name: str, url: str, revision: str | None, cache: Path) -> Repository:
     about = f"source {source}: the git repository {shown(url)}"
     mirror = cache / hashlib.sha256(url.encode()).hexdigest()[:32]
     commit = _mirrored(about, url, commit_of(about, url, revision) or revision, mirror)
@@ -89,6 +136,8 @@ def _open(source: str, url: str, revision: str | None, cache: Path) -> Repositor
         path = raw.decode("utf-8", "surrogateescape")
         if not units.is_unicode(path):
             refused[units.INVALID_PATH] += 1
+        elif mode == "160000":
+            refused[units.SUBMODULE] += 1
         elif mode not in ("100644", "100755", "100664"):
             refused[units.NOT_A_FILE] += 1
         elif not size.isdigit():
@@ -102,7 +151,7 @@ def _open(source: str, url: str, revision: str | None, cache: Path) -> Repositor
         return _read(about, mirror, blobs, wanted)
 
     files = sorted(blobs)
-    return Repository(files, read, refused, {repository_name(url): commit})
+    return Repository(files, read, refused, {name: commit})
 
 
 def _mirrored(about: str, url: str, revision: str | None, mirror: Path) -> str | None:

@@ -18,7 +18,7 @@ _REMEDIES = {
     units.BROKEN_ROW: "see broken_rows in the receipt, and fields in params.yaml",
     units.BROKEN_NOTEBOOK: "set `notebooks: json` where notebooks are scripts already",
 }
-_MEANT = (units.LANGUAGE, units.LIMIT_FILES, units.EXCLUDE_PATHS)
+_MEANT = (units.LANGUAGE, units.LIMIT_FILES, units.EXCLUDE_PATHS, units.SUBMODULE)
 _NO_LICENSE = "add a license that it is under to licenses.allow, or exclude what is under another"
 _UNKNOWN = (
     "corpus/repositories says what was found where; state its `license` for what says none, with `license_precedence: override` also "
@@ -29,8 +29,10 @@ _UNKNOWN = (
 def shortfalls(source: str, seen: int, dropped: Mapping[str, int], unknown: Mapping[str, int]) -> Iterator[str]:
     """One sentence for a reason that leaves out more than half of a source's files in wanted languages, or all of them.
 
-    Files beyond `limit_files` and those of `exclude_paths` are meant to be left out.
+    Files beyond `limit_files` and those of `exclude_paths` are meant to be left out. And one for its submodules, if it has any.
     """
+    if submodules := dropped.get(units.SUBMODULE):
+        yield f"source {source}: {submodules} submodules in this shard are not read; add the URLs of those that are wanted to its paths"
     left = seen - dropped.get(units.EXCLUDE_PATHS, 0)
     wanted = seen - sum(dropped.get(reason, 0) for reason in _MEANT)
     if seen and not left:

@@ -3,8 +3,8 @@
 | kind | paths | a unit is |
 |---|---|---|
 | environment | prefixes of Python environments | a distribution, or the standard library |
-| folder | folders | a subfolder, or the folder itself if it holds files |
-| git | clone URLs or local repositories, at `revision` | a repository |
+| folder | folders | a subfolder, or the folder itself if it holds files, or an owner's subfolders |
+| git | clone URLs, local repositories or patterns of them, or files that list these; at `revision` | a repository |
 | archive | .zip and .tar files, compressed or not | an archive |
 | parquet, jsonl | files, with `fields`; JSON as lines or one array, compressed or not | a file |
 | huggingface | data set names, with `fields`, `subset`, `split`, `revision` | a data file of the set |

@@ -32,7 +32,8 @@ BINARY = "binary"  # holds a NUL
 INVALID_UTF8 = "invalid_utf8"
 TOO_LARGE = "too_large"  # above READ_LIMIT
 UNREADABLE = "unreadable"  # vanished, no permission, damaged
-NOT_A_FILE = "not_a_file"  # symbolic link, device, socket, submodule
+NOT_A_FILE = "not_a_file"  # symbolic link, device, socket
+SUBMODULE = "submodule"
 INVALID_PATH = "invalid_path"  # a name that is not Unicode
 DUPLICATE_PATH = "duplicate_path"  # a second member of that name in an archive or a RECORD
 BROKEN_ROW = "broken_row"  # not JSON, not an object, without content
@@ -133,6 +134,15 @@ def names(paths: Sequence[Path]) -> list[str]:
         if len(set(found)) == len(unique):
             return found
     return [str(path) for path in paths]
+
+
+def told_apart(found: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """(name, place) with as much of the end of their paths for each of equal names as tells them apart; the others keep theirs."""
+    of_name: dict[str, list[Path]] = {}
+    for name, place in found:
+        of_name.setdefault(name, []).append(place)
+    longer = {name: dict(zip(same, names(same), strict=True)) for name, same in of_name.items() if len(same) > 1}
+    return [(longer[name][place] if name in longer else name, place) for name, place in found]
 
 
 def is_unicode(path: str) -> bool:

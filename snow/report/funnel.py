@@ -46,6 +46,7 @@ REASONS = {  # what the receipts' names mean; those of the filters are left as t
     "too_large": "too large to read",
     "unreadable": "unreadable",
     "not_a_file": "a link or device",
+    "submodule": "a submodule",
     "invalid_path": "a name that is not Unicode",
     "duplicate_path": "a second file of the same name",
     "broken_row": "a broken row",

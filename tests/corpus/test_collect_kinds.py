@@ -45,19 +45,44 @@ def remote(tmp_path):
     return root
 
 
-def test_git_reads_the_revision_and_records_the_commit(tmp_path, remote):
+def test_git_reads_the_revision_and_records_the_commit(tmp_path, remote, capsys):
     first, second = _git(remote, "rev-parse", "v1"), _git(remote, "rev-parse", "main")
     source = {"kind": "git", "paths": [str(remote)]}
     rows_, facts = collect(tmp_path / "head", source)
     assert [(row["repo"], row["path"], row["license"]) for row in rows_] == [
         ("remote", path, "MIT") for path in ("new.py", "pkg/a.py", "pkg/b.js", "pkg/c.py")
     ]
-    assert facts["dropped"] == {"binary": 1, "language": 2, "not_a_file": 2}
+    assert facts["dropped"] == {"binary": 1, "language": 2, "not_a_file": 1, "submodule": 1}
     assert facts["commits"] == {"remote": second}
+    assert "1 submodules in this shard are not read; add the URLs" in capsys.readouterr().err
     for revision in ("v1", first, first[:10]):
         rows_, facts = collect(tmp_path / revision, {**source, "revision": revision})
         assert [row["path"] for row in rows_] == ["pkg/a.py", "pkg/b.js", "pkg/c.py"]
         assert facts["commits"] == {"remote": first}
+
+
+def test_git_takes_lists_and_patterns(tmp_path, remote):
+    for place in ("one/remote", "two/remote", "two/other"):
+        _git(tmp_path, "clone", "--quiet", str(remote), place)
+    (tmp_path / "two/plain").mkdir()
+    first, second = _git(remote, "rev-parse", "v1"), _git(remote, "rev-parse", "main")
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"\ufeff# ours\nfile://{remote} v1  # the first\n\n{tmp_path}/one/remote\n{tmp_path}/one/remote\n")
+    _, facts = collect(tmp_path / "a", {"kind": "git", "paths": [str(listing), str(tmp_path / "two/*")]})
+    assert facts["commits"] == {f"{tmp_path.name}/remote": first, "one/remote": second, "two/remote": second, "other": second}
+    for text, sentence in {
+        "file:///a/b\nnot here\n": r"list\.txt, line 2: expected a clone URL or local repository",
+        "https://host/a/b main more\n": r"list\.txt, line 1: expected",
+        "# none\n": r"list\.txt lists no clone URL; write one a line",
+    }.items():
+        listing.write_text(text)
+        with pytest.raises(SnowError, match=sentence):
+            collect(tmp_path / "b", {"kind": "git", "paths": [str(listing)]})
+    listing.write_bytes(b"\xff\xfe\0")
+    with pytest.raises(SnowError, match="is no list of clone URLs"):
+        collect(tmp_path / "b", {"kind": "git", "paths": [str(listing)]})
+    with pytest.raises(SnowError, match="matches no git repository"):
+        collect(tmp_path / "b", {"kind": "git", "paths": [str(tmp_path / "nowhere/*")]})
 
 
 def test_git_reads_a_clone_url_and_limits_files(tmp_path, remote):
