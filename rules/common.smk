@@ -85,11 +85,20 @@ TORCH_THREADS = 2
 
 
 growing = snow_workflow.growing
+one_gpu = snow_workflow.gpus(workflow)
+generator_gpus = snow_workflow.gpus(
+    workflow,
+    lambda wildcards: PARAMS.generators[
+        PARAMS.synthetic[wildcards.synthetic].generator
+    ].gpus,
+)
 if workflow.is_main_process:
     try:
         snow_workflow.prepare_submission(workflow)
+        snow_workflow.count_gpus(workflow)
         snow_workflow.synchronise(PARAMS)
         snow_workflow.commit_when_idle(workflow)
+        snow_workflow.say_missing(workflow, PARAMS)
     except SnowError as error:
         raise WorkflowError(str(error)) from None
 

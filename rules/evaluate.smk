@@ -43,10 +43,11 @@ rule complete:
     resources:
         mem_mb=growing(4000),
         runtime=growing(240),
+        gpu=one_gpu,
     params:
         files=files,
     shell:
-        "snow complete {wildcards.model}/{wildcards.suite} --threads {threads} {params.files} > {log} 2>&1"
+        "snow complete {wildcards.model}/{wildcards.suite} --threads {threads} --gpus {resources.gpu} {params.files} > {log} 2>&1"
 
 
 rule judge:
@@ -92,10 +93,11 @@ rule bits:
     resources:
         mem_mb=growing(4000),
         runtime=growing(240),
+        gpu=one_gpu,
     params:
         files=files,
     shell:
-        "snow bits {wildcards.model} --threads {threads} {params.files} > {log} 2>&1"
+        "snow bits {wildcards.model} --threads {threads} --gpus {resources.gpu} {params.files} > {log} 2>&1"
 
 
 rule mutate:
@@ -138,7 +140,8 @@ rule preference:
     resources:
         mem_mb=growing(4000),
         runtime=growing(240),
+        gpu=one_gpu,
     params:
         files=files,
     shell:
-        "snow preference {wildcards.model}/{wildcards.suite} --threads {threads} {params.files} > {log} 2>&1"
+        "snow preference {wildcards.model}/{wildcards.suite} --threads {threads} --gpus {resources.gpu} {params.files} > {log} 2>&1"

@@ -65,8 +65,9 @@ rule pretrain:
     resources:
         mem_mb=growing(6000),
         runtime=growing(2880),
+        gpu=one_gpu,
     params:
         files=files,
         threads=pretrain_threads,
     shell:
-        "snow pretrain {wildcards.model} --threads {params.threads} {params.files} > {log} 2>&1"
+        "snow pretrain {wildcards.model} --threads {params.threads} --gpus {resources.gpu} {params.files} > {log} 2>&1"

@@ -19,10 +19,11 @@ rule annotate:
     resources:
         mem_mb=growing(4000),
         runtime=growing(480),
+        gpu=one_gpu,
     params:
         files=files,
     shell:
-        "snow annotate {wildcards.annotator} --threads {threads} {params.files} > {log} 2>&1"
+        "snow annotate {wildcards.annotator} --threads {threads} --gpus {resources.gpu} {params.files} > {log} 2>&1"
 
 
 rule score:
@@ -42,10 +43,11 @@ rule score:
     resources:
         mem_mb=growing(4000),
         runtime=growing(480),
+        gpu=one_gpu,
     params:
         files=files,
     shell:
-        "snow score {wildcards.annotator}/{wildcards.shard} --threads {threads} {params.files} > {log} 2>&1"
+        "snow score {wildcards.annotator}/{wildcards.shard} --threads {threads} --gpus {resources.gpu} {params.files} > {log} 2>&1"
 
 
 rule select:

@@ -1,10 +1,32 @@
 # Code that a large model writes from selected documents, and what of it is worth training on.
 
 
+rule requests:
+    input:
+        documents=given("requests", "documents"),
+        selection=given("requests", "selection"),
+    output:
+        requests=directory("synthetic/{synthetic}/requests"),
+        receipt="receipts/requests/{synthetic}.json",
+    log:
+        "logs/requests/{synthetic}.log",
+    benchmark:
+        "logs/requests/{synthetic}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(480),
+    params:
+        files=files,
+    shell:
+        "snow requests {wildcards.synthetic} {params.files} > {log} 2>&1"
+
+
 rule generate:
     input:
-        documents=given("generate", "documents"),
-        selection=given("generate", "selection"),
+        requests="synthetic/{synthetic}/requests",
     output:
         generations="synthetic/{synthetic}/raw/{shard}.parquet",
         receipt="receipts/generate/{synthetic}/{shard}.json",
@@ -18,10 +40,9 @@ rule generate:
     resources:
         mem_mb=growing(4000),
         runtime=growing(1440),
-    params:
-        files=files,
+        gpu=generator_gpus,
     shell:
-        "snow generate {wildcards.synthetic}/{wildcards.shard} --threads {threads} {params.files} > {log} 2>&1"
+        "snow generate {wildcards.synthetic}/{wildcards.shard} --threads {threads} --gpus {resources.gpu} --input requests {input.requests}/{wildcards.shard}.parquet --output generations {output.generations} --output receipt {output.receipt} > {log} 2>&1"
 
 
 rule refine:

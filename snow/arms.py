@@ -111,6 +111,13 @@ class Generator(Section):
     top_p: float = Field(gt=0, le=1)
     max_tokens: Positive
     context_tokens: Positive
+    tensor_parallel: Positive = 1  # GPUs of a vLLM server that hold the weights together
+    data_parallel: Positive = 1  # how often they do, each time for a share of the requests
+
+    @property
+    def gpus(self) -> int:
+        """What a server of ours computes on; llama.cpp's is built without GPUs."""
+        return self.tensor_parallel * self.data_parallel if self.backend == "vllm" else 0
 
 
 class Refine(Section):

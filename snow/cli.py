@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--output", nargs=2, action="append", default=[], metavar=("NAME", "PATH"))
         command.add_argument("--threads", type=int, default=1)
+        command.add_argument("--gpus", type=int, metavar="N", help="GPUs that no other job has meanwhile; all that are seen if left out")
         if name == "judge":
             command.usage = "snow judge SUITE SAMPLES [--partial] [--threads N], or a job's INSTANCE with --input and --output"
             command.add_argument("samples", nargs="?", type=Path, help="a samples file, to be judged on the suite INSTANCE: a name or file")
@@ -141,7 +142,7 @@ def _judge_samples(options: argparse.Namespace, arguments: list[str]) -> int:
 
 
 def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
-    from snow import environments, job, params, pinned
+    from snow import devices, environments, job, params, pinned
     from snow.slurm import launch
 
     chosen = stage(options.command)
@@ -154,6 +155,7 @@ def _run_stage(options: argparse.Namespace, arguments: list[str]) -> None:
     # Threads that wait by spinning take the processor from the job beside this one: 3 times the CPU at two jobs on two cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     environments.enter(environment_of(asked.job), arguments)  # does not return when another environment is needed
+    devices.lease(options.gpus)
     if chosen.distributed:
         launch.spread(arguments, options.threads)  # does not return when other processes do the work
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))  # read by torch and numpy when they are first imported

@@ -28,10 +28,16 @@ def python_of(env: str) -> Path | None:
     return folder / env / "bin" / "python"
 
 
+def installed(env: str) -> bool:
+    """Whether a locked environment is there; always where snow runs outside `.envs`, in one of the user's own."""
+    folder = root()
+    return folder is None or (folder / env / "bin" / "python").exists()
+
+
 def require(names: Iterable[str]) -> None:
     """SnowError that says how to install those of the locked environments that are not there; nothing where snow runs outside `.envs`."""
     folder = root()
-    missing = [name for name in names if folder and not (folder / name / "bin" / "python").exists()]
+    missing = [name for name in names if not installed(name)]
     if missing:
         targets = dict.fromkeys("envs" if name in USUAL else f".envs/{name}/.done" for name in missing)
         raise SnowError(f"no environment {' and no '.join(missing)} in {folder}; run `make {' '.join(targets)}`")

@@ -77,7 +77,7 @@ class Stage:
 
     def unkeyed_of(self, job: Job) -> list[str]:
         """The dotted keys of a job's params that stay out of its key."""
-        return [f"{job.params[name]}.{rest}" for name, _, rest in (one.partition(".") for one in self.unkeyed)]
+        return [job.params[name] + dot + rest for name, dot, rest in (one.partition(".") for one in self.unkeyed)]
 
 
 class Graph:

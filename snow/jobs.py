@@ -125,11 +125,20 @@ def select(params: Params) -> Jobs:
         yield Job("select", name, _artifact(f"quality/selections/{name}"), read, {"selection": _selection(name)}, keys)
 
 
-def generate(params: Params) -> Jobs:
+def requests(params: Params) -> Jobs:
     for name, one in params.synthetic.items():
         read = {"documents": _corpus(params), "selection": (_selection(one.seeds),)}
-        keys = SEED | {"synthetic": f"synthetic.{name}", "generator": f"generators.{one.generator}", "prompt": f"prompts.{one.prompt}"}
+        keys = SEED | {"generator": f"generators.{one.generator}", "prompt": f"prompts.{one.prompt}"}
+        keys |= {key: f"synthetic.{name}.{key}" for key in ("requests", "shards", "seed_lines")}
+        keys["python_share"] = f"synthetic.{name}.refine.python_share"
+        yield Job("requests", name, f"synthetic-{name}-requests", read, {"requests": f"synthetic/{name}/requests"}, keys)
+
+
+def generate(params: Params) -> Jobs:
+    for name, one in params.synthetic.items():
+        keys = {"generator": f"generators.{one.generator}", "concurrency": f"synthetic.{name}.concurrency"}
         for shard in numbered(one.shards):
+            read = {"requests": (f"synthetic/{name}/requests/{shard}.parquet",)}
             made = {"generations": f"synthetic/{name}/raw/{shard}.parquet"}
             yield Job("generate", f"{name}/{shard}", f"synthetic-{name}-raw", read, made, keys)
 
@@ -246,7 +255,7 @@ def report(params: Params, before: Iterable[Job]) -> Job:
         "bits": _over("eval/{}/bits.json", _measured(params)),
         "verdicts": tuple(f"eval/{model}/{suite}/verdicts.jsonl" for model, suite in _evaluated(params)),
     }
-    declared = ("annotators", "selections", "token_sets", "models")
+    declared = ("annotators", "selections", "synthetic", "token_sets", "models")
     seen = {name: name for name in ("report", *declared)} | {"compare_with": "evaluation.compare_with"}
     return Job("report", "all", "report", read, {"report": "report"}, seen)
 

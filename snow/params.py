@@ -91,6 +91,7 @@ def subset(params: Params, keys: Iterable[str], without: Iterable[str] = ()) -> 
     # The order of what is declared is that of the report, and a mapping's order is in no key.
     values |= {f"order.{key}": list(value) for key, value in held.items() if isinstance(value, dict)}
     for unwanted in without:
+        values.pop(unwanted, None)
         for key, value in values.items():
             if unwanted.startswith(f"{key}."):
                 _leave_out(value, unwanted.removeprefix(f"{key}.").split("."))

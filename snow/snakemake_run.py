@@ -19,6 +19,11 @@ def jobs_to_run(workflow: Any) -> Counter[str]:
     return Counter(job.rule.name for job in workflow.dag.needrun_jobs())
 
 
+def asked_for(workflow: Any) -> list[Any]:
+    """The jobs that the run starts, or at its end has started; of a dry run those it shows."""
+    return list(workflow.dag.needrun_jobs(exclude_finished=False))
+
+
 def failed_jobs(workflow: Any) -> Collection[Any]:
     """The jobs that failed for good; in `onerror`."""
     return workflow.scheduler.failed
@@ -29,10 +34,39 @@ def executes(workflow: Any) -> bool:
     return workflow.executor_plugin is not None and not workflow.dryrun
 
 
+def is_dry(workflow: Any) -> bool:
+    """Whether the run only shows what it would do; at its end."""
+    return workflow.executor_plugin is not None and workflow.dryrun
+
+
 def default_resource(workflow: Any, name: str) -> str | None:
     """A resource that the profile or the command line gives to every rule, as text; None without one."""
     defaults = workflow.resource_settings.default_resources
     return defaults[name].raw if defaults and name in defaults else None
+
+
+def limit(workflow: Any, name: str, amount: int) -> None:
+    """All jobs together get so many of a resource at a time, or fewer where the command line says so."""
+    given = most(workflow, name)
+    workflow.register_resource(name, amount if given is None else min(amount, given))
+
+
+def most(workflow: Any, name: str) -> int | None:
+    """So many of a resource all jobs together get at a time; None: no limit."""
+    return workflow.global_resources.get(name).value
+
+
+def beyond(workflow: Any, name: str) -> dict[str, int]:
+    """Rules of jobs that the run would start which ask for more of a resource than the run has: how much they ask for, before Snakemake
+    cuts it to what there is."""
+    limit = most(workflow, name)
+    asked: dict[str, int] = {}
+    for job in asked_for(workflow):
+        if limit is not None and name in job.rule.resources:
+            given = {"input": job.input, "attempt": 1, "threads": job.threads, "rulename": job.rule.name, "async_run": workflow.async_run}
+            amount = job.rule.resources[name].evaluate(job.wildcards, **given).value
+            asked |= {job.rule.name: max(amount, asked.get(job.rule.name, 0))} if amount > limit else {}
+    return asked
 
 
 def forget_cores(workflow: Any) -> None:

@@ -20,6 +20,7 @@ PARSERS = (  # of generated code, see snow/synthesis/syntax.py
     *("tree-sitter-kotlin", "tree-sitter-php", "tree-sitter-ruby", "tree-sitter-rust", "tree-sitter-scala", "tree-sitter-swift"),
     "tree-sitter-typescript",
 )
+SERVED = ("generator.backend", "generator.tensor_parallel", "generator.data_parallel")  # how a generator is run
 
 _STAGES = (
     # The fingerprint tells what lies at `sources.paths`.
@@ -48,12 +49,20 @@ _STAGES = (
     Stage("score", "snow.quality.score", "torch", jobs.score, TORCH),
     Stage("select", "snow.quality.select", "base", jobs.select),
     Stage(
+        "requests",
+        "snow.synthesis.requests",
+        "torch",
+        jobs.requests,
+        fingerprint="snow.synthesis.fingerprint",
+        unkeyed=SERVED,
+    ),
+    Stage(
         "generate",
         "snow.synthesis.generate",
         "torch",
         jobs.generate,
         fingerprint="snow.synthesis.fingerprint",
-        unkeyed=("generator.backend", "synthetic.concurrency"),
+        unkeyed=(*SERVED, "concurrency"),
     ),
     Stage("refine", "snow.synthesis.refine", "base", jobs.refine, ("numpy", *PARSERS)),
     Stage("obtain", "snow.evaluate.obtain", "torch", jobs.obtain, TORCH, "snow.evaluate.fingerprint"),

@@ -14,12 +14,11 @@ from typing import Any
 
 import yaml
 
-from snow import digest, environments, job, own_code, snakemake_run, stages
+from snow import devices, digest, job, needs, own_code, snakemake_run, stages
 from snow import params as settings
 from snow.caching import commit, cutoff, hashes, ledger, locked, pipeline, preflight, reconcile, strays, times
 from snow.caching.store import open_store
 from snow.errors import SnowError
-from snow.graph import Graph
 from snow.slurm import site
 
 
@@ -113,7 +112,7 @@ def begin(workflow: Any, params: settings.Params) -> None:
     if not _synchronised:
         raise SnowError(reconcile.BUSY)
     graph = stages.graph(params)
-    _require_environments(workflow, graph)
+    _require(workflow, params)
     cutoff.make_first(workflow, params)
     _held.append(reconcile.require_lock(_patience()))
     if DVC not in os.environ and cutoff.FIRST not in os.environ and Path(".dvc").is_dir():
@@ -125,12 +124,35 @@ def begin(workflow: Any, params: settings.Params) -> None:
     strays.remove(graph)
 
 
-def _require_environments(workflow: Any, graph: Graph) -> None:
-    """Before days are spent on what comes before a job that could not start: the environments of all that will run are installed, or
-    Snakemake makes them."""
-    if not workflow.deployment_settings.deployment_method:
-        running = [job for job in workflow.dag.needrun_jobs() if job.rule.name in stages.STAGES]
-        environments.require(dict.fromkeys(stages.environment_of(graph.job(job.rule.name, job.wildcards)) for job in running))
+def _require(workflow: Any, params: settings.Params) -> None:
+    """Before days are spent on what comes before a job that could not start. SnowError with all that is missing."""
+    if missing := _missing(workflow, params):
+        raise SnowError(missing[0] if len(missing) == 1 else "\n  - ".join(["these things are missing:", *missing]))
+
+
+def _missing(workflow: Any, params: settings.Params) -> list[str]:
+    """What the jobs that the run would start need and do not have here."""
+    graph, here = stages.graph(params), snakemake_run.default_resource(workflow, GPU) is None
+    running = [graph.job(job.rule.name, job.wildcards) for job in snakemake_run.asked_for(workflow) if job.rule.name in stages.STAGES]
+    many = snakemake_run.beyond(workflow, GPU) if here else {}
+    gpus = snakemake_run.most(workflow, GPU) if here else None
+    return [
+        *(
+            f"{rule} asks for {asked} GPUs, and there are {gpus} here; give it fewer with --set-resources {rule}:gpu=N"
+            for rule, asked in many.items()
+        ),
+        *needs.missing(running, params, gpus, not workflow.deployment_settings.deployment_method),
+    ]
+
+
+def say_missing(workflow: Any, params: settings.Params) -> None:
+    """After the graph that a dry run shows: what a real run would be refused for."""
+    atexit.register(_say_missing, workflow, params)
+
+
+def _say_missing(workflow: Any, params: settings.Params) -> None:
+    if workflow.dag is not None and snakemake_run.is_dry(workflow) and (missing := _missing(workflow, params)):
+        print("\n  - ".join(["snow: before these jobs can run, this is missing:", *missing]), file=sys.stderr)
 
 
 def _patience() -> float:
@@ -172,6 +194,7 @@ def _commit_if_idle(workflow: Any) -> None:
         subprocess.run(["snow", "commit"], check=False)
 
 
+GPU = "gpu"  # the resource
 DVC = "DVC_STAGE"  # set by DVC in a stage's command
 _synchronised = False  # whether this process saw to file times; a run was going on where it could not
 _began = False  # whether this run had jobs to start
@@ -186,6 +209,23 @@ def growing(amount: int) -> Callable[[Any, int], int]:
         return amount * 2 ** min(attempt - 1, 2)
 
     return requested
+
+
+def gpus(workflow: Any, wanted: Callable[[Any], int] | None = None) -> Callable[[Any], int]:
+    """The resource `gpu` of a rule, as a function of its wildcards: `wanted`, else one, and none on a machine without. A cluster's
+    profile, which has a `gpu` for all rules, says how many it is where nothing is `wanted`."""
+    default = snakemake_run.default_resource(workflow, GPU)
+    if default is not None:
+        return wanted or (lambda wildcards: int(default))
+    most = len(devices.visible())
+    return (wanted or (lambda wildcards: 1)) if most else (lambda wildcards: 0)
+
+
+def count_gpus(workflow: Any) -> None:
+    """In the main process of a run on this machine: its jobs together have the GPUs there are, or of them as many as
+    `--resources gpu=N` says."""
+    if snakemake_run.default_resource(workflow, GPU) is None:
+        snakemake_run.limit(workflow, GPU, len(devices.visible()))
 
 
 def prepare_submission(workflow: Any) -> None:

@@ -20,6 +20,7 @@ class Hub(ThreadingHTTPServer):
         self.branches: dict[str, str] = {}
         self.commits: dict[str, Path] = {}
         self.asked: list[str] = []
+        self.gate: int | None = None  # the status for those who may not have it
 
     @property
     def url(self) -> str:
@@ -42,6 +43,8 @@ class _Handler(BaseHTTPRequestHandler):
         information = f"/api/models/{self.server.name}/revision/"
         listing = f"/api/models/{self.server.name}/tree/"
         files = f"/{self.server.name}/resolve/"
+        if path == f"/api/models/{self.server.name}/auth-check":
+            return self._send(self.server.gate or 200, b"{}", {"Content-Type": "application/json"}, body)
         if path.startswith(information):
             commit = self._commit(path.removeprefix(information))
             if commit in self.server.commits:

@@ -91,13 +91,13 @@ def _steps(params: Mapping[str, Any], tables: Mapping[str, Table]) -> list[str]:
 def _synthetic(run: Run, tables: Mapping[str, Table]) -> list[str]:
     parts = ["## Synthetic documents"] if run.synthetic_sets else []
     for name in run.synthetic_sets:
-        settings = run.params["synthetic"][name]
-        generator = run.params["generators"][settings["generator"]]
+        settings = run.declared.synthetic[name]
+        generator = run.params["generators"][settings.generator]
         parts += [
             escaped(
                 f"{name}: written by {_written_by(run, name)} at temperature {general(generator['temperature'])}, top-p "
                 f"{general(generator['top_p'])}, at most {count(generator['max_tokens'])} tokens, from up to "
-                f"{count(settings['seed_lines'])} consecutive lines of a document of the selection {settings['seeds']} each. They were "
+                f"{count(settings.seed_lines)} consecutive lines of a document of the selection {settings.seeds} each. They were "
                 "parsed where there is a parser for their language, never executed, and may be wrong. Their licence column says "
                 "synthetic; the terms of the generating model apply."
             ),

@@ -30,6 +30,7 @@ class Params(Protocol):
     report: arms.Report
     annotators: Mapping[str, arms.Annotator]
     selections: Mapping[str, arms.Selection]
+    synthetic: Mapping[str, arms.Synthetic]
     token_sets: Mapping[str, arms.TokenSet]
     models: Mapping[str, arms.Model]
     compare_with: Mapping[str, arms.Compared]

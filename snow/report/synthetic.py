@@ -25,7 +25,7 @@ REASONS = {  # in the order they apply
 
 
 def section(run: Run) -> list[Section]:
-    """Receipts of generate and refine are required; a recipe without synthetic documents has no such section."""
+    """Receipts of requests, generate and refine are required; a recipe without synthetic documents has no such section."""
     blocks = [block for name in run.synthetic_sets for block in _blocks(run, name)]
     return [Section("synthesis", "Synthetic data", blocks)] if blocks else []
 
@@ -33,13 +33,14 @@ def section(run: Run) -> list[Section]:
 def _blocks(run: Run, name: str) -> list[str | Table | Figure]:
     shards = run.receipts.instances("generate", f"{name}/")
     asked, refined = run.receipts.total("generate", f"{name}/"), run.receipts.one("refine", name)
+    documents = run.receipts.one("requests", name)["seed_documents"]
     models = sorted({str(facts["model"]) for facts in shards.values() if facts.get("model")})
     shares = pick(refined, "python_share") or {}
     words = (
         f"For {name}, {' and '.join(models) or 'the generator'} was asked {count(asked['requests'])} times for a file inspired by lines of "
-        f"a selected document, with {'at most ' if len(shards) > 1 else ''}{count(asked['seed_documents'])} different documents to draw "
-        f"on. {count(refined['documents'])} of {count(refined['generations'])} answers are used, {size(refined['bytes'])}. Python was "
-        f"to have {cell(shares.get('wanted'), 'fraction')} of the bytes and has {cell(shares.get('achieved'), 'fraction')}."
+        f"a selected document, with {count(documents)} different documents to draw on. {count(refined['documents'])} of "
+        f"{count(refined['generations'])} answers are used, {size(refined['bytes'])}. Python was to have "
+        f"{cell(shares.get('wanted'), 'fraction')} of the bytes and has {cell(shares.get('achieved'), 'fraction')}."
     )
     return [words, _figure(name, refined), _answers(name, asked, refined), _languages(name, asked["languages"], refined["languages"])]
 

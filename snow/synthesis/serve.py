@@ -23,7 +23,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from snow import environments
+from snow import devices, environments
 from snow.errors import SnowError
 
 READY_SECONDS = 3600.0  # a 70B model is read from a network file system in tens of minutes
@@ -43,10 +43,13 @@ class Options:
     context_tokens: int
     concurrency: int
     threads: int
+    tensor_parallel: int | None = None  # GPUs that hold the weights together; None: all that are seen
+    data_parallel: int = 1  # so many times, each with its share of the requests
 
 
 def main(options: Options) -> int:
     """Serve until standard input ends; returns the exit status."""
+    devices.share()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     port, key = _free_port(), secrets.token_hex(16)  # the key keeps other users of the machine from asking or answering
     try:
@@ -80,23 +83,33 @@ def llamacpp(options: Options, port: int, key: str) -> tuple[list[str], dict[str
 
 
 def vllm(options: Options, port: int, key: str) -> tuple[list[str], dict[str, str]]:
-    """Command and environment of vLLM's server: tensor parallel over CUDA_VISIBLE_DEVICES; eager on CPU."""
-    python, on_cpu = _vllm_python()
+    """Command and environment of vLLM's server: over all GPUs of the job, or eager on CPU. SnowError when it is not installed, or has
+    other GPUs than it was promised."""
+    python, on_cpu = vllm_python()
     # The module, not the `vllm` command: the CPU build's command fails for want of metadata under that name.
     command = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--model", options.weights, "--served-model-name", options.name, "--max-model-len", str(options.context_tokens)]
+    command.append("--enable-prefix-caching")  # all requests of a set begin with the same words
     if options.revision:
         command += ["--revision", options.revision, "--tokenizer-revision", options.revision]
     environment = {"VLLM_API_KEY": key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_MAX_STOP_STRINGS": str(STOPS)}
     if on_cpu:
         command.append("--enforce-eager")  # compiling takes longer than a test run asks
         environment["VLLM_CPU_KVCACHE_SPACE"] = os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB
-    elif devices := os.environ.get("CUDA_VISIBLE_DEVICES"):
-        command += ["--tensor-parallel-size", str(len(devices.split(",")))]
+        return command, environment
+    given = len(devices.visible())
+    tensor = options.tensor_parallel or given
+    if options.tensor_parallel and tensor * options.data_parallel != given:
+        raise SnowError(
+            f"tensor_parallel {tensor} x data_parallel {options.data_parallel} of the generator are {tensor * options.data_parallel} GPUs, "
+            f"and the job has {given}; leave its resource gpu to the rule, or change the generator"
+        )
+    if given:
+        command += ["--tensor-parallel-size", str(tensor), "--data-parallel-size", str(options.data_parallel)]
     return command, environment
 
 
-def _vllm_python() -> tuple[Path, bool]:
+def vllm_python() -> tuple[Path, bool]:
     """The interpreter vLLM is installed for, and whether it is the CPU build; the locked GPU environment comes first."""
     folder = environments.root() or Path(".envs")
     for name in ("vllm-cuda", "vllm-cpu"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from snow import tables
 from snow.job import Job
+from snow.synthesis import generate, requests
 from tests import stage_runs
 from tests.stage_runs import Inputs, params
 
@@ -57,3 +59,13 @@ def corpus(folder: Path) -> tuple[list[Path], Path]:
 def job(stage: str, instance: str, changes: Mapping[str, Any], inputs: Inputs, outputs: Mapping[str, Path]) -> Job[Any]:
     """A job as the runner makes it, params.yaml changed by dotted key, its state under the current folder's .snow."""
     return stage_runs.job(stage, instance, params(changes), inputs, outputs, Path(".snow/work"))
+
+
+def ask(changes: Mapping[str, Any], corpus: tuple[list[Path], Path], generations: Path, shard: int = 0) -> dict[str, Any]:
+    """Make the requests and have a shard of them answered, in the current folder; the facts of `generate`."""
+    made = Path("requests")
+    for folder in (made, Path(".snow/work")):  # of jobs that have ended
+        shutil.rmtree(folder, ignore_errors=True)
+    requests.run(job("requests", "inspired", changes, dict(zip(("documents", "selection"), corpus, strict=True)), {"requests": made}))
+    given = {"requests": made / f"{shard:05}.parquet"}
+    return generate.run(job("generate", f"inspired/{shard:05}", changes, given, {"generations": generations}))

@@ -15,11 +15,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from synthesis_inputs import corpus, job
+from synthesis_inputs import ask, corpus
 
 from snow import packaged
 from snow.errors import SnowError
-from snow.synthesis import endpoint, generate
+from snow.synthesis import endpoint
 from tests.stage_runs import ROOT
 
 
@@ -41,11 +41,9 @@ def status(url: str) -> int | None:
 
 def test_three_files_from_the_packaged_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    documents, selection = corpus(tmp_path)
     changes = {"synthetic.inspired.requests": 3, "synthetic.inspired.concurrency": 3, "generators.smollm2.max_tokens": 24}
     output = tmp_path / "raw.parquet"
-    inputs = {"documents": documents, "selection": selection}
-    facts = generate.run(job("generate", "inspired/00000", changes, inputs, {"generations": output}))
+    facts = ask(changes, corpus(tmp_path), output)
     rows = pq.read_table(output).to_pylist()
     assert all(row["text"].strip() for row in rows)
     assert all(1 <= row["completion_tokens"] <= 24 for row in rows)
@@ -117,3 +115,21 @@ def test_vllm_uses_the_devices_the_job_was_given(
     assert following["--revision"] == "abc"
     assert "key" not in command
     assert environment["VLLM_API_KEY"] == "key"
+
+
+def test_a_vllm_server_has_the_gpus_that_it_was_promised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from snow import environments
+    from snow.synthesis import serve
+
+    (tmp_path / "vllm-cuda/bin").mkdir(parents=True)
+    (tmp_path / "vllm-cuda/bin/python").touch()
+    monkeypatch.setattr(environments, "root", lambda: tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,3,5,7")
+    promised = serve.Options(**options(tmp_path, backend="vllm", tensor_parallel=2, data_parallel=2))
+    command, _ = serve.vllm(promised, 1, "key")
+    following = dict(itertools.pairwise(command))
+    assert (following["--tensor-parallel-size"], following["--data-parallel-size"]) == ("2", "2")
+    assert "--enable-prefix-caching" in command
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,3")
+    with pytest.raises(SnowError, match="tensor_parallel 2 x data_parallel 2 of the generator are 4 GPUs, and the job has 2"):
+        serve.vllm(promised, 1, "key")

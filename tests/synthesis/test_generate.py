@@ -15,10 +15,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from synthesis_inputs import corpus, job
+from synthesis_inputs import ask, corpus, job
 
 from snow.errors import SnowError
-from snow.synthesis import generate
+from snow.synthesis import asking, requests
 from tests.chat_server import ChatServer, completion, error, serving
 from tests.stage_runs import ROOT, changed, params
 
@@ -37,12 +37,11 @@ def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the stage in a folder of the test's own; returns the table's rows and the facts."""
     monkeypatch.chdir(tmp_path)
-    documents, selection = corpus(tmp_path)
+    made = corpus(tmp_path)
 
     def call(shard: int = 0, **changes: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         output = tmp_path / f"raw-{shard}.parquet"
-        inputs = {"documents": documents, "selection": selection}
-        facts = generate.run(job("generate", f"inspired/{shard:05}", OPENAI | changes, inputs, {"generations": output}))
+        facts = ask(OPENAI | changes, made, output, shard)
         return pq.read_table(output).to_pylist(), facts
 
     return call
@@ -90,8 +89,8 @@ def test_nothing_is_asked_twice_whatever_else_changes(chat: ChatServer, run: Run
 def test_shards_share_the_requests_and_the_answers(chat: ChatServer, run: Run) -> None:
     whole, _ = run(**{"synthetic.inspired.requests": 7})
     halves = [run(shard, **{"synthetic.inspired.requests": 7, "synthetic.inspired.shards": 2})[0] for shard in (0, 1)]
-    assert sorted(halves[0] + halves[1], key=lambda row: row["request"]) == whole
-    assert [row["request"] for row in halves[1]] == [1, 3, 5]
+    assert halves[0] + halves[1] == whole
+    assert [row["request"] for row in halves[1]] == [3, 4, 5, 6]
     assert len(chat.asked) == 7
 
 
@@ -165,9 +164,11 @@ def test_after_a_failure_the_answers_received_are_kept(chat: ChatServer, run: Ru
 
 def test_a_killed_run_asks_only_the_rest(chat: ChatServer, run: Run, tmp_path: Path) -> None:
     changes = {"synthetic.inspired.requests": 30, "synthetic.inspired.concurrency": 2}
+    inputs = {"documents": [tmp_path / f"0000{shard}.parquet" for shard in (0, 1)], "selection": tmp_path / "selection.parquet"}
+    requests.run(job("requests", "inspired", OPENAI | changes, inputs, {"requests": tmp_path / "requests"}))
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed(OPENAI | changes)))
-    command = [sys.executable, "-m", "snow", "generate", "inspired/00000", "--input", "documents", "00000.parquet", "00001.parquet"]
-    command += ["--input", "selection", "selection.parquet", "--output", "generations", "raw-0.parquet"]
+    command = [sys.executable, "-m", "snow", "generate", "inspired/00000", "--input", "requests", "requests/00000.parquet"]
+    command += ["--output", "generations", "raw-0.parquet"]
     chat.delay = 0.1
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SNOW_PARAMS": "params.yaml"}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
@@ -225,7 +226,7 @@ def test_local_weights_are_named_by_their_content(tmp_path: Path, monkeypatch: p
         (tmp_path / folder / "tiny.gguf").write_bytes(content)
 
     def model(place: str, **changes: Any) -> Any:
-        return generate.identify(params({"generators.smollm2.model": place, **changes}).generators["smollm2"])[0]
+        return asking.identify(params({"generators.smollm2.model": place, **changes}).generators["smollm2"])[0]
 
     assert model("a/tiny.gguf").name == "tiny"
     assert model("a/tiny.gguf") == model("b/tiny.gguf") != model("c/tiny.gguf")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from synthesis_inputs import corpus, documents, job
+from synthesis_inputs import ask, corpus, documents
 
-from snow.synthesis import endpoint, generate
+from snow.synthesis import endpoint
 from tests.stage_runs import ROOT
 
 CHAT_TEMPLATE = (
@@ -51,13 +51,12 @@ def test_files_from_a_vllm_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     tiny_llama(tmp_path / "tiny")
-    paths, selection = corpus(tmp_path)
+    made = corpus(tmp_path)
     changes = {"synthetic.inspired.requests": 6, "generators.smollm2.backend": "vllm", "generators.smollm2.model": "tiny"}
     output = tmp_path / "raw.parquet"
 
     def run(**more: int) -> list[dict[str, Any]]:
-        inputs = {"documents": paths, "selection": selection}
-        generate.run(job("generate", "inspired/00000", {**changes, **more}, inputs, {"generations": output}))
+        ask({**changes, **more}, made, output)
         return pq.read_table(output).to_pylist()
 
     rows = run(**{"generators.smollm2.max_tokens": 16})
