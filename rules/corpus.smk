@@ -88,9 +88,32 @@ rule filter:
         "snow filter {wildcards.shard} --input documents {input.documents}/{wildcards.shard}.parquet --input signals {input.signals} --output documents {output.documents} --output decisions {output.decisions} --output receipt {output.receipt} > {log} 2>&1"
 
 
-rule minhash:
+rule redact:
     input:
         documents="corpus/filtered/{shard}.parquet",
+    output:
+        documents="corpus/redacted/{shard}.parquet",
+        redactions="corpus/redactions/{shard}.parquet",
+        receipt="receipts/redact/{shard}.json",
+    log:
+        "logs/redact/{shard}.log",
+    benchmark:
+        "logs/redact/{shard}.tsv"
+    conda:
+        "../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(240),
+    params:
+        files=files,
+    shell:
+        "snow redact {wildcards.shard} {params.files} > {log} 2>&1"
+
+
+rule minhash:
+    input:
+        documents=given("minhash", "documents"),
     output:
         signatures="corpus/signatures/{shard}.parquet",
         receipt="receipts/minhash/{shard}.json",
@@ -134,7 +157,7 @@ rule duplicates:
 
 rule unique:
     input:
-        documents="corpus/filtered/{shard}.parquet",
+        documents=given("unique", "documents"),
         duplicates="corpus/duplicates",
     output:
         documents="corpus/unique/{shard}.parquet",

@@ -52,12 +52,19 @@ def filter_documents(params: Params) -> Jobs:
     for shard in numbered(params.shards):
         read = {"documents": (f"corpus/partitioned/{shard}.parquet",), "signals": (f"corpus/signals/{shard}.parquet",)}
         made = {"documents": f"corpus/filtered/{shard}.parquet", "decisions": f"corpus/decisions/{shard}.parquet"}
-        yield Job("filter", shard, "corpus-filtered", read, made, {"filters": "filters"})
+        yield Job("filter", shard, "corpus-filtered", read, made, {"filters": "filters", "opt_out": "opt_out"})
+
+
+def redact(params: Params) -> Jobs:
+    for shard in numbered(params.shards) if params.redaction else ():
+        read = {"documents": (f"corpus/filtered/{shard}.parquet",)}
+        made = {"documents": f"corpus/redacted/{shard}.parquet", "redactions": f"corpus/redactions/{shard}.parquet"}
+        yield Job("redact", shard, "corpus-redacted", read, made, {"redaction": "redaction"})
 
 
 def minhash(params: Params) -> Jobs:
     for shard in numbered(params.shards):
-        read, made = {"documents": (f"corpus/filtered/{shard}.parquet",)}, {"signatures": f"corpus/signatures/{shard}.parquet"}
+        read, made = {"documents": (_passed(params, shard),)}, {"signatures": f"corpus/signatures/{shard}.parquet"}
         yield Job("minhash", shard, "corpus-signatures", read, made, SEED | {"dedup": "dedup"})
 
 
@@ -68,7 +75,7 @@ def duplicates(params: Params) -> Jobs:
 
 def unique(params: Params) -> Jobs:
     for shard in numbered(params.shards):
-        read = {"documents": (f"corpus/filtered/{shard}.parquet",), "duplicates": (f"corpus/duplicates/{shard}.parquet",)}
+        read = {"documents": (_passed(params, shard),), "duplicates": (f"corpus/duplicates/{shard}.parquet",)}
         yield Job("unique", shard, "corpus-unique", read, {"documents": f"corpus/unique/{shard}.parquet"})
 
 
@@ -266,6 +273,11 @@ def _over(pattern: str, names: Iterable[str]) -> Files:
 
 def _artifact(path: str) -> str:
     return path.replace("/", "-")
+
+
+def _passed(params: Params, shard: str) -> str:
+    """The documents that passed the filters, as deduplication sees them."""
+    return f"corpus/{'redacted' if params.redaction else 'filtered'}/{shard}.parquet"
 
 
 def _suites(params: Params) -> Files:

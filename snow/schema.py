@@ -97,6 +97,25 @@ class Filters(Section):
     languages: dict[str, LanguageRule]
 
 
+class OptOut(Section):
+    """Files that list what is left out, None for no such list; see `snow.corpus.opt_outs`."""
+
+    repositories: str | None
+    hashes: str | None
+
+
+Marker = Annotated[str, Field(pattern=r"^[^\r\n]+$")]
+
+
+class Redaction(Section):
+    """What stands in place of each kind that is looked for; None for a kind that is left alone."""
+
+    email: Marker | None
+    ip_address: Marker | None
+    key: Marker | None
+    password: Marker | None
+
+
 class Dedup(Section):
     ngram: Positive
     permutations: Positive
@@ -238,6 +257,8 @@ class Params(Section):
     notebooks: Literal["cells", "json"]
     signals: Signals
     filters: Filters
+    opt_out: OptOut
+    redaction: Redaction | None
     dedup: Dedup
     decontamination: Decontamination
     heldout: Heldout

@@ -1,4 +1,4 @@
-"""`filter`: which documents pass the filters, decided from their signals and the thresholds of params.filters alone.
+"""`filter`: which documents pass the filters, decided from their signals and the thresholds of params.filters; and who opted out.
 
 A rule is named after the key of params.filters that holds its threshold, so a reason in the decisions is what to edit. A rule
 whose signal is missing fires as `unmeasured`: nothing passes because it could not be measured. Memory is one batch of documents.
@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from snow.corpus import opt_outs
 from snow.errors import SnowError
 from snow.tables import DOCUMENTS, TableWriter, read_rows
 
 if TYPE_CHECKING:
     from snow.job import Job
-    from snow.schema import Filters
+    from snow.schema import Filters, OptOut
 
 DECISIONS = pa.schema(
     [
@@ -134,11 +135,12 @@ class Tally:
 
 class Params(Protocol):
     filters: Filters
+    opt_out: OptOut
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
     """Write the documents that pass to `documents` and what was decided about every one to `decisions`."""
-    filters = job.params.filters
+    filters, opted_out = job.params.filters, opt_outs.OptOuts(job.params.opt_out)
     signals = job.input("signals")
     columns = _columns(signals)
     in_force = functools.cache(lambda language: limits(filters, language, columns))
@@ -146,7 +148,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
     rows = pairs(read_rows(job.input("documents")), read_rows(signals))
     with TableWriter(job.output("documents"), DOCUMENTS) as kept, TableWriter(job.output("decisions"), DECISIONS) as decisions:
         for document, measured in tqdm(rows, desc=f"filter {job.instance}", unit="doc", mininterval=10):
-            fired = decide(measured, in_force(document["language"]))
+            fired = [opt_outs.REASON] if opted_out.hold(document) else []
+            fired += decide(measured, in_force(document["language"]))
             decisions.write({"id": document["id"], "kept": not fired, "reason": fired[0] if fired else None, "rules": fired})
             if not fired:
                 kept.write(document)
@@ -155,6 +158,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     return {
         **total.facts(),
         "languages": {name: tally.facts() for name, tally in sorted(by_language.items())},
+        "opt_out": opted_out.facts(),
         "not_measured": [] if OPTIONAL in columns else [OPTIONAL],  # by choice: the rules on these signals were not in force
     }
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from snow.report import heldout
+from snow.report import funnel, heldout
 from snow.report.content import Table
 from snow.report.format import cell, count, general, short
 from snow.report.markdown import escaped, markdown_table
@@ -63,7 +63,7 @@ def data_card(title: str, run: Run, tables: Mapping[str, Table]) -> str:
             "## What to know before using it",
             "\n".join(
                 [
-                    "- No step looks for personal data, credentials or malware; assume the documents hold what public code holds.",
+                    *_private(run, tables),
                     "- Decontamination finds a benchmark's own text, not a paraphrase of it, and only of the suites listed above.",
                     "- Licences are read from licence files, manifests and the comment at each file's top, by a program.",
                     *([PREFERENCE] if run.declared.selections else []),
@@ -86,6 +86,19 @@ def _steps(params: Mapping[str, Any], tables: Mapping[str, Table]) -> list[str]:
         escaped(" ".join(tables["decontamination"].notes)),
         markdown_table(tables["decontamination"]),
     ]
+
+
+def _private(run: Run, tables: Mapping[str, Table]) -> list[str]:
+    """What was done about personal data, secrets and malware, and who opted out."""
+    if run.redacted:
+        found = ", ".join(f"{count(row[1])} of {row[0]}" for row in tables["redacted"].rows)
+        said = (
+            f"Personal data and secrets were replaced by markers ({found}), by a program that misses some; names of people were not looked "
+            "for, nor malware."
+        )
+    else:
+        said = "No step looks for personal data, credentials or malware; assume the documents hold what public code holds."
+    return [f"- {escaped(sentence)}" for sentence in [said, *funnel.opted_out(run.receipts)]]
 
 
 def _synthetic(run: Run, tables: Mapping[str, Table]) -> list[str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from snow.corpus import opt_outs
 from snow.corpus.shortfalls import unmatched
 from snow.errors import SnowError
 from snow.report import heldout
 from snow.report.charts import Bar, bars
 from snow.report.content import Column, Figure, Section, Table, columns
 from snow.report.format import INAPPLICABLE, cell, count, percent, short, size
-from snow.report.receipts import Facts, Receipts, pick
+from snow.report.receipts import Receipts, pick
 from snow.report.run import Run
 from snow.reserved import CORPUS, heldout_of
 
@@ -51,6 +53,7 @@ REASONS = {  # what the receipts' names mean; those of the filters are left as t
     "duplicate_path": "a second file of the same name",
     "broken_row": "a broken row",
     "broken_notebook": "a notebook without cells that can be read",
+    opt_outs.REASON: "on a list of opt_out",
     "exact": "exact copy",
     "near": "near-duplicate",
     "contaminated": "contains a benchmark's text",
@@ -61,7 +64,9 @@ def steps(run: Run) -> list[Step]:
     """The corpus from the sources to its tokens, in order. SnowError when a step did not read what the one before it wrote."""
     receipts, raw = run.receipts, run.receipts.total("collect")
     reached = [Step("collected", "collected", pick(raw, "files_seen"), raw["documents"], raw["bytes"], _reasons(raw))]
-    for stage, title in (("filter", "after the filters"), ("unique", "after deduplication"), ("decontaminate", "after decontamination")):
+    for stage, title in STEPS:
+        if stage == "redact" and not run.redacted:
+            continue
         facts, before = receipts.total(stage), reached[-1].documents
         if facts.get("documents_in", before) != before:
             raise SnowError(
@@ -83,13 +88,20 @@ def _reasons(facts: Mapping[str, Any]) -> dict[str, int]:
     return {REASONS.get(reason, reason): number for reason, number in dropped.items() if number}
 
 
+STEPS = (
+    ("filter", "after the filters"),
+    ("redact", "redacted"),
+    ("unique", "after deduplication"),
+    ("decontaminate", "after decontamination"),
+)
 AMOUNT = [*columns("count", documents="documents"), *columns("bytes", bytes="bytes"), *columns("count", tokens="tokens")]
 
 
 def section(run: Run) -> Section:
     """Receipts of collect, filter, unique, duplicates, decontaminate, holdout, pack and suite are required."""
     receipts, reached = run.receipts, steps(run)
-    first, clean, last = reached[0], reached[3], reached[-1]
+    first, last = reached[0], reached[-1]
+    clean = next(step for step in reached if step.name == "decontaminate")
     holdout = receipts.one("holdout")
     kept = f" ({percent(clean.bytes / first.bytes)} of the bytes)" if first.bytes else ""
     rest = f"; the rest, {short(run.packed(run.corpus_set)['tokens'])} tokens, is the token set {run.corpus_set}" if run.corpus_set else ""
@@ -107,8 +119,9 @@ def section(run: Run) -> Section:
         figure,
         _funnel(reached),
         _token_sets(run),
-        _dropped(reached, receipts.one("duplicates")),
+        _dropped(reached, receipts),
         _filtered(receipts),
+        *_redacted(run),
         _languages(run),
         _sources(receipts),
         _licenses(receipts),
@@ -150,7 +163,8 @@ def _documents(run: Run, name: str) -> str:
     return f"the selection {name}, {how}"
 
 
-def _dropped(reached: list[Step], duplicates: Facts) -> Table:
+def _dropped(reached: list[Step], receipts: Receipts) -> Table:
+    duplicates = receipts.one("duplicates")
     heads = [*columns("text", step="step", reason="reason"), *columns("count", documents="dropped")]
     heads += columns("fraction", share="of what the step saw")
     rows = [
@@ -160,6 +174,7 @@ def _dropped(reached: list[Step], duplicates: Facts) -> Table:
     ]
     notes = (
         "Each document is counted once, under the first reason that applied; when collecting, files and rows of tables are.",
+        *opted_out(receipts),
         f"Copies form {cell(pick(duplicates, 'clusters'), 'count')} clusters, the largest of "
         f"{cell(pick(duplicates, 'largest_cluster'), 'count')} documents; one document of each stays.",
     )
@@ -177,6 +192,37 @@ def _filtered(receipts: Receipts) -> Table:
         for reason, number in sorted(facts["dropped"].items(), key=lambda item: (-item[1], item[0]))
     ]
     return Table("dropped_languages", "Dropped by the filters, by language and reason", heads, rows, folded=True)
+
+
+def opted_out(receipts: Receipts) -> list[str]:
+    """A sentence on each list of params.opt_out: how many of its entries left out how many documents, and how many matched none."""
+    shards = [pick(facts, "opt_out") or {} for facts in receipts.instances("filter").values()]
+    sentences = []
+    for name in shards[0]:
+        found = Counter[str]()
+        for facts in shards:
+            found.update(facts[name]["matched"])
+        entries, of = shards[0][name]["entries"], "repository" if name == "repositories" else "document"
+        sentences.append(
+            f"opt_out.{name} has {count(entries)} entries: {count(len(found))} leave out {count(found.total())} documents, "
+            f"{count(entries - len(found))} match no {of} of the corpus."
+        )
+    return sentences
+
+
+def _redacted(run: Run) -> list[Table]:
+    """What was replaced, by kind; nothing where params ask for no redaction."""
+    if not run.redacted:
+        return []
+    facts = run.receipts.total("redact")
+    heads = [*columns("text", kind="kind"), *columns("count", found="replaced", documents="documents with any")]
+    heads += columns("fraction", share="of the documents")
+    rows = [
+        (kind.replace("_", " "), told["found"], told["documents"], told["documents"] / facts["documents"] if facts["documents"] else None)
+        for kind, told in facts["kinds"].items()
+    ]
+    notes = ("corpus/redactions says how many of which kind each document held; docs/redaction.md, what is found and what is left alone.",)
+    return [Table("redacted", "Replaced by markers, by kind", heads, rows, notes)]
 
 
 def _languages(run: Run) -> Table:

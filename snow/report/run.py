@@ -78,6 +78,11 @@ class Run:
         return self.receipts.params()
 
     @property
+    def redacted(self) -> bool:
+        """Whether personal data and secrets were looked for."""
+        return self.params.get("redaction") is not None
+
+    @property
     def corpus_set(self) -> str | None:
         """A token set of the whole corpus: what the path begins with, if it is one, else the first declared."""
         sets = [*self.models[self.path[0]].shares, *self.declared.token_sets]

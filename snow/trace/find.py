@@ -84,7 +84,8 @@ def find(recipe: Recipe, text: str) -> Found:
         rows = lookup.at(recipe.documents(address[1]), [int(address[2])], ABOUT)
         return Found([_document(address[1], row) for row in rows])
     if re.fullmatch(r"[0-9a-f]{32}", text):
-        documents = _documents(recipe, recipe.shards, lambda path: lookup.having(path, {"id": {text}}, ABOUT, SHOWN + 1))
+        wanted = {text, *_originals(recipe, text)}
+        documents = _documents(recipe, recipe.shards, lambda path: lookup.having(path, {"id": wanted}, ABOUT, SHOWN + 1))
         return Found(documents, [] if documents else list(_generated(recipe, "id", text)))
     if key := re.search(r"(?:^|/)([0-9a-f]{64})(?:\.\w+)?$", text):
         return Found(generated=list(_generated(recipe, "key", key[1])))
@@ -109,6 +110,13 @@ def _documents(recipe: Recipe, shards: Iterable[str], look: Any) -> list[Documen
 
 def _document(shard: str, row: dict[str, Any]) -> Document:
     return Document(shard, row.pop("number"), **row)
+
+
+def _originals(recipe: Recipe, text: str) -> set[str]:
+    """What documents had for an id before they were redacted and had this."""
+    tables = [table for shard in recipe.shards if (table := recipe.redactions(shard))]
+    found = lookup.over(tables, lambda path: lookup.having(path, {"id": {text}}, ["original"]))
+    return {row["original"] for rows in found for row in rows}
 
 
 def _generated(recipe: Recipe, name: str, value: str) -> Iterator[Generated]:

@@ -59,6 +59,10 @@ class Recipe:
         """The one input of a job that has this name."""
         return Path(self.graph.job(stage, instance).inputs[name][0])
 
+    def redactions(self, shard: str) -> Path | None:
+        """What was redacted in the documents of a shard that passed the filters, by their rows; None where params ask for no redaction."""
+        return self.made("redactions", "redact", shard) if self.params.redaction else None
+
     def receipt(self, stage: str, *instance: str) -> dict[str, Any] | None:
         """A job's receipt, None when the job has not run. A broken one is a SnowError."""
         path = Path(self.graph.job(stage, instance).receipt)

@@ -93,15 +93,19 @@ def _fates(recipe: Recipe, repo: str, shard: str) -> Rows:
     decided = lookup.at(decisions, [row["number"] for row in rows], ["kept", "reason"])
     kept = {int(place[row["number"]]) for row in decided if row["kept"]}
     copied = {row["row"]: row["method"] for row in lookup.having(copies, {"row": kept}, ["row", "method"])}
+    redactions = recipe.redactions(shard)
+    known = lookup.at(redactions, sorted(kept), ["id"]) if redactions and redactions.exists() else []
+    renamed = {row["number"]: row["id"] for row in known}  # what later tables call a redacted document
     matches = recipe.made("matches", "decontaminate", shard)
     matched = {row["id"] for row in lookup.having(matches, {"repo": {repo}}, ["id"])}
     for document, row in zip(documents, decided, strict=True):
-        method = copied.get(int(place[document.pop("number")]))
+        row_now = int(place[document.pop("number")])
+        method = copied.get(row_now)
         if not row["kept"]:
             document["fate"] = f"dropped by {row['reason']}"
         elif method:
             document["fate"] = f"dropped as {method} copy"
-        elif document["id"] in matched:
+        elif renamed.get(row_now, document["id"]) in matched:
             document["fate"] = "dropped, matches a benchmark"
         else:
             document["fate"] = "kept" if matches.exists() else "kept so far"

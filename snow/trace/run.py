@@ -49,7 +49,7 @@ def _followed(recipe: Recipe, one: find.Document) -> Iterator[Step]:
         yield step
         if step.ends:
             return
-    yield from uses.uses(recipe, one)
+    yield from uses.uses(recipe, way.as_redacted(recipe, one))
 
 
 def _print(about: dict[str, Any], title: str, steps: Iterable[Step], as_json: bool) -> None:

@@ -7,13 +7,14 @@ Each step is told by the tables and receipts that lie here. What has not been ma
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 
 from snow.corpus import filter as filtering
+from snow.corpus.redact import KINDS
 from snow.errors import SnowError
 from snow.trace import find, lookup
 from snow.trace.find import Document
@@ -48,11 +49,24 @@ def way(recipe: Recipe, one: Document) -> Iterator[Step]:
     path = recipe.made("signals", "measure", one.shard)
     signals = _aligned(path, one)
     yield _measured(signals) if signals else absent("signals", path)
-    for step in (_filtered, _clustered, _decontaminated):
-        taken = step(recipe, one, signals or {})
+    decided = _filtered(recipe, one, signals or {})
+    yield decided
+    if decided.ends:
+        return
+    if recipe.params.redaction:
+        yield _redacted(recipe, one)
+    one = as_redacted(recipe, one)
+    for step in (_clustered, _decontaminated):
+        taken = step(recipe, one)
         yield taken
         if taken.ends:
             return
+
+
+def as_redacted(recipe: Recipe, one: Document) -> Document:
+    """A document that passed the filters, under the id by which later stages know it."""
+    found = _redaction(recipe, one)
+    return replace(one, id=found["id"]) if found else one
 
 
 def _aligned(path: Path, one: Document) -> dict[str, Any] | None:
@@ -96,12 +110,37 @@ def _filtered(recipe: Recipe, one: Document, signals: Mapping[str, Any]) -> Step
     return Step("filter", lines, decided, ends=True)
 
 
-def _clustered(recipe: Recipe, one: Document, signals: Mapping[str, Any]) -> Step:
+def _redaction(recipe: Recipe, one: Document) -> dict[str, Any] | None:
+    """The document's row of the table of redactions, None while there is none."""
+    path, decisions = recipe.redactions(one.shard), recipe.made("decisions", "filter", one.shard)
+    if path is None or not path.exists() or not decisions.exists():
+        return None
+    found = lookup.at(path, [_row_of_kept(decisions, one)])[0]
+    if found.pop("original") != one.id:
+        raise SnowError(f"{path} has another document than {one.id} in row {found['number']}; run `snakemake all`, then trace again")
+    return found
+
+
+def _row_of_kept(decisions: Path, one: Document) -> int:
+    """The row of a document that passed the filters among those that did."""
+    return pc.sum(lookup.column(decisions, "kept")[: one.row]).as_py() or 0
+
+
+def _redacted(recipe: Recipe, one: Document) -> Step:
+    found = _redaction(recipe, one)
+    if found is None:
+        return absent("redacted", Path(recipe.redactions(one.shard) or ""))
+    kinds = {kind: found[kind] for kind in KINDS if found[kind]}
+    words = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
+    return Step("redacted", [f"{words}; since then document {found['id']}" if kinds else "nothing"], {"kinds": kinds, "id": found["id"]})
+
+
+def _clustered(recipe: Recipe, one: Document) -> Step:
     """The document's cluster. Only for one that is in a cluster the other shards are looked at."""
     path, decisions = recipe.read("duplicates", "unique", one.shard), recipe.made("decisions", "filter", one.shard)
     if missing := next((needed for needed in (path, decisions) if not needed.exists()), None):
         return absent("duplicates", missing)
-    row = pc.sum(lookup.column(decisions, "kept")[: one.row]).as_py() or 0  # of corpus/filtered, by which the table counts
+    row = _row_of_kept(decisions, one)  # by which the table counts
     own = next(iter(lookup.having(path, {"row": {row}})), None)
     if own is None:
         return Step("duplicates", ["none"], {"copies": 1})
@@ -130,7 +169,7 @@ def _named(recipe: Recipe, entries: Rows) -> list[str]:
     return found
 
 
-def _decontaminated(recipe: Recipe, one: Document, signals: Mapping[str, Any]) -> Step:
+def _decontaminated(recipe: Recipe, one: Document) -> Step:
     path = recipe.made("matches", "decontaminate", one.shard)
     if not path.exists():
         return absent("benchmarks", path)
