@@ -99,11 +99,11 @@ def contests(texts: list[str], python: Path | None, stored: Path) -> dict[str, d
     commented = plain.model_copy(update={"comments": True})
     found: dict[str, dict[str, Method]] = {
         "lines and characters": {
-            "snow, and encoded data": lambda: timed(lambda: [signals.measure(text, "C", plain) for text in texts]),
+            "snow, and encoded data": lambda: timed(lambda: [signals.measure(text, "C", "file.c", plain) for text in texts]),
             "loops over characters": lambda: timed(lambda: [spelled_out(text) for text in texts]),
         },
         "with parsing and comments": {
-            "snow, and encoded data": lambda: timed(lambda: [signals.measure(text, "Python", commented) for text in texts]),
+            "snow, and encoded data": lambda: timed(lambda: [signals.measure(text, "Python", "file.py", commented) for text in texts]),
         },
     }
     if python:

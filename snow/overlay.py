@@ -3,6 +3,7 @@
 Everywhere a section declares by name, `like: NAME` gives an entry all that it does not say itself from another of its section, and
 everywhere a number may be `{of: DOTTED.KEY, times: 0.5}`. So an experiment is written once and lies on every scale. `seeds: [0, 1, 2]`
 of a model is that model with the first seed and a replica `MODEL-seedN` for each of the others; of a comparison, that of both its models.
+`filters`, of which there is one, is like one of `rule_sets`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 
 from snow.errors import SnowError
 
-DECLARED = ("tokenizers", "groupings", "annotators", "selections", "generators", "synthetic", "token_sets", "models")
+RULE_SETS, FILTERS = "rule_sets", "filters"
+DECLARED = (RULE_SETS, "tokenizers", "groupings", "annotators", "selections", "generators", "synthetic", "token_sets", "models")
 OF, TIMES, LIKE, SEEDS = "of", "times", "like", "seeds"
 
 
@@ -30,6 +32,13 @@ def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> dict[str
         entries = plain.get(section)
         if isinstance(entries, Mapping):
             plain[section] = {name: _inherited(section, entries, name, (), origin) for name in entries}
+    sets, filters = plain.get(RULE_SETS), plain.get(FILTERS)
+    if isinstance(sets, Mapping) and isinstance(filters, Mapping) and _inherits(FILTERS, filters):
+        if filters[LIKE] not in sets:
+            raise SnowError(
+                f"{origin}: {FILTERS}.{LIKE}: there is no {filters[LIKE]!r} among {', '.join(sets)}; declare it or correct the name"
+            )
+        plain[FILTERS] = merged(sets[filters[LIKE]], {key: value for key, value in filters.items() if key != LIKE})
     plain = _with_compared_seeds(plain, origin)
     _replicate(plain, origin)
     return _referred(plain, plain, (), origin)
@@ -38,10 +47,15 @@ def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> dict[str
 def said(values: Mapping[str, Any], key: str) -> str:
     """The key of the file that a dotted key of the resolved params is from: its own, or that of an entry it is like."""
     try:
-        part = key.split(".", 2)[2:]
-        return next((one for one in _own_keys(values, key) if one.split(".", 2)[2:] == part), key)
+        return next((one for one in _own_keys(values, key) if _inside(one) == _inside(key)), key)
     except (KeyError, StopIteration, TypeError, AttributeError):  # what is wrong there may be the way to it
         return key
+
+
+def _inside(key: str) -> list[str]:
+    """What of a dotted key lies inside its entry."""
+    depth = 1 if key.startswith(f"{FILTERS}.") else 2
+    return key.split(".", depth)[depth:]
 
 
 def watched(values: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
@@ -61,22 +75,26 @@ def watched(values: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
 def _own_keys(values: Mapping[str, Any], key: str) -> Iterator[str]:
     """The keys that give a dotted key its value, as far as other entries are not referred to by number."""
     section, _, rest = key.partition(".")
-    if not rest or section not in DECLARED:
+    if section == FILTERS:
+        section, at, told, part = RULE_SETS, FILTERS, values[FILTERS], rest
+    elif rest and section in DECLARED:
+        entries, (name, _, part) = values[section], rest.partition(".")
+        name = next(one for one in entries if name in (one, *(f"{one}-seed{seed}" for seed in _at(entries, f"{one}.{SEEDS}") or ())))
+        at, told = f"{section}.{name}", entries[name]
+    else:
         yield key
         return
-    entries, (name, _, part) = values[section], rest.partition(".")
-    name = next(one for one in entries if name in (one, *(f"{one}-seed{seed}" for seed in _at(entries, f"{one}.{SEEDS}") or ())))
     while True:
-        told, inner = entries[name], _at(entries[name], part) if part else entries[name]
+        inner = _at(told, part) if part else told
         if part and inner is not None:
-            yield f"{section}.{name}.{part}"
+            yield f"{at}.{part}"
             if LIKE in told:
-                yield f"{section}.{name}.{LIKE}"
+                yield f"{at}.{LIKE}"
         else:
-            yield f"{section}.{name}"
+            yield at
         if not _inherits(section, told) or not (inner is None or isinstance(inner, Mapping)):
             return
-        name = told[LIKE]
+        at, told = f"{section}.{told[LIKE]}", values[section][told[LIKE]]
 
 
 def _references(value: Any) -> Iterator[str]:

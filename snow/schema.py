@@ -6,12 +6,14 @@ What the experiment declares by name is in `snow.arms`.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from pydantic import AfterValidator, Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer, model_validator
 
 from snow import arms
+from snow.corpus import languages
+from snow.corpus.rules import RULES, limits
 from snow.section import Fraction, Name, Positive, Section
 
 
@@ -50,51 +52,96 @@ class Licenses(Section):
 
 class Signals(Section):
     comments: bool  # also measure the comment share
+    words: bool  # also measure words, what repeats, and strings
     max_parse_bytes: Positive
     max_parse_braces: Positive
 
 
-class LanguageRule(Section):
-    """Overrides of `filters` for one language: a threshold given here replaces the general one, null switches its rule off."""
+Language = Annotated[str, AfterValidator(languages.existing)]
+
+
+class Thresholds(Section):
+    """The thresholds of `snow.corpus.rules`; null switches a rule off."""
 
     min_bytes: int | None = Field(None, ge=0)
     max_bytes: Positive | None = None
+    min_characters: int | None = Field(None, ge=0)
+    max_characters: Positive | None = None
+    min_lines: int | None = Field(None, ge=0)
     max_lines: Positive | None = None
     max_line_length: Positive | None = None
+    min_mean_line_length: float | None = Field(None, ge=0)
     max_mean_line_length: float | None = Field(None, gt=0)
     min_alphabetic: Fraction | None = None
     min_alphanumeric: Fraction | None = None
+    min_visible_alphabetic: Fraction | None = None
+    max_digits: Fraction | None = None
+    max_whitespace: Fraction | None = None
+    max_replacement: Fraction | None = None
     max_encoded_run: Positive | None = None
     max_encoded_fraction: Fraction | None = None
+    drop_vendored: bool | None = None
+    drop_minified: bool | None = None
+    drop_generated: bool | None = None
+    drop_generation_words: bool | None = None
+    drop_xml: bool | None = None
+    min_html_text: int | None = Field(None, ge=0)
+    min_html_fraction: Fraction | None = None
     min_comments: Fraction | None = None
     max_comments: Fraction | None = None
-    drop_generated: bool | None = None
-    drop_xml: bool | None = None
+    min_words: int | None = Field(None, ge=0)
+    min_mean_word_length: float | None = Field(None, ge=0)
+    max_mean_word_length: float | None = Field(None, gt=0)
+    min_unique_words: Fraction | None = None
+    max_duplicate_lines: Fraction | None = None
+    max_top_2grams: Fraction | None = None
+    max_top_3grams: Fraction | None = None
+    max_top_4grams: Fraction | None = None
+    max_duplicate_5grams: Fraction | None = None
+    max_duplicate_6grams: Fraction | None = None
+    max_duplicate_7grams: Fraction | None = None
+    max_duplicate_8grams: Fraction | None = None
+    max_duplicate_9grams: Fraction | None = None
+    max_duplicate_10grams: Fraction | None = None
+    max_long_string_lines: Fraction | None = None
+    max_strings: Fraction | None = None
+    max_long_words: Fraction | None = None
+    max_hex_words: Fraction | None = None
+    max_todo_lines: Fraction | None = None
+    max_assert_lines: Fraction | None = None
+    drop_unparsable_python: bool | None = None
 
     @model_serializer(mode="wrap")
     def _given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Only the keys that were given: null and absent mean different things, so they must not look alike in a job's key."""
+        """Only the keys that were given: of a language null and absent mean different things, so they must not look alike in a key."""
         return {name: value for name, value in dump(self).items() if name in self.model_fields_set}
 
+    @model_validator(mode="after")
+    def _can_match(self) -> Self:
+        for rule in RULES:
+            limit = getattr(self, rule.name)
+            if limit is not None and rule.idle(limit):
+                raise ValueError(f"{rule.name}: no document is beyond {limit}; null switches the rule off")
+        return self
 
-class Filters(Section):
-    min_bytes: int = Field(ge=0)
-    max_bytes: Positive
-    max_lines: Positive
-    max_line_length: Positive
-    max_mean_line_length: float = Field(gt=0)
-    min_alphabetic: Fraction
-    min_alphanumeric: Fraction
-    max_encoded_run: Positive
-    max_encoded_fraction: Fraction
-    min_comments: Fraction
-    max_comments: Fraction
-    drop_generated: bool
-    drop_xml: bool
-    min_html_text: int = Field(ge=0)
-    min_html_fraction: Fraction
-    drop_unparsable_python: bool
-    languages: dict[str, LanguageRule]
+
+class Filters(Thresholds):
+    languages: dict[Language, Thresholds] = Field(default_factory=dict)  # replaces or, with null, lifts general thresholds
+
+    @model_serializer(mode="wrap")
+    def _given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """All keys: in general null and absent are the same."""
+        return dump(self)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if "languages" not in self.model_fields_set:
+            raise ValueError("`like: NAME` is missing; name one of rule_sets, whose thresholds it has, as in {like: none, max_lines: 1000}")
+        for language, thresholds in self.languages.items():
+            for rule in RULES:
+                if rule.name in thresholds.model_fields_set and rule.language not in (None, language):
+                    raise ValueError(f"languages.{language}.{rule.name} can match nothing: the rule is for {rule.language} alone")
+        return self
 
 
 class OptOut(Section):
@@ -256,6 +303,7 @@ class Params(Section):
     languages: tuple[str, ...] = Field(strict=False, min_length=1)
     notebooks: Literal["cells", "json"]
     signals: Signals
+    rule_sets: dict[Name, Filters]  # what `filters` may be like
     filters: Filters
     opt_out: OptOut
     redaction: Redaction | None
@@ -285,5 +333,16 @@ class Params(Section):
             raise ValueError(f"sources: the names {names} are not unique")
         if self.heldout.grouping not in self.groupings:
             raise ValueError(f"heldout.grouping: there is no {self.heldout.grouping!r} among {', '.join(self.groupings)}; declare it")
+        self._filters_are_measured()
         arms.check(self)
         return self
+
+    def _filters_are_measured(self) -> None:
+        for language in dict.fromkeys(["", *self.filters.languages]):
+            for rule, limit in limits(self.filters, language):
+                if rule.asked and not getattr(self.signals, rule.asked):
+                    where = "filters" if getattr(self.filters, rule.name) == limit else f"filters.languages.{language}"
+                    raise ValueError(
+                        f"{where}.{rule.name}: it needs signals that are not measured; set signals.{rule.asked} to true, "
+                        f"or {where}.{rule.name} to null"
+                    )

@@ -62,7 +62,25 @@ def test_the_pocket_run_is_valid() -> None:
             "sources: environment has license_precedence: override and no license",
             "state the license that overrides",
         ),
-        (lambda p: p["filters"]["languages"]["HTML"].update(max_line=1), "filters.languages.HTML.max_line", "max_line_length"),
+        (
+            lambda p: p["rule_sets"]["starcoder2"]["languages"]["HTML"].update(max_line=1),
+            "rule_sets.starcoder2.languages.HTML.max_line",
+            "max_line_length",
+        ),
+        (lambda p: p["rule_sets"]["starcoder2"].update(max_lines=-1), "rule_sets.starcoder2.max_lines", "greater than 0, but it is -1"),
+        (lambda p: p["filters"].update(like="starcoder3"), "filters.like", "no 'starcoder3' among none, bigcode-v1, starcoder2"),
+        (lambda p: p.update(filters={"max_lines": 5}), "filters", "name one of rule_sets"),
+        (lambda p: p["filters"].update(languages={"Pyhton": {}}), "filters.languages.Pyhton", "no language that is known here; known are"),
+        (lambda p: p["filters"].update(languages={"c-sharp": {}}), "filters.languages.c-sharp", "write C#"),
+        (lambda p: p["filters"].update(languages={"Go": {"min_html_text": 5}}), "filters", "the rule is for HTML alone"),
+        (lambda p: p["filters"].update(min_bytes=0), "filters", "min_bytes: no document is beyond 0; null switches the rule off"),
+        (lambda p: p["filters"].update(max_encoded_fraction=1.0), "filters", "max_encoded_fraction: no document is beyond 1.0"),
+        (lambda p: p["filters"].update(like="bigcode-v1"), "filters.min_comments", "set signals.comments to true"),
+        (
+            lambda p: p["filters"].update(languages={"Go": {"max_digits": 0.2, "min_words": 9}}),
+            "filters.languages.Go.min_words",
+            "set signals.words to true, or filters.languages.Go.min_words to null",
+        ),
         (lambda p: p["evaluation"]["suites"]["humaneval"].update(sha=""), "evaluation.suites.humaneval.sha", "sha256"),
         (lambda p: evoeval(p, data="all.jsonl"), "evaluation.suites.evoeval", "takes a file for each category"),
         (lambda p: evoeval(p, data={"hard": FILE}), "evaluation.suites.evoeval.data.hard", "'difficult', 'creative', 'subtle'"),
@@ -181,15 +199,26 @@ def test_every_declared_key_exists_and_serialises() -> None:
 
 def test_every_section_is_read_by_some_stage() -> None:
     params = settings.load(ROOT / "params.yaml")
-    assert {key.split(".")[0] for job in graph(params).jobs for key in job.params.values()} == set(settings.Params.model_fields)
+    read = {key.split(".")[0] for job in graph(params).jobs for key in job.params.values()}
+    assert read == set(settings.Params.model_fields) - {"rule_sets"}  # `filters` is one of them, and alone decides
 
 
 def test_a_lifted_threshold_and_an_absent_one_are_different_keys() -> None:
     lifted, absent = values(), values()
-    lifted["filters"]["languages"] = {"HTML": {"max_line_length": None}}
-    absent["filters"]["languages"] = {"HTML": {}}
+    lifted["filters"]["languages"] = {"Go": {"max_line_length": None}}
+    absent["filters"]["languages"] = {"Go": {}}
     one, other = (settings.subset(settings.check(v, "test"), ("filters",)) for v in (lifted, absent))
     assert digest.canonical(one) != digest.canonical(other)
+
+
+def test_a_rule_set_is_its_thresholds_and_not_its_name() -> None:
+    renamed, other = values(), values()
+    renamed["rule_sets"]["mine"] = renamed["rule_sets"].pop("recipe")
+    renamed["filters"] = {"like": "mine", "max_todo_lines": None}
+    other["filters"]["max_lines"] = 99
+    keys = [digest.canonical(settings.subset(settings.check(v, "test"), ("filters",))) for v in (values(), renamed, other)]
+    assert keys[0] == keys[1] != keys[2]
+    assert overlay.watched(values(), ["filters"]) == ["filters", "rule_sets.none", "rule_sets.recipe", "rule_sets.starcoder2"]
 
 
 def test_what_enters_a_key_can_be_read_back() -> None:

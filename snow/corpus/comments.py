@@ -84,3 +84,12 @@ def share(content: str, language: str) -> float | None:
         return None
     comments = sum(len(match[match.lastindex]) for match in expression.finditer(content) if match.lastindex)
     return comments / max(len(content), 1)
+
+
+def apart(content: str, language: str) -> tuple[str, list[str]]:
+    """A document without its comments and docstrings, and these; all of it where they are not known here."""
+    expression = _EXPRESSIONS.get(language)
+    spans = [match.span(match.lastindex) for match in expression.finditer(content) if match.lastindex] if expression else []
+    edges = [0, *(edge for span in spans for edge in span), len(content)]
+    code = "".join(content[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
+    return code, [content[start:end] for start, end in spans]

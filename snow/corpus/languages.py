@@ -1,23 +1,24 @@
 """Which language a file is written in: by its name, its extension and, where one extension serves several, its first lines.
 
 Names and extensions are those of GitHub's Linguist, which The Stack and StarCoder2 use; the list covers the paper's 18
-languages [P 2.1], what Python distributions ship besides, and common ones a user may add to `languages` in params.yaml.
+languages [P 2.1], what Python distributions ship besides, common ones a user may add to `languages` in params.yaml, those that share an
+extension with one of them, and those that rules of `filters` are about.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from snow.corpus import ambiguous
 from snow.errors import SnowError
 
 _EXTENSIONS = {
     "Python": "py pyi pyw",
-    "Java": "java",
-    "C++": "cpp cc cxx c++ hpp hh hxx h++ ipp tpp inl h",
-    "C": "c h",
+    "Java": "java cls",
+    "C++": "cpp cc cxx c++ hpp hh hxx h++ ipp tpp inl h inc",
+    "C": "c h inc",
     "JavaScript": "js mjs cjs jsx",
-    "PHP": "php phtml",
+    "PHP": "php phtml inc",
     "C#": "cs",
     "Go": "go",
     "TypeScript": "ts mts cts tsx",
@@ -33,9 +34,9 @@ _EXTENSIONS = {
     "Cython": "pyx pxd pxi",
     "Fortran": "f f77 for f90 f95 f03 f08",
     "CUDA": "cu cuh",
-    "HTML": "html htm xhtml",
+    "HTML": "html htm xhtml inc",
     "CSS": "css",
-    "Assembly": "s asm",
+    "Assembly": "s asm inc",
     "Clojure": "clj cljc cljs",
     "CMake": "cmake",
     "Elixir": "ex exs",
@@ -53,7 +54,44 @@ _EXTENSIONS = {
     "Verilog": "v sv svh",
     "VHDL": "vhd vhdl",
     "Zig": "zig",
+    "Apex": "apex trigger cls",
+    "BitBake": "bb bbclass inc",
+    "F#": "fsx fsi fs",
+    "Filterscript": "fs",
+    "Forth": "fth 4th forth f for fs",
+    "GLSL": "glsl vert frag geom comp fs",
+    "MATLAB": "matlab m",
+    "Mercury": "moo m",
+    "NASL": "nasl inc",
+    "ObjectScript": "cls",
+    "OpenEdge ABL": "p w cls",
+    "Pascal": "pas pp dpr lpr inc",
+    "PLpgSQL": "pgsql sql",
+    "PLSQL": "pks pkb pls plsql sql",
+    "POV-Ray SDL": "pov inc",
+    "Prolog": "prolog yap pl",
+    "Raku": "raku rakumod p6 pm6 pl pm",
+    "Rocq Prover": "coq v",
+    "SourcePawn": "sp inc",
+    "SQLPL": "db2 sql",
+    "TeX": "tex sty dtx ltx cls",
+    "TSQL": "sql",
+    "V": "vsh v",
+    "VBA": "vba cls",
+    "Wolfram Language": "wl wls nb m",
+    "Motorola 68K Assembly": "x68",
+    "WebAssembly": "wat wast",
+    "Graphviz (DOT)": "gv dot",
+    "JSON": "json",
+    "Roff": "roff tmac nr",
+    "Roff Manpage": "man mdoc",
+    "SMT": "smt2 smt",
+    "Text": "txt",
+    "Web Ontology Language": "owl",
+    "XML": "xml xsd xsl xslt ts tsx mm rs",
+    "YAML": "yaml yml",
 }
+DATA = frozenset(("Graphviz (DOT)", "JSON", "Roff", "Roff Manpage", "SMT", "Text", "Web Ontology Language", "XML", "YAML"))  # no programs
 _FILENAMES = {
     "Ruby": "Rakefile Gemfile Podfile Vagrantfile Guardfile",
     "Shell": ".bashrc .bash_profile .profile .zshrc PKGBUILD",
@@ -78,18 +116,13 @@ _ALIASES = {  # names other data sets use
     "cuda c++": "CUDA",
     "objc": "Objective-C",
     "objective-c++": "Objective-C",  # what .mm files are to Linguist
+    "f-sharp": "F#",
+    "fsharp": "F#",
+    "coq": "Rocq Prover",
+    "mathematica": "Wolfram Language",
+    "octave": "MATLAB",
+    "perl 6": "Raku",
 }
-
-# In a .h or .m file: what C has not, and what only Objective-C has. Comments are not removed, so the patterns are whole constructs.
-_OBJECTIVE_C = re.compile(r"^\s*(@(interface|protocol|property|class|end)\b|#import\s+[<\"])", re.MULTILINE)
-_CPP = re.compile(
-    r"^\s*(template\s*<|namespace\s+[\w:]*\s*\{|using\s+(namespace|\w+\s*=)|class\s+\w+[^;(]*[{:]|(public|private|protected)\s*:"
-    r"|#\s*include\s*<(\w+|experimental/\w+)>\s*$)|\bstd::\w|\bconstexpr\b|\bstatic_cast<|\boperator\s*(\(\)|[=+*<>\[]+)\s*\(",
-    re.MULTILINE,
-)
-_PREPROCESSED = re.compile(r"^\s*#\s*(include|import)\s*[<\"]", re.MULTILINE)
-_MERCURY = re.compile(r"^:-\s*module\b", re.MULTILINE)  # may quote C
-_QT_TRANSLATION = re.compile(r"\s*<(\?xml|!DOCTYPE TS|TS\b)")
 
 
 def _index(table: dict[str, str]) -> dict[str, tuple[str, ...]]:
@@ -119,31 +152,34 @@ def known(names: Iterable[str]) -> frozenset[str]:
     return wanted
 
 
+def existing(name: str) -> str:
+    """A language's name; ValueError for one that no file could ever have."""
+    if name not in _EXTENSIONS:
+        meant = canonical(name)
+        advice = f"write {meant}" if meant else f"known are {', '.join(_EXTENSIONS)}"
+        raise ValueError(f"{name} is no language that is known here; {advice}")
+    return name
+
+
 def extension(language: str) -> str:
     """The usual file extension of a language, without the dot; `txt` for one that is not known."""
     return _EXTENSIONS.get(language, "txt").split()[0]
 
 
 def candidates(path: str) -> tuple[str, ...]:
-    """The languages a file of this name can be in, () for none; only `.h` has more than one."""
+    """The languages a file of this name can be in, the commonest first; () for none."""
     name = path.rpartition("/")[2]
-    stem, dot, extension = name.rpartition(".")
-    if name in _BY_FILENAME:
-        return _BY_FILENAME[name]
-    return _BY_EXTENSION.get(extension.lower(), ()) if dot and stem else ()
+    return _BY_FILENAME[name] if name in _BY_FILENAME else _BY_EXTENSION.get(_extension(name), ())
 
 
 def language_of(path: str, content: str) -> str | None:
-    """The language of one file, or None; the content decides between C, C++ and Objective-C headers, and unmasks the `.m` of MATLAB,
-    Mathematica and Mercury, the `.mm` of FreeMind and the `.ts` of Qt."""
-    possible = candidates(path)
-    if len(possible) > 1:
-        if _OBJECTIVE_C.search(content):
-            return "Objective-C"
-        return "C++" if _CPP.search(content) else "C"
-    if possible == ("Objective-C",):
-        is_mercury = _MERCURY.search(content) is not None
-        return "Objective-C" if (_OBJECTIVE_C.search(content) or _PREPROCESSED.search(content)) and not is_mercury else None
-    if possible == ("TypeScript",) and _QT_TRANSLATION.match(content):
-        return None
-    return possible[0] if possible else None
+    """The language of one file, or None; its content decides where files of several languages have its extension."""
+    name = path.rpartition("/")[2]
+    if name not in _BY_FILENAME and (extension := _extension(name)) in ambiguous.EXTENSIONS:
+        return ambiguous.language_of(extension, content)
+    return next(iter(candidates(path)), None)
+
+
+def _extension(name: str) -> str:
+    stem, _, extension = name.rpartition(".")
+    return extension.lower() if stem else ""

@@ -85,7 +85,11 @@ def _reasons(facts: Mapping[str, Any]) -> dict[str, int]:
     dropped = facts["dropped"]
     if not isinstance(dropped, Mapping):  # decontaminate has one reason and counts it plainly
         dropped = {"contaminated": dropped}
-    return {REASONS.get(reason, reason): number for reason, number in dropped.items() if number}
+    found: dict[str, int] = {}
+    for reason, number in dropped.items():
+        said = pick(facts, "because", reason)  # of files that are dropped for where they come from
+        found |= {f"{reason}: {why}": part for why, part in said.items()} if said else {REASONS.get(reason, reason): number}
+    return {reason: number for reason, number in found.items() if number}
 
 
 STEPS = (

@@ -80,7 +80,7 @@ def language_of(info: str) -> str | None:
         name = word.lstrip(".").removeprefix("language-")
         known = languages.candidates(name) or languages.candidates(f"name.{name}")
         if language := languages.canonical(name) or _TAGS.get(name.lower()) or (known[0] if known else None):
-            return language
+            return None if language in languages.DATA else language
     return None
 
 

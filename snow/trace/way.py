@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from snow.corpus import filter as filtering
+from snow.corpus import rules
 from snow.corpus.redact import KINDS
 from snow.errors import SnowError
 from snow.trace import find, lookup
@@ -90,7 +90,7 @@ def _collected(recipe: Recipe, one: Document) -> Step:
 
 
 def _measured(signals: Mapping[str, Any]) -> Step:
-    known = {name: value for name, value in signals.items() if value is not None}
+    known = {name: value for name, value in signals.items() if value not in (None, "")}
     return Step("signals", [", ".join(f"{name} {number(value)}" for name, value in known.items())], known)
 
 
@@ -101,7 +101,7 @@ def _filtered(recipe: Recipe, one: Document, signals: Mapping[str, Any]) -> Step
         return absent("filter", path)
     if decided["kept"]:
         return Step("filter", ["kept"], decided)
-    in_force = {rule.name: (rule, limit) for rule, limit in filtering.limits(recipe.params.filters, one.language, frozenset(signals))}
+    in_force = {rule.name: (rule, limit) for rule, limit in rules.limits(recipe.params.filters, one.language)}
     lines = []
     for name in decided["rules"]:
         rule, limit = in_force.get(name, (None, None))

@@ -12,25 +12,29 @@ import pyarrow.parquet as pq
 import pytest
 from corpus_stages import document, rows, run, standard_library, write
 
-from snow.corpus import filter as stage
+from snow.corpus.rules import RULES
 from snow.errors import SnowError
-from snow.schema import Filters, LanguageRule
+from snow.schema import Thresholds
 from snow.tables import TableWriter
 
 LINE = "value = compute(value, other)  # a line of fifty characters or so\n"
 
 
-def judge(folder: Path, documents: list[dict[str, Any]], comments: bool = False, **filters: Any) -> tuple[list[list[str]], dict[str, Any]]:
+COMMENTS = {"min_comments": 0.01, "max_comments": 0.8}  # bigcode-v1's
+
+
+def judge(folder: Path, documents: list[dict[str, Any]], **filters: Any) -> tuple[list[list[str]], dict[str, Any]]:
     """The rules each document breaks and the receipt's facts, with `filters` changed key by key."""
     shard = write(folder / "raw.parquet", documents)
-    run("measure", folder, "00000", {"documents": [shard]}, {"signals": folder / "signals.parquet"}, signals={"comments": comments})
+    asked = {"comments": True, "words": True}
+    run("measure", folder, "00000", {"documents": [shard]}, {"signals": folder / "signals.parquet"}, signals=asked)
     return decide(folder, **filters)
 
 
 def decide(folder: Path, **filters: Any) -> tuple[list[list[str]], dict[str, Any]]:
     inputs: dict[str, Sequence[Path]] = {"documents": [folder / "raw.parquet"], "signals": [folder / "signals.parquet"]}
     outputs = {"documents": folder / "filtered.parquet", "decisions": folder / "decisions.parquet"}
-    facts = run("filter", folder, "00000", inputs, outputs, filters=filters)
+    facts = run("filter", folder, "00000", inputs, outputs, filters=filters, signals={"comments": True, "words": True})
     return [row["rules"] for row in rows(folder / "decisions.parquet")], facts
 
 
@@ -91,24 +95,57 @@ def test_python_must_parse_and_only_python_must(tmp_path: Path) -> None:
 
 def test_what_could_not_be_measured_is_dropped_and_counted(tmp_path: Path) -> None:
     exhausting = LINE * 3 + "x = " + ("-" * 90 + "\\\n") * 1000 + "1\n"  # more unary minuses than the parser can nest
-    documents = [written(LINE * 1500 + exhausting, "Python"), written(LINE * 3, "Python"), written(LINE * 3, "Klingon")]
+    documents = [written(LINE * 1500 + exhausting, "Python"), written(LINE * 3, "Python"), written(LINE * 3, "Zig")]
     documents.append(written(LINE * 3, "Jupyter Notebook"))
-    found, facts = judge(tmp_path, documents, comments=True)
+    without = {name: {"min_comments": None, "max_comments": None} for name in ("Zig", "Jupyter Notebook")}
+    found, facts = judge(tmp_path, documents, **COMMENTS, languages={"Jupyter Notebook": without["Jupyter Notebook"]})
     assert found == [["unmeasured"], [], ["unmeasured"], []]
     assert facts["dropped"] == {"unmeasured": 2}
-    assert facts["not_measured"] == []
-    without = {name: {"min_comments": None, "max_comments": None} for name in ("Klingon", "Jupyter Notebook")}
-    assert decide(tmp_path, drop_unparsable_python=False, languages=without)[0] == [[], [], [], []]
+    assert decide(tmp_path, **COMMENTS, drop_unparsable_python=False, languages=without)[0] == [[], [], [], []]
 
 
-def test_comment_rules_hold_only_where_comments_were_measured(tmp_path: Path) -> None:
+def test_documents_need_comments_and_not_too_many_where_a_rule_set_says_so(tmp_path: Path) -> None:
     bare, normal, all_comment = "x = compute(x)\n" * 20, LINE * 3, "# words and words\n" * 20
     documents = [written(text, "Python") for text in (bare, normal, all_comment)]
-    found, facts = judge(tmp_path, documents, comments=True)
-    assert found == [["min_comments"], [], ["max_comments"]]
+    assert judge(tmp_path, documents)[0] == [[], [], []]
+    assert decide(tmp_path, like="bigcode-v1")[0] == [["min_comments"], [], ["max_comments"]]
+
+
+def test_one_table_of_signals_serves_every_rule_set(tmp_path: Path) -> None:
+    certificate = f"{LINE * 30};{BASE64_LINES}{BASE64};"
+    todo = "".join(f"value{number} = compute{number}(other)  # TODO: name it\n" for number in range(20))
+    listing = "".join(f"int field{number};\n" for number in range(60))
+    page = "<p>A few words.</p>\n" * 9
+    documents = [written(certificate), written(todo, "Python"), written(listing), written(page, "HTML"), written(";" * 99)]
+    judge(tmp_path, documents)
+    measured = (tmp_path / "signals.parquet").read_bytes()
+    assert decide(tmp_path, like="none")[0] == [[], [], [], [], []]
+    assert decide(tmp_path, like="starcoder2")[0] == [["max_encoded_run"], [], [], [], ["min_alphabetic"]]
+    assert decide(tmp_path, like="bigcode-v1")[0] == [
+        ["min_comments"],
+        [],
+        ["min_comments"],
+        ["min_comments"],
+        ["min_alphanumeric", "min_comments"],
+    ]
+    found = decide(tmp_path, like="opencoder")[0]
+    assert found[1] == ["max_todo_lines"]
+    assert found[2] == []
+    assert {"min_lines", "max_duplicate_5grams", "max_duplicate_lines"} < set(found[3])
+    assert decide(tmp_path, like="opencoder", max_todo_lines=None)[0][1] == []
+    assert (tmp_path / "signals.parquet").read_bytes() == measured
+
+
+def test_the_receipt_says_where_files_are_from_that_are_not_their_repositorys_own(tmp_path: Path) -> None:
+    banner = "// Generated by the gRPC C++ plugin.\n"
+    paths = ("src/node_modules/a/b.js", "third_party/x/y.c", "rpc/x.grpc.pb.cc", "src/x.c", "web/app.min.js")
+    documents = [document((banner if "grpc" in path else "") + LINE * 5, path=path) | {"language": "C"} for path in paths]
     found, facts = judge(tmp_path, documents)
-    assert found == [[], [], []]
-    assert facts["not_measured"] == ["comments"]
+    assert found == [["drop_generated"], [], ["drop_generated"], [], ["drop_minified"]]
+    assert facts["because"] == {"drop_generated": {"dependencies": 1, "grpc": 1}, "drop_minified": {"name": 1}}
+    found, facts = decide(tmp_path, drop_vendored=True)
+    assert [rules[:1] for rules in found] == [["drop_vendored"], ["drop_vendored"], ["drop_generated"], [], ["drop_minified"]]
+    assert facts["because"]["drop_vendored"] == {"node_modules": 1, "third_party": 1}
 
 
 def test_a_language_replaces_or_lifts_thresholds(tmp_path: Path) -> None:
@@ -120,16 +157,14 @@ def test_a_language_replaces_or_lifts_thresholds(tmp_path: Path) -> None:
     assert decide(tmp_path, languages={"C": {"max_line_length": None}, "HTML": {"max_line_length": 1020}})[0] == [
         [],
         ["max_line_length"],
-        ["max_line_length"],
         [],
         [],
+        ["max_lines"],
     ]
 
 
 def test_every_threshold_of_params_has_its_rule() -> None:
-    names = [rule.name for rule in stage.RULES]
-    assert sorted(names) == sorted(set(Filters.model_fields) - {"languages"})
-    assert set(LanguageRule.model_fields) <= set(names)
+    assert sorted(rule.name for rule in RULES) == sorted(Thresholds.model_fields)
 
 
 def test_a_threshold_change_decides_again_from_the_same_signals(tmp_path: Path) -> None:

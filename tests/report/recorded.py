@@ -100,7 +100,6 @@ def corpus(shard):
             **filtered,
             "fired": {"max_line_length": 75, "drop_unparsable_python": 30},
             "languages": by_language,
-            "not_measured": ["comments"],
         },
         "minhash": {"documents": 800, "tokens": 2_000_000, "too_short_to_sign": 3, "bands": 25, "rows_per_band": 10},
         "unique": {"documents_in": 800, "documents": 700, "bytes": 7_000_000, "dropped": {"exact": 60, "near": 40}},
