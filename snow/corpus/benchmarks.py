@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snow.corpus import matching, side_by_side
+from snow.corpus import evidence, matching
+from snow.corpus.side_by_side import Pair
 from snow.errors import SnowError
 from snow.suites.tasks import read_suite
 
@@ -35,14 +36,14 @@ class Benchmarks:
 
         return sorted([*found, *renamed.find(self.solutions, text)], key=lambda match: (match.suite, match.task_id, match.method))
 
-    def side_by_side(self, document: str, matches: Sequence[matching.Match]) -> list[side_by_side.Pair]:
+    def side_by_side(self, document: str, matches: Sequence[matching.Match]) -> list[Pair]:
         """The lines of each match that `find` made of the document."""
         places = {}
         if self.solutions is not None:
             from snow.corpus import renamed
 
             places = renamed.places(self.solutions, document)
-        return side_by_side.pairs(document, matches, self.texts, places)
+        return evidence.pairs(document, matches, self.texts, places)
 
 
 def read(paths: Sequence[Path], rules: Decontamination) -> Benchmarks:

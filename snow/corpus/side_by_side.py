@@ -1,13 +1,10 @@
-"""The ledger's evidence: the lines of a document that matched a benchmark's task, and the task's beside them."""
+"""Lines of a document beside those of a benchmark's task, as the ledger, the report and `snow trace` show them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-
-from snow.corpus import matching
-from snow.corpus.matching import Match, Method, Symbols
+from itertools import zip_longest
 
 LINES, COLUMNS = 12, 160  # of each side that are shown
 
@@ -21,75 +18,24 @@ class Pair:
     task_lines: str
 
 
-def pairs(
-    document: str,
-    matches: Iterable[Match],
-    texts: Mapping[tuple[str, str], Sequence[str]],
-    renamed: Mapping[tuple[str, str], tuple[int, int]],
-) -> list[Pair]:
-    """One for each of a document's matches; `texts` are those of every task, `renamed` where the token pass found them."""
-    shown, known = _Text(document), {}
-    found = []
-    for match in matches:
-        key = (match.suite, match.task_id)
-        if match.method == "tokens":
-            found.append(Pair(renamed[key][0] + 1, shown.cut(*renamed[key]), _Text(match.text).cut()))
-            continue
-        needle = matching.split(match.text)[match.method]
-        for text in texts[key]:
-            task = known.setdefault(text, _Text(text))
-            there = task.place(match.method, needle)
-            if there is not None:
-                found.append(_pair(shown, task, match.method, needle, there))
-                break
-    return found
+def cut(lines: Sequence[str]) -> str:
+    """These lines, at most as many and as long as are shown."""
+    kept = [line if len(line) <= COLUMNS else f"{line[:COLUMNS]}…" for line in lines[:LINES]]
+    return "\n".join([*kept, f"… {len(lines) - LINES} more lines"] if len(lines) > LINES else kept)
 
 
-def _pair(document: _Text, task: _Text, method: Method, needle: Symbols, there: int) -> Pair:
-    here = document.place(method, needle)
-    assert here is not None  # it was found in it
-    length = len(needle)
-    if method == "ngram":  # and the words behind that are the same
-        ours, theirs = document.symbols[method][here:].tolist(), task.symbols[method][there:].tolist()
-        length = next((i for i, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other), min(len(ours), len(theirs)))
-    lines = document.lines_of(method, here, here + length)
-    return Pair(lines[0] + 1, document.cut(*lines), task.cut(*task.lines_of(method, there, there + length)))
+def numbered(line: int, lines: str) -> str:
+    """A document's lines with their numbers."""
+    shown = lines.split("\n")
+    width = len(str(line + len(shown) - 1))
+    return "\n".join(text if text.startswith("…") else f"{line + number:{width}}  {text}" for number, text in enumerate(shown))
 
 
-class _Text:
-    """A text as its lines and as what each method compares, which has as many."""
+def columns(pair: Pair, width: int = 60) -> list[str]:
+    """Both sides as lines of two columns, whatever no terminal should get replaced; what is longer than the first column is cut."""
+    ours, theirs = (_printed(lines).split("\n") for lines in (numbered(pair.line, pair.document_lines), pair.task_lines))
+    return [f"{one[:width]:{width}} | {other}".rstrip() for one, other in zip_longest(ours, theirs, fillvalue="")]
 
-    def __init__(self, text: str) -> None:
-        self.text = text
 
-    @cached_property
-    def lines(self) -> list[str]:
-        return self.text.split("\n")
-
-    @cached_property
-    def normal(self) -> str:
-        return matching.normalise(self.text)
-
-    @cached_property
-    def symbols(self) -> dict[Method, Symbols]:
-        return matching.split(self.normal)
-
-    def place(self, method: Method, needle: Symbols) -> int | None:
-        """The first symbol from which on the needle's stand here."""
-        mine, wanted, at = self.symbols[method].tobytes(), needle.tobytes(), -1
-        while (at := mine.find(wanted, at + 1)) >= 0:
-            if at % needle.itemsize == 0:
-                return at // needle.itemsize
-        return None
-
-    def lines_of(self, method: Method, begin: int, end: int) -> tuple[int, int]:
-        """The lines, from 0, of the symbols from `begin` up to but not `end`."""
-        data, begins = self.normal.encode(), matching.begins(self.normal, method)
-        first, last = (data.count(b"\n", 0, int(begins[symbol])) for symbol in (begin, end - 1))
-        return first, last
-
-    def cut(self, first: int = 0, last: int | None = None) -> str:
-        """These lines, at most as many and as long as are shown."""
-        lines = self.lines[first : None if last is None else last + 1]
-        kept = [line if len(line) <= COLUMNS else f"{line[:COLUMNS]}…" for line in lines[:LINES]]
-        return "\n".join([*kept, f"… {len(lines) - LINES} more lines"] if len(lines) > LINES else kept)
+def _printed(text: str) -> str:
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text.expandtabs(4))

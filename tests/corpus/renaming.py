@@ -47,7 +47,13 @@ class _Renamer(ast.NodeTransformer):
         node.name = node.name and self.names.get(node.name, node.name)
         return self.generic_visit(node)
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return self._defined(node)
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._defined(node)
+
+    def _defined(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
         if not self.statements and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         node.name = self.names.get(node.name, node.name)
