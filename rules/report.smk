@@ -6,6 +6,7 @@ rule report:
         receipts=all_receipts,
         models=expand("models/{model}", model=PARAMS.models),
         scores=given("report", "scores"),
+        matches=given("report", "matches"),
         bits=given("report", "bits"),
         verdicts=given("report", "verdicts"),
     output:
@@ -25,4 +26,4 @@ rule report:
         receipts=GRAPH.by_name["report all"].inputs["receipts"],  # thousands of files do not fit into a command line
         logs=GRAPH.by_name["report all"].inputs["logs"],
     shell:
-        "snow report --input receipts {params.receipts} --input logs {params.logs} --input scores {input.scores} --input bits {input.bits} --input verdicts {input.verdicts} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"
+        "snow report --input receipts {params.receipts} --input logs {params.logs} --input scores {input.scores} --input matches {input.matches} --input bits {input.bits} --input verdicts {input.verdicts} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"

@@ -259,6 +259,7 @@ def report(params: Params, before: Iterable[Job]) -> Job:
         "receipts": tuple(f"receipts/{stage}" for stage in dict.fromkeys(job.stage for job in before)),
         "logs": _over("models/{}/log.jsonl", params.models),
         "scores": tuple(f"quality/{name}/scores/{shard}.parquet" for name in params.annotators for shard in shards),
+        "matches": _over("corpus/matches/{}.parquet", shards),
         "bits": _over("eval/{}/bits.json", _measured(params)),
         "verdicts": tuple(f"eval/{model}/{suite}/verdicts.jsonl" for model, suite in _evaluated(params)),
     }

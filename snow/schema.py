@@ -170,12 +170,21 @@ class Dedup(Section):
     lowercase: bool
 
 
+class TokenRules(Section):
+    """What makes a reference solution one that is looked for with other names; see `snow.corpus.renamed`."""
+
+    min_tokens: Positive
+    distinct: Positive  # different tokens, all names one
+    same_literals: int = Field(ge=0)  # solutions of fewer tokens are found with the same numbers and strings only
+
+
 class Decontamination(Section):
     ngram: Positive  # words
     distinct_words: Positive  # different words of two or more characters, no numbers, that make an n-gram count
     short_ngram: Positive  # texts too short for the substring rule but with this many words must match whole, marks included
     substring_min_chars: Positive  # whitespace-free characters a solution or docstring needs to count on its own
     allow: tuple[str, ...] = Field(strict=False)  # trivial solutions that prove nothing
+    tokens: TokenRules | None  # None: solutions whose names were changed are not looked for
 
 
 class Heldout(Section):

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snow.corpus import matching
+from snow.corpus import evidence, matching
+from snow.corpus.side_by_side import Pair
 from snow.errors import SnowError
 from snow.suites.tasks import read_suite
 
 if TYPE_CHECKING:
+    from snow.corpus import renamed
     from snow.schema import Decontamination
 
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """The index, and per suite how many tasks it has and how many of them can be found by at least one text."""
+    """The indexes, every task's texts by suite and task, and per suite how many tasks it has and which of them no text can be found of."""
 
     index: matching.Index
+    solutions: renamed.Index | None  # None: the token pass is off
+    texts: Mapping[tuple[str, str], Sequence[str]]
     tasks: dict[str, int]
-    findable: dict[str, int]
+    hidden: dict[str, list[str]]
+
+    def find(self, text: str) -> list[matching.Match]:
+        """What a text shares with the benchmarks by every pass, one Match per suite, task and method, in that order."""
+        found = matching.find(self.index, text)
+        if self.solutions is None:
+            return found
+        from snow.corpus import renamed
+
+        return sorted([*found, *renamed.find(self.solutions, text)], key=lambda match: (match.suite, match.task_id, match.method))
+
+    def side_by_side(self, document: str, matches: Sequence[matching.Match]) -> list[Pair]:
+        """The lines of each match that `find` made of the document."""
+        places = {}
+        if self.solutions is not None:
+            from snow.corpus import renamed
+
+            places = renamed.places(self.solutions, document)
+        return evidence.pairs(document, matches, self.texts, places)
 
 
 def read(paths: Sequence[Path], rules: Decontamination) -> Benchmarks:
@@ -35,23 +57,23 @@ def read(paths: Sequence[Path], rules: Decontamination) -> Benchmarks:
     suites = {path.stem: read_suite(path) for path in paths}
     if len(suites) < len(paths):
         raise SnowError(f"two suites have the same file name: {', '.join(map(str, paths))}; give each suite a name of its own")
-    texts = {
-        (suite, task.task_id): [matching.Text(suite, task.task_id, text) for text in (*task.texts, task.solution)]
-        for suite, tasks in suites.items()
-        for task in tasks
-    }
-    index = matching.build((text for group in texts.values() for text in group), rules)
-    # Counted by looking, so that a fault in the index is noticed before it passes a corpus as clean.
-    suites_of_findable = [
-        suite
-        for (suite, task_id), group in texts.items()
-        if any((match.suite, match.task_id) == (suite, task_id) for text in group for match in matching.find(index, text.text))
-    ]
-    findable = {suite: suites_of_findable.count(suite) for suite in suites}
-    for suite, count in findable.items():
-        if not count:
+    tasks = [(suite, task) for suite, found in suites.items() for task in found]
+    texts = {(suite, task.task_id): (*task.texts, task.solution) for suite, task in tasks}
+    index = matching.build((matching.Text(*key, text) for key, group in texts.items() for text in group), rules)
+    solutions = None
+    if rules.tokens is not None:
+        from snow.corpus import renamed
+
+        solutions = renamed.build(tasks, rules.tokens)
+    known = Benchmarks(index, solutions, texts, {suite: len(found) for suite, found in suites.items()}, {suite: [] for suite in suites})
+    # By looking, so that a fault in the index is noticed before it passes a corpus as clean.
+    for (suite, task_id), group in texts.items():
+        if not any((match.suite, match.task_id) == (suite, task_id) for text in group for match in known.find(text)):
+            known.hidden[suite].append(task_id)
+    for suite, hidden in known.hidden.items():
+        if len(hidden) == len(suites[suite]):
             raise SnowError(
                 f"suite {suite}: none of its {len(suites[suite])} tasks has a text that can be found; "
                 "check its file and the section decontamination of the params"
             )
-    return Benchmarks(index, {suite: len(tasks) for suite, tasks in suites.items()}, findable)
+    return known

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from snow.schema import Decontamination
 
 Symbols = npt.NDArray[np.uint64]
-Method = Literal["substring", "ngram", "short"]
+Method = Literal["substring", "ngram", "short", "tokens"]  # the last is `snow.corpus.renamed`'s
+EXACT: tuple[Method, ...] = ("substring", "ngram", "short")
 
 FNV_OFFSET, FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a, 64 bits
 MIX = np.uint64(0xFF51AFD7ED558CCD)  # MurmurHash3's 64-bit finaliser, first multiplier
@@ -52,9 +53,9 @@ class Text:
 
 @dataclass(frozen=True)
 class Match:
-    """What a document has in common with one task by one method: the first matched text's SHA-256 and how many matched.
+    """What a document has in common with one task by one method: the first matched text, its SHA-256, and how many matched.
 
-    The hash is over the normalised text: without whitespace for `substring`, single spaces between words or tokens otherwise.
+    The hash is over the normalised text: without whitespace for `substring`, single spaces between words or tokens for `ngram` and `short`.
     """
 
     suite: str
@@ -62,6 +63,7 @@ class Match:
     method: Method
     text_sha256: str
     matches: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def build(texts: Iterable[Text], rules: Decontamination) -> Index:
     Texts equal to one of `allow` but for whitespace and case yield nothing.
     """
     allowed = {_squeeze(normalise(text)) for text in rules.allow}
-    found: dict[Method, dict[str, dict[tuple[str, str], None]]] = {"substring": {}, "ngram": {}, "short": {}}
+    found: dict[Method, dict[str, dict[tuple[str, str], None]]] = {method: {} for method in EXACT}
     for text in texts:
         normal = normalise(text.text)
         squeezed, words = _squeeze(normal), WORDS.findall(normal)
@@ -134,7 +136,7 @@ def build(texts: Iterable[Text], rules: Decontamination) -> Index:
 
 def find(index: Index, text: str) -> list[Match]:
     """What `text` shares with the indexed texts, one Match per (suite, task, method), in that order."""
-    sequences = dict(zip(("substring", "ngram", "short"), _sequences(normalise(text)), strict=True))
+    sequences = split(normalise(text))
     first: dict[tuple[str, str, Method], str] = {}
     counts: dict[tuple[str, str, Method], int] = {}
     for group in index:
@@ -143,47 +145,60 @@ def find(index: Index, text: str) -> list[Match]:
                 key = (suite, task, group.method)
                 first.setdefault(key, group.texts[needle])
                 counts[key] = counts.get(key, 0) + 1
-    return [Match(*key, _hash(key[2], first[key]), counts[key]) for key in sorted(counts)]
+    return [Match(*key, _hash(key[2], first[key]), counts[key], first[key]) for key in sorted(counts)]
 
 
 def _squeeze(text: str) -> str:
     return "".join(text.split())
 
 
-def _sequences(text: str) -> tuple[Symbols, Symbols, Symbols]:
-    """A normalised text as non-space bytes, words, and tokens (words and single marks)."""
+def split(text: str) -> dict[Method, Symbols]:
+    """A normalised text as each method compares it: as non-space bytes, words, and tokens (words and single marks)."""
     data = np.frombuffer(text.encode(), np.uint8)
-    squeezed, words, tokens = (np.empty(len(data), np.uint64) for _ in range(3))
-    lengths = _split(data, CLASSES, squeezed, words, tokens)
-    return squeezed[: lengths[0]], words[: lengths[1]], tokens[: lengths[2]]
+    sequences = [np.empty(len(data), np.uint64) for _ in EXACT]
+    lengths = _split(data, CLASSES, *sequences)
+    return {method: sequence[:length] for method, sequence, length in zip(EXACT, sequences, lengths, strict=True)}
+
+
+def begins(text: str, method: Method) -> npt.NDArray[np.intp]:
+    """At which byte of a normalised text each symbol of a method begins."""
+    classes = CLASSES[np.frombuffer(text.encode(), np.uint8)]
+    if method == "substring":
+        return np.flatnonzero(classes != SPACE)
+    words = (classes == WORD) & np.concatenate([[True], classes[:-1] != WORD])[: len(classes)]
+    return np.flatnonzero(words | (classes == MARK) if method == "short" else words)
 
 
 def _needles(method: Method, owners: dict[str, dict[tuple[str, str], None]]) -> _Needles:
-    column = ("substring", "ngram", "short").index(method)
     texts = list(owners)
     if method == "ngram":  # all of one length, so one call splits them all
-        sequences = list(_sequences("\n".join(texts))[column].reshape(len(texts), -1))
+        sequences = list(split("\n".join(texts))[method].reshape(len(texts), -1))
     else:
-        sequences = [_sequences(text)[column] for text in texts]
+        sequences = [split(text)[method] for text in texts]
     window = min(len(sequence) for sequence in sequences)
     anchors = np.zeros(len(texts), np.uint64)
     for symbols in np.stack([sequence[:window] for sequence in sequences]).T:
         anchors = anchors * BASE + symbols
     order = np.argsort(anchors, kind="stable")
-    bits = max(16, (len(texts) * 32).bit_length())  # at most one bit in 32 set, at least 8 KB
-    cells = anchors >> np.uint64(64 - bits)
-    bitmap = np.zeros(1 << (bits - 3), np.uint8)
-    np.bitwise_or.at(bitmap, cells >> np.uint64(3), np.uint8(1) << (cells & np.uint64(7)).astype(np.uint8))
     return _Needles(
         method=method,
         window=window,
         anchors=anchors[order],
-        bitmap=bitmap,
+        bitmap=bitmap(anchors),
         symbols=np.concatenate([sequences[i] for i in order]),
         starts=np.cumsum([0, *(len(sequences[i]) for i in order)]).astype(np.int64),
         tasks=tuple(tuple(owners[texts[i]]) for i in order),
         texts=tuple(texts[i] for i in order),
     )
+
+
+def bitmap(anchors: Symbols) -> npt.NDArray[np.uint8]:
+    """Which values of a hash's first bits occur: at most one bit in 32 is set, and there are 8 KB at least."""
+    bits = max(16, (len(anchors) * 32).bit_length())
+    cells = anchors >> np.uint64(64 - bits)
+    found = np.zeros(1 << (bits - 3), np.uint8)
+    np.bitwise_or.at(found, cells >> np.uint64(3), np.uint8(1) << (cells & np.uint64(7)).astype(np.uint8))
+    return found
 
 
 def _hash(method: Method, text: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 import numpy as np
 from tqdm import tqdm
 
-from snow.corpus import benchmarks, matching
+from snow.corpus import benchmarks
 from snow.corpus.heldout import Heldout, read_heldout
 from snow.errors import SnowError
 from snow.quality import encoder as encoders
@@ -63,14 +63,14 @@ def train(encoder: Encoder, good: Sequence[Window], bad: Sequence[Window], setti
 
 
 def choose_positives(
-    settings: Training, scripts: bool, seed: int, index: matching.Index
+    settings: Training, scripts: bool, seed: int, known: benchmarks.Benchmarks
 ) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
     """All sets' texts by id, in the order they were drawn, and the counts of each set. A set without a usable text is a SnowError."""
     chosen: dict[str, str] = {}
     counts = {}
     for source in settings.positives:
         texts, counts[source.name] = positives.choose(
-            positives.read(source, scripts), source.limit, seed, lambda text: bool(matching.find(index, text))
+            positives.read(source, scripts), source.limit, seed, lambda text: bool(known.find(text))
         )
         if not texts:
             raise SnowError(f"positives {source.name}: no usable text in {source.path} ({counts[source.name]})")
@@ -94,7 +94,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     if size > encoder.max_tokens:
         raise SnowError(f"{key}.window_tokens is {size}, but {settings.encoder} takes at most {encoder.max_tokens}")
     known = benchmarks.read(suites, job.params.decontamination)
-    good, counts = choose_positives(settings, job.params.notebooks == "cells", seed, known.index)
+    good, counts = choose_positives(settings, job.params.notebooks == "cells", seed, known)
     good_names, good_validation = split(list(good), settings.validation_fraction)
     bad, unseen = draw_negatives(paths, read_heldout(job.input("heldout")), settings, seed)
     bad, bad_validation = split(bad, settings.validation_fraction)

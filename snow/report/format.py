@@ -80,6 +80,7 @@ KINDS: Mapping[str, Callable[[Any], str]] = {
     "text": str,
     "code": str,
     "name": str,
+    "lines": str,
     "digest": _digest,
     "count": count,
     "bytes": size,

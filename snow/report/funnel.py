@@ -10,7 +10,7 @@ from typing import Any
 from snow.corpus import opt_outs
 from snow.corpus.shortfalls import unmatched
 from snow.errors import SnowError
-from snow.report import heldout
+from snow.report import contaminated, heldout
 from snow.report.charts import Bar, bars
 from snow.report.content import Column, Figure, Section, Table, columns
 from snow.report.format import INAPPLICABLE, cell, count, percent, short, size
@@ -130,6 +130,7 @@ def section(run: Run) -> Section:
         _sources(receipts),
         _licenses(receipts),
         _suites(receipts),
+        contaminated.table(run.matches),
         *_commits(receipts),
     ]
     return Section("corpus", "The corpus", blocks)
@@ -292,7 +293,10 @@ def _licenses(receipts: Receipts) -> Table:
 
 def _suites(receipts: Receipts) -> Table:
     """What decontamination looked for and what it found."""
-    found = columns("count", "documents found", substring="by substring", ngram="by word n-gram", short="by short text")
+    params = receipts.params()["decontamination"]
+    ways = {"substring": "by substring", "ngram": "by word n-gram", "short": "by short text"}
+    ways |= {"tokens": "by tokens"} if params["tokens"] else {}
+    found = columns("count", "documents found", **ways)
     heads = [*columns("text", suite="benchmark"), *columns("count", tasks="tasks", findable="tasks that can be found"), *found]
     heads += columns("digest", sha256="SHA-256 of the data")
     shards = receipts.instances("decontaminate")
@@ -309,14 +313,23 @@ def _suites(receipts: Receipts) -> Table:
         )
         for name, facts in suites.items()
     ]
-    params = receipts.params()["decontamination"]
-    notes = (
+    notes = [
         "A document goes when it contains, of a task's statement or reference solution, the whole regardless of whitespace, if that is "
         f"{params['substring_min_chars']} characters or more; any {params['ngram']} words in a row with {params['distinct_words']} "
         f"different ones among them; or, of a text of {params['short_ngram']} to {params['ngram'] - 1} words, all of it. A document can be "
         "found in several ways.",
-    )
-    return Table("decontamination", "Decontamination", heads, rows, notes)
+    ]
+    if params["tokens"]:
+        notes.append(
+            f"By tokens a reference solution is found whose names were changed, if it has {params['tokens']['min_tokens']} tokens or more, "
+            f"{params['tokens']['distinct']} of them different."
+        )
+    notes += [
+        f"No text of these tasks of {name} can be found: {', '.join(facts['hidden_tasks'])}."
+        for name, facts in suites.items()
+        if facts["hidden_tasks"]
+    ]
+    return Table("decontamination", "Decontamination", heads, rows, tuple(notes))
 
 
 def _commits(receipts: Receipts) -> list[Table]:

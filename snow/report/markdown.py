@@ -19,7 +19,7 @@ def escaped(text: str) -> str:
 def markdown_table(table: Table) -> str:
     """A pipe table; numbers are aligned to the right."""
     heads = [escaped(column.full_label) for column in table.columns]
-    rules = [":---" if column.kind in ("text", "code", "name", "digest") else "---:" for column in table.columns]
+    rules = [":---" if column.kind in ("text", "code", "name", "digest", "lines") else "---:" for column in table.columns]
     rows = [[escaped(cell) for cell in row] for row in table.written()]
     return "\n".join(f"| {' | '.join(row)} |" for row in [heads, rules, *rows])
 

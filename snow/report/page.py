@@ -10,7 +10,7 @@ from snow.report.content import Figure, Section, Table
 from snow.report.format import INAPPLICABLE, NOT_MEASURED
 from snow.report.markup import document, element
 
-_CODE = ("code", "name", "digest")  # kinds set in a fixed-width face; only the first is broken over lines
+_CODE = ("code", "name", "digest", "lines")  # kinds set in a fixed-width face; the first and the last are broken over lines
 STYLE = """
 :root { color-scheme: light dark;
   --paper: #ffffff; --ink: #1b1f24; --soft: #59636e; --rule: #d8dee4; --shade: #f5f7f9;
@@ -44,7 +44,8 @@ tr.strong td { font-weight: 600; } tbody tr:hover { background: var(--shade); } 
 th.group { text-align: center; padding-bottom: 2px; border-bottom-color: var(--soft); }
 thead tr:has(th.group) th:not(.group) { border-bottom: 0; }
 td.code { overflow-wrap: anywhere; min-width: 9em; } td.name, td.digest { white-space: nowrap; }
-td.code, td.name, td.digest { font-family: ui-monospace, "SFMono-Regular", Menlo, Consolas, "Liberation Mono", monospace;
+td.lines { white-space: pre-wrap; overflow-wrap: anywhere; min-width: 26em; }
+td.code, td.name, td.digest, td.lines { font-family: ui-monospace, "SFMono-Regular", Menlo, Consolas, "Liberation Mono", monospace;
   font-size: 12.5px; }
 section > div { margin-bottom: 20px; } figure { margin: 28px 0; } figure h3 { margin-top: 0; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); gap: 14px 20px; }

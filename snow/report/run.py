@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snow.errors import SnowError
+from snow.report.contaminated import Ledger, read_matches
 from snow.report.format import general, percent, short
 from snow.report.receipts import Facts, Receipts, load
 from snow.report.scores import Scores, read_scores
@@ -33,6 +34,7 @@ class Run:
     receipts: Receipts
     logs: Mapping[str, Records]  # by model
     scores: Mapping[str, Scores]  # by annotator
+    matches: Ledger  # of decontamination
     bits: Mapping[str, Mapping[str, Any]]  # by model, as `bits` writes them
     verdicts: Mapping[str, Records]  # by MODEL/SUITE
 
@@ -169,6 +171,7 @@ def read_run(job: Job[Params]) -> Run:
         receipts,
         logs={model: list(_records(given("logs", "pretrain", model, "model", "log.jsonl"), ("step",))) for model in declared.models},
         scores={name: read_scores(given("scores", "score", shard) for shard in shards) for name, shards in scored.items()},
+        matches=read_matches(given("matches", "decontaminate", shard) for shard in receipts.instances("decontaminate")),
         bits={model: _bits(given("bits", "bits", model)) for model in measured},
         verdicts={of: [{key: row[key] for key in VERDICT} for row in _records(given("verdicts", "judge", of), VERDICT)] for of in judged},
     )

@@ -71,7 +71,7 @@ def lead(run: Run) -> str:
 
 
 def run(job: Job[Params]) -> dict[str, Any]:
-    """receipts, logs, scores, bits, verdicts -> report, a folder: index.html, tables.md, tables.json, data_card.md, model_card.md."""
+    """receipts, logs, scores, matches, bits, verdicts -> report, a folder: index.html, tables.md, tables.json and both cards."""
     read = read_run(job)
     told = sections(read)
     files = written(read, lead(read), told)

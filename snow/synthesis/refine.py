@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from snow.corpus import benchmarks, languages, linking, matching, minhash, notebooks
+from snow.corpus import benchmarks, languages, linking, minhash, notebooks
 from snow.corpus.signatures import document_signatures
 from snow.synthesis import balance, extract, syntax
 from snow.tables import DOCUMENTS, TableWriter, document_id, read_rows
@@ -90,7 +90,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     scheme = minhash.scheme(job.params.seed, job.params.ngram, job.params.permutations, job.params.lowercase)
     store = job.work / "signatures"
     with store.open("wb") as signatures:
-        candidates = list(inspect(_rows(paths), settings, scripts, known.index, scheme, lambda rows: signatures.write(rows.tobytes())))
+        candidates = list(inspect(_rows(paths), settings, scripts, known, scheme, lambda rows: signatures.write(rows.tobytes())))
     mark_duplicates(candidates, _mapped(store, len(scheme.multipliers)), settings.duplicate_similarity)
     for candidate in candidates:
         if candidate.reason is None and candidate.contaminated:
@@ -111,7 +111,7 @@ def inspect(
     generations: Iterable[dict[str, Any]],
     settings: Refine,
     scripts: bool,
-    index: matching.Index,
+    known: benchmarks.Benchmarks,
     scheme: minhash.Scheme,
     keep: Callable[[np.ndarray], object],
 ) -> Iterator[Candidate]:
@@ -120,7 +120,7 @@ def inspect(
     for row in tqdm(generations, desc="inspect", unit="answer", mininterval=5, disable=None):
         code = _code(row, scripts)
         reason = reason_alone(row["finish_reason"], code, row["seed"], settings, scheme.ngram)
-        contaminated = reason is None and bool(matching.find(index, code.text))
+        contaminated = reason is None and bool(known.find(code.text))
         identity = document_id(code.text) if code.text else None
         yield Candidate(code.language, identity, len(code.text.encode()), code.fenced, code.reasoned, contaminated, reason)
         if reason is None:

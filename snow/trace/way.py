@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from snow.corpus import rules
+from snow.corpus import rules, side_by_side
 from snow.corpus.redact import KINDS
 from snow.errors import SnowError
 from snow.trace import find, lookup
@@ -21,6 +21,7 @@ from snow.trace.find import Document
 from snow.trace.lookup import Recipe, Rows
 
 COPIES = 5  # of a cluster that are named
+SHOWN = 5  # matches with benchmarks whose lines are shown; as JSON all are
 
 
 @dataclass(frozen=True)
@@ -173,9 +174,13 @@ def _decontaminated(recipe: Recipe, one: Document) -> Step:
     path = recipe.made("matches", "decontaminate", one.shard)
     if not path.exists():
         return absent("benchmarks", path)
-    names = ["suite", "task_id", "method", "matches", "text_sha256"]
+    names = ["suite", "task_id", "method", "matches", "text_sha256", "line", "document_lines", "task_lines"]
     found = lookup.having(path, {"id": {one.id}, "repo": {one.repo}, "path": {one.path}}, names)
     if not found:
         return Step("benchmarks", ["no match"], {"matches": []})
-    lines = [f"dropped: {row['suite']} {row['task_id']} by {row['method']}, {row['matches']} of its texts" for row in found]
+    lines = []
+    for number, row in enumerate(found):
+        lines.append(f"dropped: {row['suite']} {row['task_id']} by {row['method']}, {row['matches']} of its texts")
+        if number < SHOWN:
+            lines += side_by_side.columns(side_by_side.Pair(row["line"], row["document_lines"], row["task_lines"]))
     return Step("benchmarks", lines, {"matches": [{name: row[name] for name in names} for row in found]}, ends=True)

@@ -179,7 +179,7 @@ def test_find_is_the_definition(tasks: list[Task]) -> None:
     texts = [matching.Text("suite", task.task_id, text) for task in chosen for text in (*task.texts, task.solution)]
     hosts = [text[:4000] for _, text in standard_library(40)]
     pasted = [plant(draw.choice([task.prompt, task.solution, task.test]), host, draw) for task, host in zip(chosen, hosts, strict=True)]
-    loose = schema.Decontamination(ngram=4, distinct_words=2, short_ngram=2, substring_min_chars=15, allow=())
+    loose = schema.Decontamination(ngram=4, distinct_words=2, short_ngram=2, substring_min_chars=15, allow=(), tokens=None)
     total = 0
     for rules in (RULES, loose):
         index = matching.build(texts, rules)
@@ -205,7 +205,11 @@ def test_documents_go_whole_and_the_matches_say_why(suite_files: list[Path], tas
     assert {entry["method"] for entry in own} == {"substring", "ngram"}
     squeezed = "".join(task.texts[0].casefold().split())
     assert hashlib.sha256(squeezed.encode()).hexdigest() in {entry["text_sha256"] for entry in own}
-    assert task.texts[0][:30] not in matches.read_bytes().decode("latin-1"), "the matches can be published with the corpus"
+    whole = next(entry for entry in own if entry["method"] == "substring")
+    lines = stolen.split("\n")[whole["line"] - 1 :]
+    assert whole["document_lines"] == "\n".join(lines[: whole["document_lines"].count("\n") + 1])
+    assert whole["task_lines"] == task.texts[0]
+    assert [line.strip() for line in whole["document_lines"].split("\n")][1:-1] == whole["task_lines"].split("\n")[1:-1]
     assert (facts["documents_in"], facts["documents"], facts["dropped"]) == (3, 2, 1)
     assert facts["bytes"] == documents[0]["size"] + documents[2]["size"]
     assert facts["bytes_dropped"] == documents[1]["size"]

@@ -11,7 +11,9 @@ from recorded_scores import scores
 
 from snow import overlay, stages
 from snow import params as settings
+from snow.corpus.decontaminate import MATCHES
 from snow.synthesis.refine import REASONS
+from snow.tables import TableWriter
 
 ROOT = Path(__file__).parents[2]
 SHARDS = ("00000", "00001")
@@ -47,7 +49,8 @@ def languages(**sizes):
 
 def corpus(shard):
     """Facts of the corpus stages for one shard; both shards hold the same numbers."""
-    suites = {"humaneval": {"tasks": 164, "findable_tasks": 164, "documents_by_method": {"substring": 1, "ngram": 2, "short": 0}}}
+    hits = {"substring": 1, "ngram": 2, "short": 0}
+    suites = {"humaneval": {"tasks": 164, "findable_tasks": 163, "hidden_tasks": ["HumanEval/53"], "documents_by_method": hits}}
     filtered = {
         "documents_in": 900,
         "bytes_in": 9_000_000,
@@ -112,6 +115,24 @@ def corpus(shard):
             "suites": suites,
         },
     }
+
+
+def matches(shard):
+    """A shard's rows of the ledger: 15 documents with one match each, of names and lines that no page takes for its own."""
+    for number in range(15):
+        yield {
+            "suite": "humaneval",
+            "task_id": f"HumanEval/{number}",
+            "method": "ngram",
+            "text_sha256": "0" * 64,
+            "matches": 3,
+            "line": 99,
+            "document_lines": f"if a < {number}:\n    <script>x</script>",
+            "task_lines": "if b & 1:\n    pass\x00",
+            "id": f"{number:031x}{shard}",
+            "repo": "lib",
+            "path": "<b>.py",
+        }
 
 
 def packed(documents):
@@ -393,6 +414,9 @@ def write(folder: Path, passed=0, values=None) -> dict[str, tuple[Path, ...]]:
         solved = passed if model == params.report.path[-1] else 0
         rows = [{"task_id": f"HumanEval/{task}", "status": "pass" if task < solved else "fail"} for task in range(164)]
         put(path, "".join(json.dumps(row) + "\n" for row in rows))
+    for number, path in enumerate(given["matches"]):
+        with TableWriter(path, MATCHES) as table:
+            table.write_all(matches(number))
     for number, path in enumerate(given["scores"]):
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(scores(number), path)

@@ -18,6 +18,7 @@ from snow.corpus import units
 from snow.errors import SnowError
 from snow.job import Job
 from snow.report import funnel, synthetic
+from snow.report.contaminated import read_matches
 from snow.report.receipts import Receipts
 from snow.report.run import Run
 from snow.report.scores import read_scores
@@ -67,7 +68,7 @@ def run(tmp_path_factory) -> Run:
     outputs = {"documents": "decontaminated.parquet", "matches": "matches.parquet"}
     execute("decontaminate", shard, {"documents": ("unique.parquet",), "suites": ("suites/humaneval.jsonl",)}, outputs)
     execute("holdout", "all", {"documents": ("decontaminated.parquet",)}, {"heldout": "heldout.json"})
-    return Run(recorded.view(recorded.declared()), Receipts(found.values()), {}, {}, {}, {})
+    return Run(recorded.view(recorded.declared()), Receipts(found.values()), {}, {}, read_matches([folder / "matches.parquet"]), {}, {})
 
 
 def test_the_funnel_reads_what_the_stages_write(run):
@@ -89,7 +90,17 @@ def test_every_reason_of_every_stage_is_known_to_the_report():
 def test_the_section_is_whole(run):
     section = funnel.section(run)
     names = [block.name for block in section.blocks if isinstance(block, funnel.Table)]
-    assert names == ["funnel", "token_sets", "dropped", "dropped_languages", "languages", "sources", "licenses", "decontamination"]
+    assert names == [
+        "funnel",
+        "token_sets",
+        "dropped",
+        "dropped_languages",
+        "languages",
+        "sources",
+        "licenses",
+        "decontamination",
+        "contaminated",
+    ]
 
 
 def test_scores_of_another_run_are_refused(tmp_path):
