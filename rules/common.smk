@@ -15,6 +15,7 @@ if not Path(snow.__path__[0]).samefile(Path(workflow.basedir, "snow")):
 
 from snow import failures, stages
 from snow import workflow as snow_workflow
+from snow.console import run as snow_run
 from snow.errors import SnowError
 from snow.reserved import NAME
 
@@ -87,6 +88,7 @@ TORCH_THREADS = 2
 growing = snow_workflow.growing
 if workflow.is_main_process:
     try:
+        snow_run.listen(workflow)
         snow_workflow.prepare_submission(workflow)
         snow_workflow.synchronise(PARAMS)
         snow_workflow.commit_when_idle(workflow)
