@@ -48,4 +48,5 @@ onsuccess:
 
 
 onerror:
+    snow_run.end()
     failures.say_last(workflow)

@@ -73,7 +73,7 @@ def restoring(clone: Clone, folder: Path, cold: float) -> float:
         said: list[str] = []
         (fetching, running) = (
             seconds(lambda other=other, fetch=fetch: other.dvc(*fetch.split()), repeats=1)[0],
-            seconds(lambda other=other, said=said: said.append(other.snakemake("all").stderr), repeats=1)[0],
+            seconds(lambda other=other, said=said: said.append(other.snakemake("--printshellcmds", "all").stderr), repeats=1)[0],
         )
         assert not other.executed(), "everything was to come from the cache"
         ratios.append(row(f"`dvc {fetch}`, then `snakemake all`, in a new clone", fetching + running, "cold run", cold))

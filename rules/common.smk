@@ -15,6 +15,7 @@ if not Path(snow.__path__[0]).samefile(Path(workflow.basedir, "snow")):
 
 from snow import failures, stages
 from snow import workflow as snow_workflow
+from snow.console import run as snow_run
 from snow.errors import SnowError
 from snow.reserved import NAME
 
@@ -94,6 +95,7 @@ generator_gpus = snow_workflow.gpus(
 )
 if workflow.is_main_process:
     try:
+        snow_run.listen(workflow)
         snow_workflow.prepare_submission(workflow)
         snow_workflow.count_gpus(workflow)
         snow_workflow.synchronise(PARAMS)

@@ -52,6 +52,7 @@ def _add_commands(commands: Any) -> None:
     why.add_argument("artifact", nargs="?", metavar="ARTIFACT", help="as `snakemake` and `dvc repro` name it; all if left out")
     why.add_argument("--json", action="store_true")
     add("plan", "what a run would do and cost; exit status 1 when there is anything to do").add_argument("--json", action="store_true")
+    add("watch", "the running jobs of the present run, how far they are and how long they will take; exit status 1 when there is no run")
     trace = add("trace", "a file's way through the recipe, or what an artifact is made of; exit status 1 when nothing or several are meant")
     trace.add_argument("what", metavar="PATH|ID|REPOSITORY|ARTIFACT", help="see docs/trace.md")
     trace.add_argument("--json", action="store_true")
@@ -87,6 +88,10 @@ def _run_command(options: argparse.Namespace) -> int:
         with reconcile.require_lock() or contextlib.nullcontext():
             commit.run()
         return 0
+    if options.command == "watch":
+        from snow.console import watch
+
+        return watch.run()
     if options.command == "params":
         return compose.run(options.params, options.overlays)
     loaded = params.load(options.params)

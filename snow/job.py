@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from snow import digest, disk, graph
 from snow import params as settings
@@ -26,6 +26,9 @@ from snow.caching import costs, hashes, ledger, records, spec
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
 from snow.graph import Stage
+
+if TYPE_CHECKING:
+    from snow.console.telemetry import Telemetry
 
 STATE = Path(".snow")
 STAGING = STATE / "staging"
@@ -46,6 +49,7 @@ class Job(Generic[P]):
     threads: int
     work_root: Path
     key: str
+    logs: Path = costs.LOGS
 
     def input(self, name: str) -> Path:
         """The single path of an input; SnowError when there is none or more than one."""
@@ -66,6 +70,12 @@ class Job(Generic[P]):
         path = self.work_root / self.key
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def telemetry(self, **training: Any) -> Telemetry:
+        """What tells people how a training goes (`snow.console.telemetry.Training`); a stage that gets at it here has it not in its key."""
+        from snow.console import telemetry
+
+        return telemetry.Telemetry(telemetry.Training(self.instance, **training), self.logs)
 
 
 @dataclass(frozen=True)

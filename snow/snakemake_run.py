@@ -1,17 +1,41 @@
 """The one module that looks at Snakemake's own objects; `tests/test_snakemake_run.py` fails when a new version changes them.
 
-Snakemake documents no way to ask, from inside a Snakefile, what a run is going to do, what failed, and where its cores come
-from. Nothing of Snakemake's is replaced; the one value that is set is named below.
+Snakemake documents no way to ask, from inside a Snakefile, what a run is going to do, what failed, where its cores come from, and what
+it tells its user. Nothing of Snakemake's is replaced; the one value that is set, and the filter that is added, are named below.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job of a run: its rule, the values of its wildcards, its threads, and the numbers of the jobs of this run that it waits for."""
+
+    rule: str
+    parts: tuple[str, ...]
+    threads: int
+    needs: tuple[int, ...]
+
+
+def planned(workflow: Any) -> dict[int, Planned]:
+    """The jobs the run will start, by the numbers that its log and its messages give them; in `onstart`."""
+    dag = workflow.dag
+    running = {job: job.jobid for job in dag.needrun_jobs()}
+    return {
+        number: Planned(
+            job.rule.name, tuple(job.wildcards), job.threads, tuple(running[other] for other in dag.dependencies[job] if other in running)
+        )
+        for job, number in running.items()
+    }
 
 
 def jobs_to_run(workflow: Any) -> Counter[str]:
@@ -75,6 +99,37 @@ def forget_cores(workflow: Any) -> None:
     workflow.resource_settings.cores = workflow.global_resources["_cores"] = None
 
 
+def cores(workflow: Any) -> int | None:
+    """How many cores the run has on this machine; None where it submits its jobs."""
+    return workflow.resource_settings.cores
+
+
+def speaks(workflow: Any) -> bool:
+    """Whether a run that is not a dry one tells its user what it tells everybody: neither more nor less was asked for, nor another
+    logger."""
+    asked = workflow.output_settings
+    return not (asked.dryrun or asked.verbose or asked.printshellcmds or asked.debug_dag or asked.quiet) and _stream() is not None
+
+
+def speak_instead(shown: Callable[[logging.LogRecord], bool], heard: logging.Handler | None = None) -> None:
+    """Of what Snakemake tells its user only what is `shown` from here on; `heard` gets everything. Its log file keeps everything."""
+    stream = _stream()
+    if stream is not None:
+        stream.addFilter(shown)
+    if heard is not None:
+        logging.getLogger(LOGGER).addHandler(heard)
+
+
+def _stream() -> logging.Handler | None:
+    """What writes to the terminal; none where `--logger` names a plugin that does."""
+    return next((handler for handler in logging.getLogger(LOGGER).handlers if handler.name == "DefaultStreamHandler"), None)
+
+
+def log_file(workflow: Any) -> str | None:
+    """Snakemake's own log of this run."""
+    return next(iter(workflow.logger_manager.get_logfile()), None)
+
+
 def run_first(workflow: Any, target: str, variables: Mapping[str, str]) -> None:
     """This command with another target, in a Snakemake of its own; SystemExit with its status when it fails."""
     words = list(sys.orig_argv[1:])
@@ -92,3 +147,6 @@ def start_over(variables: Mapping[str, str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | variables)
+
+
+LOGGER = "snakemake.logging"  # the name of its only logger

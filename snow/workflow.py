@@ -18,6 +18,7 @@ from snow import devices, digest, job, needs, own_code, snakemake_run, stages
 from snow import params as settings
 from snow.caching import commit, cutoff, hashes, ledger, locked, pipeline, preflight, reconcile, strays, times
 from snow.caching.store import open_store
+from snow.console import run, summary
 from snow.errors import SnowError
 from snow.slurm import site
 
@@ -122,6 +123,7 @@ def begin(workflow: Any, params: settings.Params) -> None:
         atexit.register(_claims.close)  # also of a run that fails
     reconcile.record_present()
     strays.remove(graph)
+    run.begin(workflow, params)
 
 
 def _require(workflow: Any, params: settings.Params) -> None:
@@ -164,6 +166,7 @@ def _patience() -> float:
 def end(params_values: Mapping[str, Any]) -> None:
     """After the last job of a run that succeeded: dvc.lock follows, unless DVC itself started the run and will write it, or another
     run did. Raises SnowError when what DVC is about to record is not what was used."""
+    ended = run.end()
     if DVC in os.environ:
         if not _recorded(params_values):
             raise SnowError(f"params.yaml was edited while DVC ran {os.environ[DVC]}; run `dvc repro` again")
@@ -173,6 +176,8 @@ def end(params_values: Mapping[str, Any]) -> None:
     elif cutoff.FIRST not in os.environ:
         _claims.close()
         _commit(os.environ | {reconcile.HELD: str(os.getpid())})
+        if ended is not None and ended.speaks:
+            summary.say(ended)
 
 
 def _commit(variables: Mapping[str, str]) -> None:

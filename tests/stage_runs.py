@@ -33,10 +33,10 @@ def params(changes: Mapping[str, Any]) -> settings.Params:
 
 
 def job(stage: str, instance: str, given: settings.Params, inputs: Inputs, outputs: Mapping[str, Path], work: Path) -> Job[Any]:
-    """A job as the runner makes it, with one thread; what it keeps lies below `work`."""
+    """A job as the runner makes it, with one thread; what it keeps lies below `work`, its logs beside that."""
     paths = {name: (some,) if isinstance(some, Path) else tuple(some) for name, some in inputs.items()}
     view = settings.view(given, row_of(stage).job(given, instance).params)
-    return Job(instance, view, paths, outputs, 1, work, "key")
+    return Job(instance, view, paths, outputs, 1, work, "key", work.parent / "logs")
 
 
 def run(

@@ -11,7 +11,7 @@ SUFFIX = ".cost.json"
 
 def record(stage: str, instance: str, seconds: float, peak_mb: float) -> None:
     """Keep the wall time and peak memory of a job's body."""
-    path = LOGS / stage / f"{instance}{SUFFIX}"
+    path = path_of(stage, instance)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"seconds": round(seconds, 2), "peak_mb": round(peak_mb)}) + "\n")
 
@@ -21,3 +21,8 @@ def seconds(stage: str) -> dict[str, float]:
     folder = LOGS / stage
     found = {path.relative_to(folder).as_posix().removesuffix(SUFFIX): path for path in folder.rglob(f"*{SUFFIX}")}
     return {instance: float(json.loads(path.read_text())["seconds"]) for instance, path in found.items()}
+
+
+def path_of(stage: str, instance: str) -> Path:
+    """Where the cost of a job is; written when its body has been executed, left alone when it was restored."""
+    return LOGS / stage / f"{instance}{SUFFIX}"

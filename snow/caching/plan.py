@@ -1,23 +1,18 @@
 """`snow plan`: what a run would do and what it would cost, before it does it.
 
-Costs come from the last real execution of the same job in this clone (`logs/STAGE/INSTANCE.cost.json`), else from the mean of
-that stage's other jobs, else, for training, from arithmetic; each line says which. Jobs that only wait for others count in
-full: whether their inputs come out different is not known before.
+Where a cost comes from (`snow/caching/estimates.py`) stands beside it. Jobs that only wait for others count in full: whether their
+inputs come out different is not known before.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from snow.caching import costs, ledger, why
+from snow.caching import estimates, ledger, why
 from snow.caching.ledger import Ledger, Verdict
 from snow.params import Params
-from snow.reserved import tokenizer_of
-
-FLOP_PER_GPU_SECOND = 4e14  # 40% of an H100's 989 TFLOP/s in dense bf16 (NVIDIA's data sheet), the usual share at this size
-SCALE_FLOP = 1e17  # above this a phase is taken to run on GPUs
 
 
 @dataclass(frozen=True)
@@ -34,17 +29,6 @@ class Line:
     basis: str
 
 
-def parameters_of(params: Params, name: str) -> int:
-    """Weights of a model: Llama with SwiGLU and no biases, embeddings counted once when tied."""
-    model = params.architecture
-    head = model.hidden_size // model.num_attention_heads
-    attention = model.hidden_size * head * (2 * model.num_attention_heads + 2 * model.num_key_value_heads)
-    layer = attention + 3 * model.hidden_size * model.intermediate_size + 2 * model.hidden_size
-    vocabulary = params.tokenizers[tokenizer_of(params.token_sets, params.models[name])].vocab_size
-    embeddings = vocabulary * model.hidden_size * (1 if model.tie_word_embeddings else 2)
-    return model.num_hidden_layers * layer + embeddings + model.hidden_size
-
-
 def lines(params: Params, seen: Ledger) -> list[Line]:
     """One line per stage that has open jobs."""
     found = []
@@ -56,33 +40,18 @@ def lines(params: Params, seen: Ledger) -> list[Line]:
 
 
 def _line(params: Params, seen: Ledger, stage: str, mine: list[Verdict]) -> Line:
-    known = costs.seconds(stage)
-    own = [known.get(verdict.instance) for verdict in mine]
-    tokens = _tokens(params, stage, [verdict.instance for verdict in mine])
-    size = sum(why.output_bytes(seen, verdict) for verdict in mine)
-    waiting = sum(verdict.state == "waiting" for verdict in mine)
-    flop = _flop(params, [verdict.instance for verdict in mine]) if stage == "pretrain" else 0.0
-    seconds, gpu_hours, basis = None, None, "no earlier run"
-    if None not in own:
-        seconds, basis = sum(filter(None, own)), "the last run of these jobs"
-    elif flop > SCALE_FLOP:
-        gpu_hours, basis = flop / FLOP_PER_GPU_SECOND / 3600, "6ND at 40% of an H100"
-    elif known:
-        seconds, basis = sum(known.values()) / len(known) * len(mine), f"the mean of {len(known)} other jobs"
-    return Line(stage, len(mine), waiting, seconds, gpu_hours, tokens, size, basis)
-
-
-def _tokens(params: Params, stage: str, instances: Iterable[str]) -> int:
-    if stage == "pretrain":
-        return sum(params.models[model].tokens for model in instances)
-    if stage == "generate":
-        asked = {params.synthetic[instance.partition("/")[0]]: None for instance in instances}
-        return sum(one.requests * params.generators[one.generator].max_tokens for one in asked)
-    return 0
-
-
-def _flop(params: Params, models: Iterable[str]) -> float:
-    return sum(6.0 * parameters_of(params, model) * params.models[model].tokens for model in models)
+    instances = [verdict.instance for verdict in mine]
+    expected = estimates.of(params, stage, instances)
+    return Line(
+        stage,
+        len(mine),
+        sum(verdict.state == "waiting" for verdict in mine),
+        None if expected.seconds is None else sum(expected.seconds),
+        expected.gpu_hours,
+        estimates.tokens(params, stage, instances),
+        sum(why.output_bytes(seen, verdict) for verdict in mine),
+        expected.basis,
+    )
 
 
 def warnings(seen: Ledger) -> list[str]:

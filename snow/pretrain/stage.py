@@ -25,6 +25,7 @@ from snow.tokens.stream import Stream, open_stream
 
 if TYPE_CHECKING:
     from snow.arms import Model
+    from snow.console.telemetry import Telemetry
     from snow.job import Job
     from snow.schema import Architecture
 
@@ -56,8 +57,9 @@ def run(job: Job[Params]) -> dict[str, Any]:
         _announce(job, parts, length, size, seen)
         if settings.engine.precision == "bf16" and engine.computes_bf16_slowly(worker):
             print(f"{job.instance}: this CPU has no bf16 instructions; with precision fp32 it would be far faster", file=sys.stderr)
+    telemetry = _telemetry(job, wanted, length, size, worker) if worker.leads else None
     began = time.monotonic()
-    running = train(start, Run(job.instance, parts, held, settings, length.steps, job.params.seed, worker, job.work))
+    running = train(start, Run(job.instance, parts, held, settings, length.steps, job.params.seed, worker, job.work, telemetry))
     hours = (time.monotonic() - began) / 3600 * worker.size
     weights = engine.weights(running, worker)
     facts: dict[str, Any] = {}
@@ -113,6 +115,20 @@ def _start(job: Job[Params], wanted: LlamaConfig) -> LlamaForCausalLM:
     if not given:
         raise SnowError(f"models.{job.instance} begins from {begin}; give its folder with --input model models/{begin}")
     return model.previous(job.input("model"), wanted)
+
+
+def _telemetry(job: Job[Params], wanted: LlamaConfig, length: Horizon, size: int, worker: engine.Worker) -> Telemetry:
+    settings = job.params.model
+    return job.telemetry(
+        parameters=size,
+        layers=wanted.num_hidden_layers,
+        width=wanted.hidden_size,
+        sequence_length=settings.sequence_length,
+        steps=length.steps,
+        tokens_per_step=settings.batch_size * settings.sequence_length,
+        workers=worker.size,
+        precision=settings.engine.precision,
+    )
 
 
 def _announce(job: Job[Params], parts: Sequence[data.Part], length: Horizon, size: int, seen: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from snow.errors import SnowError, Unfinished
 from snow.pretrain import checkpoint, data, engine, heldout, schedule, signals, watch
@@ -21,6 +21,7 @@ from snow.slurm import progress
 
 if TYPE_CHECKING:
     from snow.arms import Model
+    from snow.console.telemetry import Telemetry
 
 READ_STEPS = 10  # losses and norms are read together at the latest after so many steps: each reading waits for the device
 
@@ -51,7 +52,8 @@ def horizon(parts: Sequence[data.Part], settings: Model, seed: int) -> Horizon:
 
 @dataclass(frozen=True)
 class Run:
-    """A model's name, what it trains on and looks at, for how long, as which worker, and where it keeps what it needs to continue."""
+    """A model's name, what it trains on and looks at, for how long, as which worker, where it keeps what it needs to continue, and on
+    the leader what tells people how it goes."""
 
     name: str
     parts: tuple[data.Part, ...]
@@ -61,6 +63,7 @@ class Run:
     seed: int
     worker: engine.Worker
     work: Path
+    telemetry: Telemetry | None
 
 
 def train(model: torch.nn.Module, run: Run) -> Any:
@@ -69,7 +72,7 @@ def train(model: torch.nn.Module, run: Run) -> Any:
     The log is `work/log.jsonl`. Everything a record says is a function of the inputs, the seed and the number of workers. Asked to end
     (`signals`) it finishes the step it is at, saves a checkpoint and raises Unfinished. SnowError at a step that went wrong (`watch`).
     """
-    with signals.noted() as asked:
+    with signals.noted() as asked, contextlib.closing(run.telemetry) if run.telemetry else contextlib.nullcontext():
         return _train(model, run, asked)
 
 
@@ -91,7 +94,9 @@ def _train(model: torch.nn.Module, run: Run, asked: Sequence[int]) -> Any:
     warmup = schedule.warmup_steps(plan.warmup_steps, run.steps)
     batches = _batches(run, running.train_micro_batch_size_per_gpu(), running.gradient_accumulation_steps(), done)
     unread: list[dict[str, Any]] = []
-    for step in tqdm(range(done, run.steps), initial=done, total=run.steps, unit="step", mininterval=10, disable=not worker.leads):
+    if run.telemetry:
+        run.telemetry.begin(done)
+    for step in range(done, run.steps):
         rate = schedule.learning_rate(plan.kind, step, run.steps, warmup, plan.max_lr, plan.min_lr, plan.decay_share)
         engine.set_learning_rate(running, rate)
         loss, norm, wrong = _step(running, next(batches), worker, look if skips else None)
@@ -112,10 +117,14 @@ def _train(model: torch.nn.Module, run: Run, asked: Sequence[int]) -> Any:
             records[-1] |= {"heldout_loss": nats, "heldout_bits_per_byte": bits}
         if log:
             log.write(records)
+        if run.telemetry:
+            run.telemetry.read(records)
         if saves:
             if log:
                 log.sync()
             checkpoint.save(running, worker, run.work, ended)
+        if run.telemetry:
+            run.telemetry.goes_on(ended)
         if stops:
             _stop(ended, run)
     return running

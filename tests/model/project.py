@@ -25,6 +25,7 @@ MACHINERY = (
     "rules/common.smk",
     "rules/targets.smk",
     "snow/caching",
+    "snow/console",
     "snow/slurm",
 )
 SOURCES = {

@@ -155,7 +155,7 @@ class World(Accidents):
             self.remove_torn_lock()
             self.mend_torn_results()
             return None
-        if done.status == 0 and "Finished jobid" in done.output and not self.truth.damaged:
+        if done.status == 0 and re.search(r"(?m)^snow: \d+ jobs? of \d+ stages? to run", done.output) and not self.truth.damaged:
             lost = finished.keys() - restorable(self.truth, self.cache())
             assert not lost, f"what was finished when the run began is not on record after it: {[finished[key] for key in lost]}"
         return self.judge(done, ok)

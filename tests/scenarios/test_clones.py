@@ -47,7 +47,7 @@ def test_s6_with_many_shards_no_job_is_started_that_has_nothing_to_do(clone: Clo
     workspace.write_tables(clone.path, workspace.ADDED)
     planned = clone.snakemake("-n", "corpus-decontaminated")
     assert re.search(r"unique +2\n", planned.stdout)
-    done = clone.snakemake("corpus-decontaminated")
+    done = clone.snakemake("--verbose", "corpus-decontaminated")
     started = re.findall(r"(?m)^Finished jobid: .* \(Rule: (\S+)\)$", done.stderr)
     assert sorted(rule for rule in started if rule in STAGES) == sorted(job.split()[0] for job in clone.executed())
     assert {"corpus-duplicates", "unique", "decontaminate"} <= set(started)
