@@ -7,6 +7,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+# Files that take minutes, longest first: one that began last would keep a worker waiting for it.
+LONGEST = (
+    "model/test_model.py",
+    "model/test_kept.py",
+    "scenarios/test_contributing.py",
+    "scenarios/test_cold_run.py",
+    "scenarios/test_clones.py",
+)
+
 for name in [name for name in os.environ if name.startswith("GIT_")]:  # under a hook or a rebase they lead every git to this repository
     del os.environ[name]
 
@@ -18,3 +27,9 @@ def benchmarks() -> Path:
     if not path.is_dir():
         pytest.skip(f"no benchmark data at ../shared/benchmarks ({path.name} missing)")
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; with `--no-loadscope-reorder` workers take files in this order."""
+    order = {ROOT / "tests" / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
