@@ -46,7 +46,7 @@ def lease(count: int | None) -> None:
     """Set CUDA_VISIBLE_DEVICES to `count` GPUs that are no other job's, and wait for them where others have them; of a job's
     worker, to those that the job has. None leaves it as it is. SnowError when there are not so many.
 
-    A Slurm job has what it asked for to itself, so its GPUs are looked at only where they are more than `count`.
+    A Slurm job has to itself what Slurm allots it, so only where that is more than `count` is there anything to share out.
     """
     if LEASED in os.environ:
         share()
@@ -54,12 +54,12 @@ def lease(count: int | None) -> None:
     if count is None:
         return
     names = visible()
-    if count > len(names):
-        raise SnowError(f"--gpus {count} asks for more GPUs than the {len(names)} here; give fewer")
     if names and not count:
         os.environ[VISIBLE] = ""
-    if not count or (count == len(names) and "SLURM_JOB_ID" in os.environ):
+    if not count or (count >= len(names) and "SLURM_JOB_ID" in os.environ):
         return
+    if count > len(names):
+        raise SnowError(f"--gpus {count} asks for more GPUs than the {len(names)} here; give fewer")
     with _open("queue") as queue:  # whoever waits for several is not overtaken for ever by those who need one
         if not _locked(queue):
             print("waits for GPUs, behind another job", file=sys.stderr, flush=True)

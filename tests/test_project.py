@@ -83,6 +83,7 @@ def test_every_rule_says_what_it_needs() -> None:
         for rule in re.split(r"(?m)^rule (?=\w+:)", file.read_text())[1:]:
             for directive in ("log", "benchmark", "threads", "resources", "shell"):
                 assert re.search(rf"(?m)^    {directive}:", rule), f"{file.name}: rule {rule.split(':')[0]} has no {directive}"
+            assert ("gpu=" in rule) == ("--gpus {resources.gpu}" in rule), f"{file.name}: rule {rule.split(':')[0]}"
 
 
 def test_help_is_fast() -> None:

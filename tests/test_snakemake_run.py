@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from .conftest import ROOT
 
 SNAKEFILE = """\
@@ -59,6 +61,32 @@ rule wide:
     threads: 64
     shell: "echo {threads} > {output}"
 """
+GPUS = """\
+import json
+from snow import snakemake_run
+from snow import workflow as snow_workflow
+
+if workflow.is_main_process:
+    snow_workflow.count_gpus(workflow)
+
+rule all:
+    input: "one", "served"
+
+rule one:
+    output: "one"
+    resources: gpu=snow_workflow.gpus(workflow)
+    shell: "echo {resources.gpu} > {output}"
+
+rule served:
+    output: "served"
+    resources: gpu=snow_workflow.gpus(workflow, lambda wildcards: 6)
+    shell: "echo {resources.gpu} > {output}"
+
+onstart:
+    if workflow.is_main_process:
+        with open("beyond.json", "w") as stream:
+            json.dump([snakemake_run.most(workflow, "gpu"), snakemake_run.beyond(workflow, "gpu")], stream)
+"""
 
 
 def snakemake(folder: Path, text: str, *words: str, status: int = 0) -> str:
@@ -101,3 +129,21 @@ def test_a_run_that_submits_has_no_cores_of_its_own(tmp_path: Path) -> None:
     words = ["--executor", "cluster-generic", "-j1", "-c2", "--cluster-generic-submit-cmd", submit, "wide.txt"]
     snakemake(tmp_path, CORES, *words)
     assert (tmp_path / "asked.txt").read_text() == "64\n"
+
+
+def test_a_rule_asks_a_cluster_for_gpus_and_this_machine_for_those_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "submit").write_text('sh "$1" > log.txt 2>&1; echo 1')
+    cluster = ["--executor", "cluster-generic", "-j1", "--cluster-generic-submit-cmd", "sh submit", "--default-resources", "gpu=0"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    snakemake(tmp_path, GPUS, *cluster)
+    assert {name: (tmp_path / name).read_text() for name in ("one", "served")} == {"one": "0\n", "served": "6\n"}
+    snakemake(tmp_path, GPUS, *cluster, "--set-resources", "one:gpu=2", "-F")
+    assert (tmp_path / "one").read_text() == "2\n"
+    snakemake(tmp_path, GPUS, "-c4", "-F")
+    assert {name: (tmp_path / name).read_text() for name in ("one", "served")} == {"one": "0\n", "served": "0\n"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4,5,6,7")
+    snakemake(tmp_path, GPUS, "-c4", "-F")
+    assert {name: (tmp_path / name).read_text() for name in ("one", "served")} == {"one": "1\n", "served": "6\n"}
+    assert json.loads((tmp_path / "beyond.json").read_text()) == [8, {}]
+    snakemake(tmp_path, GPUS, "-c4", "-F", "--resources", "gpu=5")
+    assert json.loads((tmp_path / "beyond.json").read_text()) == [5, {"served": 6}]
