@@ -10,6 +10,7 @@ import sys
 import time
 
 from snow.console import progress, state
+from snow.console.columns import aligned
 from snow.console.left import about, clock, words
 from snow.console.state import State
 
@@ -51,13 +52,11 @@ def lines(told: State, now: float) -> list[str]:
         stage, instance = job.split(" ", 1)
         soon = about(said.left) if said and said.left is not None else ""
         rows.append((stage, instance, clock(now - since), soon, said.text if said else ""))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    table = ["  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4])).rstrip() for row in rows]
     open_stages = [f"{stage} {counts[0]}/{counts[1]}" for stage, counts in told.stages.items() if counts[0] < counts[1]]
     return [
         f"{done} of {total} jobs done after {clock(now - told.began)}, {words(left, told.unknown)}",
         "",
-        *table,
+        *aligned(rows),
         *([f"{waiting} more in the queue"] if waiting else []),
         "",
         f"to be done: {', '.join(open_stages)}",

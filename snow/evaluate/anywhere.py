@@ -21,6 +21,7 @@ import yaml
 from snow import job, packaged, pinned
 from snow import params as settings
 from snow.caching import hashes, spec
+from snow.console.columns import aligned
 from snow.errors import SnowError
 from snow.evaluate import protocols
 from snow.params import Params
@@ -145,16 +146,15 @@ def table(asked: Evaluation, judged: Sequence[str], scored: bool) -> Iterator[st
     """pass@1 of every part of every suite that was judged, with its interval, and bits per byte of the suite's solutions."""
     suites = list(asked.params.evaluation.suites)
     bits = asked.facts("bits", asked.name)["suites"] if scored else {}
-    width = max(map(len, suites))
-    yield f"{'suite':<{width}}  {'tests':<10}{'pass@1':>8}{'95% interval':>18}{'passed':>8}{'samples':>9}{'bits per byte':>15}"
+    rows = [("suite", "tests", "pass@1", "95% interval", "passed", "samples", "bits per byte")]
     for name in suites:
         of = decimal(bits[name]["bits_per_byte"]) if name in bits else "not scored"
         if name not in judged:
-            yield f"{name:<{width}}  {'not judged':<10}{'':>8}{'':>18}{'':>8}{'':>9}{of:>15}"
+            rows.append((name, "not judged", "", "", "", "", of))
             continue
         for part, rate in rates(asked.facts("judge", f"{asked.name}/{name}")).items():
             interval = f"{percent(rate['low'])} to {percent(rate['high'])}"
-            numbers = f"{percent(rate['value']):>8}{interval:>18}{count(rate['passed']):>8}{count(rate['samples']):>9}"
-            yield f"{name:<{width}}  {part:<10}{numbers}{of:>15}"
+            rows.append((name, part, percent(rate["value"]), interval, count(rate["passed"]), count(rate["samples"]), of))
+    yield from aligned(rows, right=range(2, 7))
     if (limit := asked.params.evaluation.completion.limit) is not None:
         yield f"Only the first {count(limit)} tasks of each suite were tried: such a rate is not the suite's pass@1."

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from snow import digest, params
+from snow.console.columns import aligned
 from snow.errors import SnowError
 from snow.evaluate import results
 from snow.evaluate.journal import Journal
@@ -76,12 +77,10 @@ def table(suite: str, facts: dict[str, Any], tasks: int, missing: int) -> str:
         for part, rate in rates.items() if key.startswith("pass@") else ():
             counts = [str(rate[name]) for name in ("passed", "samples", "tasks")]
             rows.append([part, key[5:], f"{rate['value']:.3f}", f"{rate['low']:.3f} to {rate['high']:.3f}", *counts])
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     statuses = ", ".join(f"{count} {status}" for status, count in facts["statuses"].items())
     told = f"{suite}: {statuses}; {facts['judged_again']['samples']} timed out and were judged once more, alone"
     partial = [f"PARTIAL: {missing} of {tasks} tasks have no sample; these are not rates of the whole suite"] if missing else []
-    return "\n".join([*lines, told, *partial])
+    return "\n".join([*aligned(rows), told, *partial])
 
 
 def _content(suite: str, given: params.Params | None) -> bytes:
