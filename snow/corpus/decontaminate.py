@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
+from tqdm import tqdm
 
 from snow import tables
 from snow.corpus import benchmarks, matching
@@ -48,7 +49,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
         tables.TableWriter(job.output("documents"), tables.DOCUMENTS) as documents,
         tables.TableWriter(job.output("matches"), MATCHES) as table,
     ):
-        for document, matches in inspect(tables.read_rows(job.input("documents")), known.index):
+        read = tqdm(tables.read_rows(job.input("documents")), desc=f"decontaminate {job.instance}", unit="document", mininterval=10)
+        for document, matches in inspect(read, known.index):
             if not matches:
                 documents.write(document)
                 bytes_out += document["size"]
