@@ -1,7 +1,7 @@
 """What jobs are expected to take: from their own last execution in this clone, else from that of others like them.
 
 `logs/STAGE/INSTANCE.cost.json` has what executing a job cost here. Where none of a stage is known, training at scale follows from
-arithmetic, and what is no larger than a pocket run from a pocket run.
+arithmetic, and a run that is no larger than the pocket run from that.
 """
 
 from __future__ import annotations
@@ -15,13 +15,26 @@ from snow.reserved import tokenizer_of
 
 FLOP_PER_GPU_SECOND = 4e14  # 40% of an H100's 989 TFLOP/s in dense bf16 (NVIDIA's data sheet), the usual share at this size
 SCALE_FLOP = 1e17  # above this a phase is taken to run on GPUs
-# Seconds of a job of the pocket run, the mean over its stage, on two cores that others used too (2026-11-27); for a first run of no
-# more shards than that.
-POCKET_RUN = "a pocket run on two cores"
+# What a first run is expected to take where it has no more shards than the pocket run: seconds of a job, the mean of its stage, and
+# FLOP/s in training. They are the processor seconds in `logs/STAGE/INSTANCE.tsv` over the threads a job has, of the pocket run on two
+# cores of an AMD EPYC (2026-11-27), where others worked beside it; `generate` is 40 answers at the 85 tokens/s of SmolLM2 there.
+POCKET_RUN = "the pocket run on two cores"
 SHARDS = 4
-POCKET = {
-    "collect": 8.6,
+POCKET_FLOPS = 7e10
+_BY_SECONDS = {
+    1: "holdout",
+    2: "partition filter unique suite select report",
+    3: "collect measure minhash duplicates pack refine",
+    4: "decontaminate tokenizer",
+    5: "judge mutate",
+    10: "preference",
+    11: "complete",
+    15: "bits",
+    31: "annotate",
+    33: "score",
+    150: "generate",
 }
+POCKET = {stage: float(seconds) for seconds, stages in _BY_SECONDS.items() for stage in stages.split()}
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,8 @@ def of(params: Params, stage: str, instances: Sequence[str]) -> Estimate:
     if known:
         mean = sum(known.values()) / len(known)
         return Estimate(tuple(known.get(instance, mean) for instance in instances), None, f"the mean of {len(known)} other jobs")
+    if stage == "pretrain" and params.shards <= SHARDS:
+        return Estimate(tuple(_flop(params, [model]) / POCKET_FLOPS for model in instances), None, POCKET_RUN)
     if stage in POCKET and params.shards <= SHARDS:
         return Estimate((POCKET[stage],) * len(instances), None, POCKET_RUN)
     return Estimate(None, None, "no earlier run")

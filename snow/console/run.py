@@ -136,7 +136,7 @@ class Run:
         parts += [f"{gpu_hours:,.0f} GPU h of training"] if gpu_hours else []
         self._say(f"snow: {', '.join(parts)}")
         if any(estimate.basis == estimates.POCKET_RUN for estimate in self.estimates.values()):
-            self._say(f"snow: no run here tells yet how long this takes; it is what {estimates.POCKET_RUN} took")
+            self._say(f"snow: times are those of {estimates.POCKET_RUN}, until jobs here have told theirs")
         if unknown:
             self._say(f"snow: nothing tells yet how long these take: {', '.join(unknown)}")
         seen = f"; Snakemake's own log is {os.path.relpath(log)}, `--verbose` shows it here" if log else ""

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
+from tqdm import tqdm
 
 from snow import tables
 from snow.corpus import benchmarks, matching
@@ -46,7 +47,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
         tables.TableWriter(job.output("documents"), tables.DOCUMENTS) as documents,
         tables.TableWriter(job.output("matches"), MATCHES) as table,
     ):
-        for document in tables.read_rows(job.input("documents")):
+        for document in tqdm(tables.read_rows(job.input("documents")), desc=f"decontaminate {job.instance}", unit="document", mininterval=10):
             matches = known.find(document["content"])
             if not matches:  # with any it is contaminated as a whole
                 documents.write(document)

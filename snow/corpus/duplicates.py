@@ -125,7 +125,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     current: one row per document in a cluster of two or more, in row order."""
     settings = job.params.dedup
     store = Store(job.inputs["signatures"], settings.permutations, job.work)
-    bands = (store.column(name) for name in tqdm(store.bands, desc="bands", mininterval=5, disable=None))
+    bands = (store.column(name) for name in tqdm(store.bands, desc="bands", unit="band", mininterval=5))
     roots, work = components(np.asarray(store.ids), np.asarray(store.signatures), bands, settings.threshold)
     members = np.bincount(roots, minlength=len(roots))
     rows = np.flatnonzero(members[roots] > 1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from tqdm import tqdm
 
 from snow import tables
 from snow.corpus import license_headers, minhash
@@ -104,7 +105,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     documents = tables.read_batches(job.input("documents"), ["id", "repo", "path", "content"])
     tokens = unsigned = 0
     with tables.TableWriter(job.output("signatures"), schema(bands)) as writer:
-        for row in sign(documents, scheme, bands, rows):
+        for row in tqdm(sign(documents, scheme, bands, rows), desc=f"minhash {job.instance}", unit="document", mininterval=10):
             tokens += row["tokens"]
             unsigned += row["signature"] is None
             writer.write(row)

@@ -117,7 +117,7 @@ def inspect(
 ) -> Iterator[Candidate]:
     """Every generation as a Candidate with what can be said of it alone; `keep` gets the signatures of those without a reason."""
     codes: list[str] = []
-    for row in tqdm(generations, desc="inspect", unit="answer", mininterval=5, disable=None):
+    for row in tqdm(generations, desc="inspect", unit="answer", mininterval=5):
         code = _code(row, scripts)
         reason = reason_alone(row["finish_reason"], code, row["seed"], settings, scheme.ngram)
         contaminated = reason is None and bool(known.find(code.text))

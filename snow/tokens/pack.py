@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+from tqdm import tqdm
 
 from snow.corpus.heldout import Heldout, read_heldout
 from snow.tables import TableWriter, read_tuples
@@ -127,7 +128,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     spool = job.output("tokens").with_suffix(".spool")
     rows, position = [], 0
     with spool.open("wb") as stream:
-        for tokens in segments.encode(chosen(), tokenizer, dtype):
+        for tokens in tqdm(segments.encode(chosen(), tokenizer, dtype), desc=f"pack {job.instance}", unit="document", mininterval=10):
             stream.write(tokens.tobytes())
             identifier, repo, path, language, size = waiting.popleft()
             rows.append(Row(identifier, repo, path, language, position, len(tokens), size))
