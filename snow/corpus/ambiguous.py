@@ -25,15 +25,16 @@ _PERL = (
     r"\A#!.*\bperl|\buse[ \t]+(?:strict|warnings|vars)\b|\buse[ \t]+v?5\b|" + _BEGIN + r"use[ \t]+(?:constant|overload|lib|base|parent)\b"
     r"|" + _BEGIN + r"package[ \t]+[A-Za-z_]\w*(?:::\w+)*[ \t]*[;{]|" + _BEGIN + r"(?:my|our|local)[ \t]*[($@%]"
     r"|" + _BEGIN + r"sub[ \t]+\w+[ \t]*(?:\([^)\n]*\))?[ \t]*+\n?\{|" + _BEGIN + r"(?:require|do)[ \t]*+[\"'][^\"'\n]+\.p[lm][\"']"
-    r"|" + _BEGIN + r"[$@%]\w[\w{}\[\]'\"]*[ \t]*[.|]*=[^~]|[\s$]\w+->[\w\[({]|" + _BEGIN + r"=(?:head1|pod|cut)\b"
+    r"|" + _BEGIN + r"[$@%]\w[\w{}\[\]'\"]*[ \t]*[.|]*=[^~]|\$\w+->[\w\[({]|" + _BEGIN + r"=(?:head1|pod|cut)\b"
 )
-_RAKU = r"\A#!.*\b(?:raku|perl6)\b|" + _BEGIN + r"(?:use[ \t]+v6\b|(?:unit[ \t]+|my[ \t]+)?(?:module|class|role|grammar)[ \t]+[A-Z]\w*)"
+_RAKU = r"\A#!.*\b(?:raku|perl6)\b|" + _BEGIN + r"(?:use[ \t]+v6\b|unit[ \t]+(?:module|class|role|grammar)[ \t])"
+_RAKU_CLASS = _BEGIN + r"(?:my[ \t]+)?(?:module|class|role|grammar)[ \t]+[A-Z][\w:]*[^;{\n]*\{"
 _PROLOG = (
     r"^:-[ \t]*+[a-z_]\w*|^[a-z]\w*(?:\([^#;{}\n]*+\))?[ \t]*-->|^[a-z]\w*\([^#;{}\n]*\)[ \t]*+:-|^[a-z]\w*[ \t]*+:-"
     r"|\A#!.*\b(?:swipl|prolog)\b|^[a-z]\w*\([^#;{}$\n]*\)\.[ \t]*$"
 )
 _ASSEMBLY = (
-    _BEGIN + r"(?:\.?(?:globa?l|section|text|macro|endm)\b|[\w.$]*+:?[ \t]+(?:mov|jmp|db|dw|dd|equ|push|ldr|str|ret|call)[a-z]{0,2}\b)"
+    _BEGIN + r"\.?(?:globa?l|section|text|macro|endm)\b|^(?:[\w.$]++:?)?[ \t]++(?:mov|jmp|db|dw|dd|equ|push|ldr|str|ret|call)[a-z]{0,2}\b"
 )
 _TYPESCRIPT, _VERILOG = "TypeScript", "Verilog"
 
@@ -54,11 +55,15 @@ _RULES = {
             "BitBake",
             r"^(?:inherit|require)(?:[ \t]+[\w.${}/-]++)+[ \t]*$|^(?:SRC_URI|LICENSE|DEPENDS|RDEPENDS\S*|PACKAGECONFIG\S*)[ \t]*[?+.:]*=",
         ),
-        ("POV-Ray SDL", _BEGIN + r"#(?:declare|local|macro|while)[ \t]"),
+        ("POV-Ray SDL", _BEGIN + r"(?:#(?:declare|local|macro|while|version)[ \t]|(?:camera|light_source|texture|sphere)[ \t]*+\n?\{)"),
         ("SourcePawn", r"^(?:native|forward|methodmap|stock)[ \t]+\w"),
         ("NASL", _BEGIN + r"(?:(?:global|local)_var[ \t]+\w|include[ \t]*\([ \t]*[\"'][^\"'\n]+\.(?:nasl|inc)[ \t]*[\"']\))"),
         ("C++", _CPP),
-        ("Pascal", r"(?i:" + _BEGIN + r"(?:\{\$(?:mode|if|ifdef|ifndef|undef|define|include|i|macro)\b|end[.;][ \t]*$))|:=[^\n]*;[ \t]*$"),
+        (
+            "Pascal",
+            r"(?i:" + _BEGIN + r"(?:\{\$(?:mode|if|ifdef|ifndef|undef|define|include|i|macro)\b|end[.;][ \t]*$|(?:const|type|var)[ \t]*$"
+            r"|(?:procedure|function)[ \t]+[\w.]+[^\n{]*;))|:=[^\n]*;[ \t]*$",
+        ),
         ("C", _BEGIN + r"#[ \t]*(?:include[ \t]*[<\"]|if|ifdef|ifndef|define|undef)\b|^\w[\w \t*]*\([^;{}\n]*\)[ \t]*+\n?\{|^\}[ \t]*$"),
         ("Assembly", r"(?i:" + _ASSEMBLY + r")"),
     ),
@@ -76,23 +81,21 @@ _RULES = {
     "mm": _rules(
         ("XML", r"\A\s*+<(?:\?xml|map\b)"), ("Objective-C", _OBJECTIVE_C + "|" + _BEGIN + r"#[ \t]*include[ \t]*[<\"]"), (None, "")
     ),
-    "pl": _rules(("Raku", _RAKU), ("Perl", _PERL), ("Prolog", _PROLOG), ("Perl", "")),
-    "pm": _rules(("Raku", _RAKU), (None, r"\A\s*+/\* XPM \*/"), ("Perl", "")),
+    "pl": _rules(("Raku", _RAKU), ("Perl", _PERL), ("Prolog", _PROLOG), ("Raku", _RAKU_CLASS), ("Perl", "")),
+    "pm": _rules(("Raku", _RAKU), (None, r"\A\s*+/\* XPM \*/"), ("Perl", _PERL), ("Raku", _RAKU_CLASS), ("Perl", "")),
     "v": _rules(
         (
             "Rocq Prover",
-            r"(?:^|\s)(?:Proof|Qed|Defined)\.(?:$|\s)|^[ \t]*+(?:From[ \t]+\S+[ \t]+)?Require[ \t]+(?:Import|Export)\b|\A\s*+\(\*",
-        ),
-        (
-            _VERILOG,
-            _BEGIN
-            + r"(?:module[ \t]+\w+[ \t]*[#(;\n]|`(?:define|ifn?def|include|timescale|pragma)\b|always[ \t]*@|initial[ \t]*(?:begin|@))",
+            r"(?:^|\s)(?:Proof|Qed|Defined)\.(?:$|\s)|^[ \t]*+(?:From[ \t]+\S+[ \t]+)?Require[ \t]+(?:Import|Export)\b"
+            r"|^(?:Lemma|Theorem|Definition|Fixpoint|Inductive|Example)[ \t]+\w",
         ),
         (
             "V",
             r"\$(?:if|else)[ \t]|"
             + _BEGIN
-            + r"(?:(?:pub[ \t]+)?fn[ \t]+(?:\([^)\n]*\)[ \t]*)?\w+\(|module[ \t]+\w+[ \t]*$|import[ \t]+[a-z.]+[ \t]*$)",
+            + r"(?:pub[ \t]+)?fn[ \t]+(?:\([^)\n]*\)[ \t]*)?\w+\(|"
+            + _BEGIN
+            + r"import[ \t]+[a-z.]+[ \t]*$",
         ),
         (_VERILOG, ""),
     ),
@@ -114,7 +117,7 @@ _RULES = {
         ("ObjectScript", r"^Class[ \t]+%?\w[\w.]*(?:[ \t]+Extends\b|[ \t]*[\[{\n])"),
         ("OpenEdge ABL", r"(?i:" + _BEGIN + r"(?:end[ \t]+(?:class|interface)\.|(?:class|interface)[ \t]+[\w.#$%&-]+[^\n{;]*:[ \t]*$))"),
         ("Java", r"^(?:import[ \t]+java|package[ \t]+[a-z][\w.]*[ \t]*;)"),
-        ("Apex", r"(?i:\b(?:public|private|global|protected|virtual|abstract)\b[^\n;{}()=]*\b(?:class|interface|enum)[ \t]+\w)"),
+        ("Apex", r"(?i:\b(?:public|private|global|protected|virtual|abstract)\b[^\n;{}()=]{0,200}\b(?:class|interface|enum)[ \t]+\w)"),
         (None, ""),
     ),
     "fs": _rules(
@@ -123,7 +126,7 @@ _RULES = {
             _BEGIN
             + r"(?:#version\b|precision[ \t]+\w+p\b|uniform[ \t]+\w|varying[ \t]+\w|(?:in|out)[ \t]+vec[234]\b|void[ \t]+main[ \t]*\()",
         ),
-        ("Forth", r"^(?:: \S|new-device\b)"),
+        ("Forth", r"^(?:: \S|\\ |new-device\b)"),
         ("F#", _BEGIN + r"(?:#light\b|let[ \t]+\w|module[ \t]+\w|namespace[ \t]+\w|open[ \t]+\w|type[ \t]+[\w'<]|\[<)"),
         ("Filterscript", r"#include|#pragma[ \t]+(?:rs|version)|__attribute__"),
         (None, ""),

@@ -17,18 +17,10 @@ GO_LINES = 40  # Linguist; Go's own convention has no limit
 HTML_LINES = 31
 MINIFIED_LINE = 110  # mean characters of a line, Linguist
 
-_FOLDERS = {"cache", "dist", "node_modules", "bower_components", "testdata", "MathJax", "Carthage", "Sparkle", "admin_media", "env"}
-_FOLDERS |= {
-    "puphpet",
-    "ace-builds",
-    "bootstrap-datepicker",
-    ".vscode",
-    ".github",
-    ".obsidian",
-    ".teamcity",
-    "xvba_modules",
-    ".google_apis",
-}
+_FOLDERS = frozenset(
+    {"cache", "dist", "node_modules", "bower_components", "testdata", "MathJax", "Carthage", "Sparkle", "admin_media", "env", "puphpet"}
+    | {"ace-builds", "bootstrap-datepicker", ".vscode", ".github", ".obsidian", ".teamcity", "xvba_modules", ".google_apis"}
+)
 _AT_TOP = {"Dependencies", "dependencies", "deps", "debian"}  # of a repository
 _FOLDER = re.compile(
     r"(?P<vendor>vendors?|[Vv]+endor)$|(?P<third_party>.*(?:3rd|[Tt]hird)[-_]?[Pp]arty)$|(?P<external>[Ee]xtern(?:als?)?)$"
@@ -37,23 +29,22 @@ _FOLDER = re.compile(
 _NESTED = re.compile(  # a folder and what is in it; groups are reasons
     r"(?:^|/)(?:(?P<theme>docs?/_?(?:build|themes?|templates?|static)/)|(?P<fixtures>(?:[Tt]ests?|[Ss]pecs?)/fixtures/)"
     r"|(?P<yarn>\.yarn/(?:releases|plugins|sdks|versions|unplugged)/)|(?P<tool>(?:gradle|\.mvn)/wrapper/|inst/extdata/|Godeps/_workspace/)"
-    r"|(?P<packages>[Pp]ackages/[^/]+\.\d+/)|(?P<extjs>extjs/(?:.*\.(?:js|html)$|(?:docs|builds|cmd|examples|locale|packages|plugins|resources"
-    r"|src|welcome|\.sencha)/))|(?P<library>tiny_mce/(?:langs|plugins|themes|utils)|flow-typed/.*\.js$"
-    r"|[Cc]ode[Mm]irror/(?:\d+\.\d+/)?(?:lib|mode|theme|addon|keymap|demo)|(?:select2|font-?awesome|[Bb]ourbon)/.*\.(?:css|js|less|scss|styl)$))"
+    r"|(?P<packages>[Pp]ackages/[^/]+\.\d+/)|(?P<library>tiny_mce/(?:langs|plugins|themes|utils)|flow-typed/.*\.js$"
+    r"|extjs/(?:.*\.(?:js|html)$|(?:docs|builds|cmd|examples|locale|packages|plugins|resources|src|welcome|\.sencha)/)"
+    r"|[Cc]ode[Mm]irror/(?:\d+\.\d+/)?(?:lib|mode|theme|addon|keymap|demo)|(?:select2|font-?awesome|[Bb]ourbon)/.*\.(?:css|js)$))"
 )
 _NAMES = {"configure", "config.guess", "config.sub", "cpplint.py", "fabfile.py", "erlang.mk", "dotnet-install.sh", "dotnet-install.ps1"}
 _NAMES |= {"gradlew", "mvnw", "waf", "Vagrantfile", "Jenkinsfile"}
-_STYLES = ("css", "less", "scss", "styl", "js")
 _LIBRARY = re.compile(  # names of files of well-known libraries of the web
-    r"jquery[^.]*\.js|jquery-\d\.\d+(?:\.\d+)?\.js|jquery-ui(?:-\d\.\d+(?:\.\d+)?)?(?:\.\w+)?\.(?:js|css)|jquery\.(?:ui|effects)\.[^.]*\.(?:js|css)"
-    r"|jquery\.(?:fn\.gantt|dataTables|fileupload(?:-\w+)?)\.js|jquery\.fancybox\.(?:js|css)|jquery[^.]*\.(?:validate(?:\.unobtrusive)?|unobtrusive-ajax)\.js"
-    r"|(?:custom\.)?bootstrap[^/.]*(?:\..*)?\.(?:js|css|less|scss|styl)|font-?awesome\.(?:css|less|scss|styl)|.*import\.(?:css|less|scss|styl)"
-    r"|(?:foundation|normalize|animate|bulma|octicons)\.(?:css|less|scss|styl)|materialize\.(?:css|less|scss|styl|js)|foundation(?:\..*)?\.js"
-    r"|fontello.*\.css|(?:fuelux|bootbox|pdf\.worker|effects|controls|dragdrop|dojo|MochiKit|ckeditor|Chart|html5shiv|shCore|shLegacy)\.js"
-    r"|prototype.*\.js|slick\.\w+.js|leaflet\.(?:draw-src\.js|draw\.css|spin\.js)|Control\.FullScreen\.(?:css|js)|wicket-leaflet\.js"
-    r"|mootools[^.]*\d+\.\d+.\d+[^.]*\.js|(?:yahoo-|yui|tiny_mce|shBrush|cordova|angular)[^.]*\.js|d3(?:\.v\d+)?[^.]*\.js|react(?:-[^.]*)?\.js"
-    r"|modernizr(?:-\d\.\d+(?:\.\d+)?|\.custom\.\d+)\.js|knockout-(?:\d+\.){3}(?:debug\.)?js|cordova-\d\.\d(?:\.\d)?\.js"
-    r"|.*(?:-vsdoc|\.intellisense)\.js|[Mm]icrosoft(?:[Mm]vc)?(?:[Aa]jax|[Vv]alidation)(?:\.debug)?\.js"
+    r"(?:jquery-ui(?:-\d\.\d+(?:\.\d+)?)?(?:\.\w+)?|jquery\.(?:ui|effects)\.[^.]*|jquery\.fancybox|(?:custom\.)?bootstrap[^/.]*(?:\..*)?"
+    r"|materialize|Control\.FullScreen)\.(?:js|css)"
+    r"|(?:font-?awesome|.*import|foundation|normalize|animate|bulma|octicons|fontello.*|leaflet\.draw)\.css"
+    r"|(?:jquery[^.]*(?:\.validate|\.validate\.unobtrusive|\.unobtrusive-ajax)?|jquery-\d\.\d+(?:\.\d+)?|jquery\.(?:fn\.gantt|dataTables)"
+    r"|jquery\.fileupload(?:-\w+)?|foundation(?:\..*)?|fuelux|bootbox|pdf\.worker|effects|controls|dragdrop|dojo|MochiKit|ckeditor|Chart"
+    r"|html5shiv|shCore|shLegacy|prototype.*|slick\.\w+|leaflet\.(?:draw-src|spin)|wicket-leaflet|mootools[^.]*\d+\.\d+.\d+[^.]*"
+    r"|(?:yahoo-|yui|tiny_mce|shBrush|cordova|angular)[^.]*|cordova-\d\.\d(?:\.\d)?|d3(?:\.v\d+)?[^.]*|react(?:-[^.]*)?"
+    r"|modernizr(?:-\d\.\d+(?:\.\d+)?|\.custom\.\d+)|knockout-(?:\d+\.){2}\d+(?:\.debug)?|.*(?:-vsdoc|\.intellisense)"
+    r"|[Mm]icrosoft(?:[Mm]vc)?(?:[Aa]jax|[Vv]alidation)(?:\.debug)?)\.js"
 )
 
 
@@ -74,7 +65,7 @@ def vendored(path: str) -> str:
     extension = name.rpartition(".")[2]
     if extension == "ts":
         return "type declarations" if name.endswith(".d.ts") else ""
-    return "library" if extension in _STYLES and _LIBRARY.fullmatch(name) else ""
+    return "library" if extension in ("css", "js") and _LIBRARY.fullmatch(name) else ""
 
 
 def minified(path: str, lines: Sequence[str]) -> str:
