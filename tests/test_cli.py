@@ -109,4 +109,4 @@ def test_two_stages_run_by_hand(tmp_path: Path) -> None:
     assert [row["content"] for row in read_rows(tmp_path / "clean.parquet")] == texts[:2]
     receipt = json.loads((tmp_path / "c.json").read_text())
     assert receipt["facts"]["dropped"] == {"drop_unparsable_python": 1}
-    assert receipt["spec"]["params"].keys() == {"filters"}
+    assert receipt["spec"]["params"].keys() == {"filters", "opt_out"}

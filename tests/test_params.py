@@ -15,6 +15,7 @@ from snow import digest, overlay
 from snow import params as settings
 from snow.errors import SnowError
 from snow.stages import STAGES, graph
+from tests import stage_runs
 
 ROOT = Path(__file__).parents[1]
 
@@ -198,7 +199,7 @@ def test_every_declared_key_exists_and_serialises() -> None:
 
 
 def test_every_section_is_read_by_some_stage() -> None:
-    params = settings.load(ROOT / "params.yaml")
+    params = stage_runs.params({"redaction": dict.fromkeys(("email", "ip_address", "key", "password"), "<GONE>")})
     read = {key.split(".")[0] for job in graph(params).jobs for key in job.params.values()}
     assert read == set(settings.Params.model_fields) - {"rule_sets"}  # `filters` is one of them, and alone decides
 

@@ -32,13 +32,14 @@ _TWO_COLONS = re.compile(rb":(?=[0-9a-fA-F]{0,4}:)")
 _COLONS = re.compile(rb"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{2,34}(?![\w:]|\.\w)")  # 2000::/3 is all that is assigned
 _BEFORE, _AFTER = 48, 24  # bytes of the line that say what four numbers are
 _VERSION_BEFORE = re.compile(  # words and signs before a version: `version 1.2.3.4`, `name==1.2.3.4`, `group:artifact:1.2.3.4`
-    rb"(?:version|release|revision|(?<![a-z])(?:vers?|rev|oid|iso|section|sec|rfc|chapter|figure|table|build|upgraded?|since|until))s?\W{0,6}\w?\Z"
+    rb"(?:version|release|revision|identifier"
+    rb"|(?<![a-z])(?:vers?|rev|oid|iso|section|sec|rfc|chapter|figure|table|build|upgraded?|since|until))s?\W{0,6}\w?\Z"
     rb"|[\w.]/\w?\Z|(?:[=~<>!^]=|~>)\s{0,2}v?\Z|[A-Za-z_][-_]v?\Z|[\w.-]:\Z|(?<![A-Za-z])v\.?\s?\Z",
     re.IGNORECASE,
 )
 _ADDRESS_NEAR = re.compile(
     rb"(?<![a-z])ip(?:s|v4|_?addr\w*)?(?![a-z])|addr|host|server|inet|dns|proxy|gateway|subnet|netmask|route|ping|ssh|\bbind|listen"
-    rb"|connect|remote|peer|://",
+    rb"|connect(?!i)|remote|peer|://",
     re.IGNORECASE,
 )
 _PORT_OR_NETWORK = re.compile(rb":\d{2,5}\b|/\d{1,2}\b")

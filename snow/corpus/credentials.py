@@ -58,7 +58,7 @@ _WHOSE_KEY = re.compile(
     rb"(?:api|access|auth|account|private|encryption|signing|master|service|consumer|subscription|client|license|secret)[_-]?\Z"
 )
 _VALUE = re.compile(
-    rb"[\w-]{0,24}"  # the rest of the name
+    rb"(?P<rest>[\w-]{0,24})"  # of the name
     rb"(?:\\?[\"'`]?\]?\s{0,3}(?P<sign>:\s?[&\w\[\]<>?' ]{1,24}=|=>|:=|={1,3}|!==?|[:,(>])\s{0,3}|(?:\[\])?\s{1,20}(?=[\"'])=?\s?)"
     rb"(?:[brfLu@]{0,2}(?P<quote>\\?[\"'`])(?P<quoted>[^\s\"'`]{5,200}?)(?P=quote)|(?P<bare>[^\s\"'`,;<>(){}\[\]]{5,200})(?=[\s,;\"'`<]|\Z))"
 )
@@ -87,17 +87,22 @@ def detector(cache: Path | None = None) -> Detector:
         for finding in scanner.scan(text):
             if finding.visible and finding.rule_id not in _WHOLE:
                 start, end = finding.location["start_offset"], finding.location["end_offset"]
-                if _NAME.fullmatch(text, start, end) is None:
+                if _NAME.fullmatch(text, start, end) is None and _is_whole(text[start:end]):
                     yield start, end
 
     return found
+
+
+def _is_whole(key: bytes) -> bool:
+    """Whether what begins as a private key in PEM has one, and not code that writes it."""
+    return not key.startswith(b"-----BEGIN") or re.search(rb"[A-Za-z0-9+/=]{40}", key) is not None
 
 
 def keys(text: bytes) -> Iterator[Span]:
     """Keys of a known form that need no other half."""
     for needle, form in _OF_KNOWN_FORM:
         if needle in text:
-            yield from (match.span() for match in form.finditer(text))
+            yield from (match.span() for match in form.finditer(text) if _is_whole(match[0]))
 
 
 def passwords_in_urls(text: bytes) -> Iterator[Span]:
@@ -125,11 +130,18 @@ def named(text: bytes, language: str) -> Iterator[tuple[Span, bool]]:
     """Values that are given to a name such as `password` or `api_key`, and whether it is a password's."""
     for start, end, is_password in _names(text):
         value = _VALUE.match(text, end)
-        if value is None:
+        if value is None or not _gives(text[start:end].lower(), value):
             continue
         which = "quoted" if value["bare"] is None else "bare"
         if _worth(value[which], chosen=is_password) and (which == "quoted" or _stands_bare(text, start, value, language)):
             yield value.span(which), is_password
+
+
+def _gives(name: bytes, value: re.Match[bytes]) -> bool:
+    """Whether the sign between name and value says that one is the other's: a comma only right after the name, nothing but a blank or a
+    bracket not after `pass`, which is a word of sentences too."""
+    sign = value["sign"]
+    return (sign != b"," or not value["rest"]) and (name != b"pass" or sign not in (None, b"("))
 
 
 def _names(text: bytes) -> Iterator[tuple[int, int, bool]]:

@@ -103,10 +103,10 @@ FORMS: dict[str, Draw] = {  # told by their form, wherever they stand
 PLACES = (  # (language, file) with %s for the secret
     ("Python", "import requests\n\nTOKEN = '''%s'''\n\n\ndef fetch(url):\n    return requests.get(url, headers={'X-Auth': TOKEN})\n"),
     ("JavaScript", "const client = new Client({\n  // rotate this one day\n  auth: `%s`,\n});\n\nmodule.exports = client;\n"),
-    ("Go", "package main\n\nimport \"os\"\n\nfunc main() {\n\tos.Setenv(\"AUTH\", `%s`)\n}\n"),
-    ("Shell", "#!/bin/sh\nset -e\nAUTH=\"%s\"\nexport AUTH\nexec ./serve --port 80\n"),
-    ("Java", "class Settings {\n    static final String AUTH = \"%s\";\n\n    String auth() {\n        return AUTH;\n    }\n}\n"),
-    ("C", "#include <stdio.h>\n\n/* for testing: %s */\nint main(void) {\n    return puts(\"hello\");\n}\n"),
+    ("Go", 'package main\n\nimport "os"\n\nfunc main() {\n\tos.Setenv("AUTH", `%s`)\n}\n'),
+    ("Shell", '#!/bin/sh\nset -e\nAUTH="%s"\nexport AUTH\nexec ./serve --port 80\n'),
+    ("Java", 'class Settings {\n    static final String AUTH = "%s";\n\n    String auth() {\n        return AUTH;\n    }\n}\n'),
+    ("C", '#include <stdio.h>\n\n/* for testing: %s */\nint main(void) {\n    return puts("hello");\n}\n'),
 )
 NAMED: dict[str, tuple[Draw, tuple[tuple[str, str], ...]]] = {  # told by what stands beside them
     "AWS secret key": (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from corpus_stages import document, rows, run, standard_library, write
+from corpus_stages import document, rows, standard_library, write
 from planted import FORMS, planted
 
 from snow import stages
@@ -24,8 +24,14 @@ MOST = 0.95  # of the planted ones that are found
 
 
 @pytest.fixture(scope="module")
-def redactor(tmp_path_factory: pytest.TempPathFactory) -> Redactor:
-    return Redactor(Redaction(**ALL), tmp_path_factory.mktemp("rules"))
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the state of all jobs, so that the rules are compiled once."""
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def redactor(state: Path) -> Redactor:
+    return Redactor(Redaction(**ALL), state / "detector")
 
 
 def test_planted_secrets_are_found(redactor: Redactor) -> None:
@@ -85,7 +91,10 @@ HARMLESS = (
     "lib-52.14.3.77.jar snmpget 1.3.6.1.4.1.311 Chrome/91.12.44.12",
     "std::abc::def(face::add, 2001::dead)",
     "password = os.environ['DB_PASSWORD']\npasswd = get_password(user)\nself.password = password1",
-    "password: ${DB_PASSWORD}\ntoken = '{{ secrets.token }}'\napi_key = '<your-api-key>'\npwd = '$(cat file)'\nsecret = 'xxxxxxxxxxxxxxxxxxxx'",
+    "password: ${DB_PASSWORD}\ntoken = '{{ secrets.token }}'\napi_key = '<your-api-key>'\npwd = '$(cat file)'\nsecret = 'xxxxxxxxxxxxxxxx'",
+    'pem = "-----BEGIN PRIVATE KEY-----\\n" + base64(key, width=64).decode().rstrip() + tail(key) + "\\n-----END PRIVATE KEY-----"',
+    'MovedAttribute("PasswordMgr", "urllib2", "urllib.request")\nforce the caller to pass "callback=1" explicitly',
+    "oid = ObjectIdentifier('1.3.101.112')  # RFC 7540, 8.1.2.2 Connection-Specific Header Fields",
     "new_password_field = 'new_password1'\nTOKEN_URL = '/oauth/access_token_v2'\ntoken_type = 'access_token'",
     'tokenizer_class = "LlamaTokenizerFast2"\nPublicKeyToken=b77a5c561934e089\npublic_key = "04a8b2c19d4c1dbe8d4f2a1b7c99e0f3"',
     '"integrity": "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg=="',
@@ -109,16 +118,16 @@ def test_modules_of_the_standard_library_keep_their_meaning(redactor: Redactor) 
         compile(content, name, "exec")
 
 
-def redact(folder: Path, documents: list[dict[str, Any]], **markers: str | None) -> dict[str, Any]:
+def redact(state: Path, folder: Path, documents: list[dict[str, Any]], **markers: str | None) -> dict[str, Any]:
     inputs = {"documents": write(folder / "filtered.parquet", documents)}
     outputs = {"documents": folder / "redacted.parquet", "redactions": folder / "redactions.parquet"}
-    return stage_runs.run("redact", "00000", folder, inputs, outputs, {"redaction": ALL | markers})
+    return stage_runs.run("redact", "00000", state, inputs, outputs, {"redaction": ALL | markers})
 
 
-def test_the_stage_counts_what_it_replaces(tmp_path: Path) -> None:
+def test_the_stage_counts_what_it_replaces(state: Path, tmp_path: Path) -> None:
     token = TOKEN(random.Random(1))
     texts = [f"# ann@mail.com and ann@mail.com\nx = '{token}'\n", "y = 1\n", "# bob@mail.com\n"]
-    facts = redact(tmp_path, [document(text) for text in texts])
+    facts = redact(state, tmp_path, [document(text) for text in texts])
     made, told = rows(tmp_path / "redacted.parquet"), rows(tmp_path / "redactions.parquet")
     assert [row["content"] for row in made] == ["# <EMAIL> and <EMAIL>\nx = '<KEY>'\n", "y = 1\n", "# <EMAIL>\n"]
     assert [row["id"] for row in made] == [document_id(row["content"]) for row in made] == [row["id"] for row in told]
@@ -135,9 +144,9 @@ def test_the_stage_counts_what_it_replaces(tmp_path: Path) -> None:
     assert (facts["documents_in"], facts["documents"], facts["bytes"]) == (3, 3, sum(row["size"] for row in made))
 
 
-def test_a_kind_without_a_marker_is_left_alone(tmp_path: Path) -> None:
+def test_a_kind_without_a_marker_is_left_alone(state: Path, tmp_path: Path) -> None:
     text = 'mail = "ann@mail.com"\npassword = "Winter2024!"\n'
-    facts = redact(tmp_path, [document(text)], email=None, key=None)
+    facts = redact(state, tmp_path, [document(text)], email=None, key=None)
     assert [row["content"] for row in rows(tmp_path / "redacted.parquet")] == ['mail = "ann@mail.com"\npassword = "<PASSWORD>"\n']
     assert list(facts["kinds"]) == ["ip_address", "password"]
 
@@ -151,10 +160,10 @@ def test_nothing_of_it_is_there_without_redaction() -> None:
     assert {job.stage for job in readers} == {"redact"}, "what is not redacted is read by nobody else"
 
 
-def test_two_shards_alike_give_the_same_bytes(tmp_path: Path) -> None:
+def test_two_shards_alike_give_the_same_bytes(state: Path, tmp_path: Path) -> None:
     texts = [document(one.content) for one in planted(each=1)]
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        redact(tmp_path / name, texts)
+        redact(state, tmp_path / name, texts)
     assert (tmp_path / "a/redacted.parquet").read_bytes() == (tmp_path / "b/redacted.parquet").read_bytes()
     assert pq.read_metadata(tmp_path / "a/redactions.parquet").num_rows == len(texts)

@@ -20,7 +20,8 @@ from snow.trace.lookup import Recipe
 from tests import stage_runs
 from tests.corpus.corpus_stages import standard_library
 
-CORPUS = ("suite", "collect", "partition", "measure", "filter", "minhash", "duplicates", "unique", "decontaminate", "holdout")
+CORPUS = ("suite", "collect", "partition", "measure", "filter", "redact", "minhash", "duplicates", "unique", "decontaminate", "holdout")
+MARKERS = {"email": "<EMAIL>", "ip_address": None, "key": None, "password": "<PASSWORD>"}
 Trace = Callable[..., tuple[int, str, str]]
 
 
@@ -41,15 +42,15 @@ def code(folder: Path) -> None:
         (folder / path.partition("/")[0] / "LICENSE").write_text(f"SPDX-License-Identifier: {licence}\n")
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[None, MARKERS], ids=["as collected", "redacted"])
+def corpus(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """The corpus stages over `code` in four shards, in a folder of its own; tests must not change it."""
     folder = tmp_path_factory.mktemp("trace")
     code(folder / "code")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         values = stage_runs.changed({"heldout.fraction": 0.2})
-        values |= {"shards": 4, "sources": [{"name": "code", "kind": "folder", "paths": ["code"]}]}
+        values |= {"shards": 4, "sources": [{"name": "code", "kind": "folder", "paths": ["code"]}], "redaction": request.param}
         Path("params.yaml").write_text(json.dumps(values))
         params = settings.load(Path("params.yaml"))
         for job in sorted(stages.graph(params).jobs, key=lambda job: job.stage != "suite"):
@@ -65,7 +66,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Path(job.receipt).write_text(json.dumps(told))
             if job.stage == "suite":  # what is collected after it contains one of its solutions
                 task = next(iter(read_lines(made["suite"])))
-                Path("code/lib0/leak.py").write_text(f"import os\n\n\n{task['prompt']}{task['canonical_solution']}\n")
+                Path("code/lib0/leak.py").write_text(f"# ann@mail.com, bob@mail.com\n\n\n{task['prompt']}{task['canonical_solution']}\n")
     return folder
 
 
@@ -113,6 +114,20 @@ def test_a_drop_is_told_with_its_cause(trace: Trace) -> None:
     assert "survives out of 2; dropped: fork/deep/down/copy.py" in trace(f"lib0/{modules[0][0]}")[1]
     assert "dropped: humaneval HumanEval/0 by" in trace("lib0/leak.py")[1]
     assert "source code, MIT by LICENSE" in trace("lib0/leak.py")[1]
+
+
+def test_what_was_redacted_is_told_and_both_ids_lead_there(corpus: Path, trace: Trace) -> None:
+    if settings.load(Path("params.yaml")).redaction is None:
+        assert "redacted" not in trace("lib0/leak.py")[1]
+        return
+    told = json.loads(trace("lib0/leak.py", as_json=True)[1])
+    (step,) = [step for step in told["steps"] if step["step"] == "redacted"]
+    assert step["kinds"] == {"email": 2}
+    assert told["document"]["id"] != step["id"]
+    assert step["id"] in {row["id"] for path in (corpus / "corpus/unique").glob("*.parquet") for row in read_rows(path)}
+    for name in (told["document"]["id"], step["id"]):
+        assert json.loads(trace(name, as_json=True)[1]) == told
+    assert f"email 2; since then document {step['id']}" in trace("lib0/leak.py")[1]
 
 
 def test_what_was_not_made_is_said_and_no_error(trace: Trace) -> None:
