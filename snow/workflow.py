@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib
 import json
 import os
 import subprocess
@@ -114,6 +115,7 @@ def begin(workflow: Any, params: settings.Params) -> None:
         raise SnowError(reconcile.BUSY)
     graph = stages.graph(params)
     _require_environments(workflow, graph)
+    _check_outside(workflow, graph, params)
     cutoff.make_first(workflow, params)
     _held.append(reconcile.require_lock(_patience()))
     if DVC not in os.environ and cutoff.FIRST not in os.environ and Path(".dvc").is_dir():
@@ -131,6 +133,20 @@ def _require_environments(workflow: Any, graph: Graph) -> None:
     if not workflow.deployment_settings.deployment_method:
         running = [job for job in workflow.dag.needrun_jobs() if job.rule.name in stages.STAGES]
         environments.require(dict.fromkeys(stages.environment_of(graph.job(job.rule.name, job.wildcards)) for job in running))
+
+
+def _check_outside(workflow: Any, graph: Graph, params: settings.Params) -> None:
+    """Before what comes first has been computed: what jobs that will run read outside the repository can be had, where their stage can
+    tell; but for results that the cache has, and in environments that Snakemake makes, which may not be there yet."""
+    store = open_store()
+    for running in workflow.dag.needrun_jobs() if not workflow.deployment_settings.deployment_method else ():
+        stage = stages.STAGES.get(running.rule.name)
+        if stage is None or stage.check is None:
+            continue
+        one = graph.job(stage.name, running.wildcards)
+        outputs = {name: Path(path) for name, path in {**one.outputs, "receipt": one.receipt}.items()}
+        if store is None or job.recorded(job.call(stage, one.instance, params, {}, outputs, 1), store) is None:
+            importlib.import_module(stage.check).check(params, one.instance, stages.environment_of(one))
 
 
 def _patience() -> float:
