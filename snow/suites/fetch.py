@@ -66,6 +66,8 @@ def pinned(data: str, sha256: str | None, key: str, places: Sequence[str] | None
     """The unzipped content of a reference; SnowError when it is not what `sha256` under the params' `key` says, or nothing is said."""
     try:
         read = unzipped(fetched(data, places), data)
+    except SnowError as error:
+        raise SnowError(f"{key}.data: {error}") from None
     except OSError as error:
         raise SnowError(f"{key}.data: {data} cannot be read ({error.strerror}); correct the path") from None
     found = hashlib.sha256(read).hexdigest()

