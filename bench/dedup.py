@@ -1,8 +1,9 @@
 """Deduplication and decontamination beside their peers, on the same files, in one run: `python bench/dedup.py [--check]`.
 
-Every method reads the same texts with the same tokens, shingles and number of permutations; rounds alternate between the
-methods and the best round counts, in CPU seconds of one process. datatrove is measured when it can be imported. `--check`
-compares the ratios with the floors in bench/floors.json and exits with status 1 below one of them.
+The token pass is measured against ours without it. Every method reads the same texts with the same tokens, shingles and number of
+permutations; rounds alternate between the methods and the best round counts, in CPU seconds of one process. datatrove is measured
+when it can be imported. `--check` compares the ratios with the floors in bench/floors.json and exits with status 1 below one of
+them.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ import numpy as np
 import xxhash
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from snow.corpus import linking, matching, minhash
+from snow.corpus import linking, matching, minhash, renamed
 from snow.params import load
+from snow.schema import TokenRules
 from snow.suites.tasks import read_suite
 
 ROOT = Path(__file__).parents[1]
 TOKEN = re.compile(r"[^A-Za-z_0-9]+")
 NGRAM, PERMUTATIONS, THRESHOLD = 5, 256, 0.7
+RENAMED = TokenRules(min_tokens=10, distinct=7, same_literals=20)  # docs/decontamination.md
 ROUNDS = 3
 
 
@@ -145,6 +148,13 @@ def contests(megabytes: float, suites: list[Path]) -> list[Contest]:
             "one `in` per text": lambda: substrings(texts, [needle for needle in needles if len(needle) >= how.substring_min_chars]),
         }
         found.append(Contest("decontamination", size, len(texts), methods))
+        named = renamed.build([("suite", task) for task in tasks], RENAMED)
+        if named is not None:
+            both = {
+                "snow, and tokens": lambda: [(matching.find(index, text), renamed.find(named, text)) for text in texts],
+                "snow, all rules": methods["snow, all rules"],
+            }
+            found.append(Contest("token pass", size, len(texts), both))
     return found
 
 

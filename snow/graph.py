@@ -55,7 +55,8 @@ class Stage:
     machine with GPUs gives them. `unkeyed` are params, by the names the module has for them, that say where or how and never what, so
     they stay out of the job's key. `fingerprint` names the module whose `fingerprint(params, env)`, from the params of each instance,
     describes what jobs read outside the repository and the packages named here: the files, packages and hub names that their params
-    name, by content.
+    name, by content. `check` names the module whose `check(params, instance, env)` raises SnowError, before the first job of a run, when
+    what a job that reads no other reads there cannot be had.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Stage:
     fingerprint: str | None = None
     unkeyed: tuple[str, ...] = ()
     distributed: bool = False
+    check: str | None = None
 
     def job(self, params: Params, instance: str) -> Job:
         """Its job of that instance; SnowError when the params ask for none."""

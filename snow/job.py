@@ -114,13 +114,18 @@ def call(
     return Call(stage, job, params, inputs, outputs, threads, decided, known, key)
 
 
+def recorded(asked: Call, store: Store) -> dict[str, hashes.Content] | None:
+    """The outputs by path that an earlier run of the same job left in the cache, or None."""
+    return records.load(store, _entry(asked))
+
+
 def restore(asked: Call) -> bool:
     """Put the outputs of an earlier run of the same job in place; False when the cache cannot give all of them. Raises SnowError when
     there is no space for them."""
     store = open_store()
     if store is None:
         return False
-    found = records.load(store, _entry(asked))
+    found = recorded(asked, store)
     if found is None:
         return False
     with _staging(asked) as folder:

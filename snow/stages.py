@@ -48,7 +48,7 @@ _STAGES = (
     Stage("duplicates", "snow.corpus.duplicates", "base", jobs.duplicates, ("numpy",)),
     Stage("unique", "snow.corpus.unique", "base", jobs.unique),
     Stage("decontaminate", "snow.corpus.decontaminate", "base", jobs.decontaminate),
-    Stage("suite", "snow.suites.fetch", "eval", jobs.suite),
+    Stage("suite", "snow.suites.fetch", "eval", jobs.suite, check="snow.suites.available"),
     Stage("holdout", "snow.corpus.holdout", "base", jobs.holdout),
     Stage("tokenizer", "snow.tokens.tokenizer", "torch", jobs.tokenizer, ("tokenizers", "transformers"), "snow.tokens.fingerprint"),
     Stage("pack", "snow.tokens.pack", "torch", jobs.pack, ("tokenizers",)),

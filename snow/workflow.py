@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from snow.caching import commit, cutoff, hashes, ledger, locked, pipeline, prefl
 from snow.caching.store import open_store
 from snow.console import run, summary
 from snow.errors import SnowError
+from snow.graph import Graph
 from snow.slurm import site
 
 
@@ -114,6 +116,7 @@ def begin(workflow: Any, params: settings.Params) -> None:
         raise SnowError(reconcile.BUSY)
     graph = stages.graph(params)
     _require(workflow, params)
+    _check_outside(workflow, graph, params)
     cutoff.make_first(workflow, params)
     _held.append(reconcile.require_lock(_patience()))
     if DVC not in os.environ and cutoff.FIRST not in os.environ and Path(".dvc").is_dir():
@@ -155,6 +158,20 @@ def say_missing(workflow: Any, params: settings.Params) -> None:
 def _say_missing(workflow: Any, params: settings.Params) -> None:
     if workflow.dag is not None and snakemake_run.is_dry(workflow) and (missing := _missing(workflow, params)):
         print("\n  - ".join(["snow: before these jobs can run, this is missing:", *missing]), file=sys.stderr)
+
+
+def _check_outside(workflow: Any, graph: Graph, params: settings.Params) -> None:
+    """Before what comes first has been computed: what jobs that will run read outside the repository can be had, where their stage can
+    tell; but for results that the cache has, and in environments that Snakemake makes, which may not be there yet."""
+    store = open_store()
+    for running in workflow.dag.needrun_jobs() if not workflow.deployment_settings.deployment_method else ():
+        stage = stages.STAGES.get(running.rule.name)
+        if stage is None or stage.check is None:
+            continue
+        one = graph.job(stage.name, running.wildcards)
+        outputs = {name: Path(path) for name, path in {**one.outputs, "receipt": one.receipt}.items()}
+        if store is None or job.recorded(job.call(stage, one.instance, params, {}, outputs, 1), store) is None:
+            importlib.import_module(stage.check).check(params, one.instance, stages.environment_of(one))
 
 
 def _patience() -> float:

@@ -15,6 +15,7 @@ from snow.suites.tasks import read_suite
 if TYPE_CHECKING:
     from snow.corpus import renamed
     from snow.schema import Decontamination
+    from snow.suites.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -47,25 +48,28 @@ class Benchmarks:
 
 
 def read(paths: Sequence[Path], rules: Decontamination) -> Benchmarks:
-    """Index the statements (docstring, instruction) and reference solutions of every task of every suite.
-
-    A suite is named by its file. A suite of which no text can be found is a SnowError, and so is having no suite at all:
-    decontamination against nothing would look like a clean corpus.
-    """
+    """The benchmarks of these files; a suite is named by its file. Having none is a SnowError, and so is what `index` refuses:
+    decontamination against nothing would look like a clean corpus."""
     if not paths:
         raise SnowError("there is no benchmark suite to decontaminate against; name at least one in evaluation.suites")
     suites = {path.stem: read_suite(path) for path in paths}
     if len(suites) < len(paths):
         raise SnowError(f"two suites have the same file name: {', '.join(map(str, paths))}; give each suite a name of its own")
+    return index(suites, rules)
+
+
+def index(suites: Mapping[str, Sequence[Task]], rules: Decontamination) -> Benchmarks:
+    """Index the statements (docstring, instruction) and reference solutions of every task of every suite. A suite of which no text can
+    be found is a SnowError."""
     tasks = [(suite, task) for suite, found in suites.items() for task in found]
     texts = {(suite, task.task_id): (*task.texts, task.solution) for suite, task in tasks}
-    index = matching.build((matching.Text(*key, text) for key, group in texts.items() for text in group), rules)
+    exact = matching.build((matching.Text(*key, text) for key, group in texts.items() for text in group), rules)
     solutions = None
     if rules.tokens is not None:
         from snow.corpus import renamed
 
         solutions = renamed.build(tasks, rules.tokens)
-    known = Benchmarks(index, solutions, texts, {suite: len(found) for suite, found in suites.items()}, {suite: [] for suite in suites})
+    known = Benchmarks(exact, solutions, texts, {suite: len(found) for suite, found in suites.items()}, {suite: [] for suite in suites})
     # By looking, so that a fault in the index is noticed before it passes a corpus as clean.
     for (suite, task_id), group in texts.items():
         if not any((match.suite, match.task_id) == (suite, task_id) for text in group for match in known.find(text)):

@@ -47,7 +47,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
         tables.TableWriter(job.output("documents"), tables.DOCUMENTS) as documents,
         tables.TableWriter(job.output("matches"), MATCHES) as table,
     ):
-        for document in tqdm(tables.read_rows(job.input("documents")), desc=f"decontaminate {job.instance}", unit="document", mininterval=10):
+        rows = tables.read_rows(job.input("documents"))
+        for document in tqdm(rows, desc=f"decontaminate {job.instance}", unit="document", mininterval=10):
             matches = known.find(document["content"])
             if not matches:  # with any it is contaminated as a whole
                 documents.write(document)

