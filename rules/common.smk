@@ -13,9 +13,8 @@ if not Path(snow.__path__[0]).samefile(Path(workflow.basedir, "snow")):
         f"the Snakefile is that of {workflow.basedir}, but {snow.__path__[0]} was already imported; start snakemake without it"
     )
 
-from snow import failures, stages
+from snow import failures, snakemake_run, stages
 from snow import workflow as snow_workflow
-from snow.console import run as snow_run
 from snow.errors import SnowError
 from snow.reserved import NAME
 
@@ -88,7 +87,7 @@ TORCH_THREADS = 2
 growing = snow_workflow.growing
 if workflow.is_main_process:
     try:
-        snow_run.listen(workflow)
+        snakemake_run.announce_less(workflow)
         snow_workflow.prepare_submission(workflow)
         snow_workflow.synchronise(PARAMS)
         snow_workflow.commit_when_idle(workflow)
