@@ -195,9 +195,10 @@ class Run:
         return seconds_left(self.jobs, self.done, running, self._pace, self._cores)
 
     def _still(self, name: str, worked: float | None) -> float:
-        """Seconds that a running job will still take: as it says itself, else what was expected of it, or a little where that is over."""
+        """Seconds that a running job will still take: as it says itself, until its bar is full, else what was expected of it, or a little
+        where that is over."""
         told = progress.of(name) if worked is not None else None
-        if told is not None and told.left is not None:
+        if told is not None and told.left:
             return told.left
         so_far = time.time() - worked if worked is not None else 0.0
         return max((self._pace.of(self.jobs[name]) or 0.0) - so_far, so_far / 10)
