@@ -48,5 +48,5 @@ onsuccess:
 
 
 onerror:
-    snow_run.end()
+    snow_workflow.stop_telling()
     failures.say_last(workflow)

@@ -13,9 +13,8 @@ if not Path(snow.__path__[0]).samefile(Path(workflow.basedir, "snow")):
         f"the Snakefile is that of {workflow.basedir}, but {snow.__path__[0]} was already imported; start snakemake without it"
     )
 
-from snow import failures, stages
+from snow import failures, snakemake_run, stages
 from snow import workflow as snow_workflow
-from snow.console import run as snow_run
 from snow.errors import SnowError
 from snow.reserved import NAME
 
@@ -95,7 +94,7 @@ generator_gpus = snow_workflow.gpus(
 )
 if workflow.is_main_process:
     try:
-        snow_run.listen(workflow)
+        snakemake_run.announce_less(workflow)
         snow_workflow.prepare_submission(workflow)
         snow_workflow.count_gpus(workflow)
         snow_workflow.synchronise(PARAMS)

@@ -111,13 +111,26 @@ def speaks(workflow: Any) -> bool:
     return not (asked.dryrun or asked.verbose or asked.printshellcmds or asked.debug_dag or asked.quiet) and _stream() is not None
 
 
-def speak_instead(shown: Callable[[logging.LogRecord], bool], heard: logging.Handler | None = None) -> None:
-    """Of what Snakemake tells its user only what is `shown` from here on; `heard` gets everything. Its log file keeps everything."""
+def announce_less(workflow: Any) -> None:
+    """At parse time: of a run that has something to do, Snakemake's announcement goes to its log file alone."""
+    if speaks(workflow):
+        show_only(lambda record: record.levelno > logging.INFO or not _announces(record))
+
+
+def _announces(record: logging.LogRecord) -> bool:
+    return getattr(record, "event", None) is not None or str(record.msg).startswith(ANNOUNCING)
+
+
+def show_only(shown: Callable[[logging.LogRecord], bool]) -> None:
+    """Of what Snakemake tells its user only what is `shown` from here on. Its log file keeps everything."""
     stream = _stream()
     if stream is not None:
         stream.addFilter(shown)
-    if heard is not None:
-        logging.getLogger(LOGGER).addHandler(heard)
+
+
+def hear(handler: logging.Handler) -> None:
+    """Give a handler everything that Snakemake says from here on."""
+    logging.getLogger(LOGGER).addHandler(handler)
 
 
 def _stream() -> logging.Handler | None:
@@ -150,3 +163,4 @@ def start_over(variables: Mapping[str, str]) -> None:
 
 
 LOGGER = "snakemake.logging"  # the name of its only logger
+ANNOUNCING = ("Building DAG of jobs", "Using shell", "Conda environments: ignored", "Group jobs: inactive")

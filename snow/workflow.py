@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,10 +19,12 @@ from snow import devices, digest, job, needs, own_code, snakemake_run, stages
 from snow import params as settings
 from snow.caching import commit, cutoff, hashes, ledger, locked, pipeline, preflight, reconcile, strays, times
 from snow.caching.store import open_store
-from snow.console import run, summary
 from snow.errors import SnowError
 from snow.graph import Graph
 from snow.slurm import site
+
+if TYPE_CHECKING:
+    from snow.console.run import Run
 
 
 def prepare(values: Mapping[str, Any]) -> settings.Params:
@@ -126,7 +128,20 @@ def begin(workflow: Any, params: settings.Params) -> None:
         atexit.register(_claims.close)  # also of a run that fails
     reconcile.record_present()
     strays.remove(graph)
-    run.begin(workflow, params)
+    _begin_telling(workflow, params)
+
+
+def _begin_telling(workflow: Any, params: settings.Params) -> None:
+    from snow.console import run  # here, because a run that has nothing to do is quick
+
+    global _told
+    _told = run.begin(workflow, params)
+
+
+def stop_telling() -> None:
+    """After the last job, however it ended: nothing more is said of jobs, here and to `snow watch`."""
+    if _told is not None:
+        _told.stop()
 
 
 def _require(workflow: Any, params: settings.Params) -> None:
@@ -183,7 +198,7 @@ def _patience() -> float:
 def end(params_values: Mapping[str, Any]) -> None:
     """After the last job of a run that succeeded: dvc.lock follows, unless DVC itself started the run and will write it, or another
     run did. Raises SnowError when what DVC is about to record is not what was used."""
-    ended = run.end()
+    stop_telling()
     if DVC in os.environ:
         if not _recorded(params_values):
             raise SnowError(f"params.yaml was edited while DVC ran {os.environ[DVC]}; run `dvc repro` again")
@@ -193,8 +208,10 @@ def end(params_values: Mapping[str, Any]) -> None:
     elif cutoff.FIRST not in os.environ:
         _claims.close()
         _commit(os.environ | {reconcile.HELD: str(os.getpid())})
-        if ended is not None and ended.speaks:
-            summary.say(ended)
+        if _told is not None and _told.speaks:
+            from snow.console import summary
+
+            summary.say(_told)
 
 
 def _commit(variables: Mapping[str, str]) -> None:
@@ -220,6 +237,7 @@ GPU = "gpu"  # the resource
 DVC = "DVC_STAGE"  # set by DVC in a stage's command
 _synchronised = False  # whether this process saw to file times; a run was going on where it could not
 _began = False  # whether this run had jobs to start
+_told: Run | None = None  # what a run that has jobs to start tells of them
 _held: list[Any] = []  # the lock lives as long as this process
 _claims = contextlib.ExitStack()  # on DVC's side, until dvc.lock is written
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,48 @@ onstart:
     if "SOME_SETTLED" not in os.environ:
         snakemake_run.run_first(workflow, "first.txt", {"SOME_SETTLED": "yes"})
         snakemake_run.start_over({"SOME_SETTLED": "yes"})
+"""
+SPEAKING = """\
+import json, logging
+from snow import snakemake_run
+
+speaks = snakemake_run.speaks(workflow)
+
+rule all:
+    input: expand("out/{n}.{letter}", n=range(2), letter="a"), "late"
+    threads: 3
+
+rule part:
+    output: "out/{n}.{letter}"
+    threads: 2
+    shell: "touch {output}"
+
+rule late:
+    input: "out/1.a"
+    output: "late"
+    shell: "touch {output} && {config[late]}"
+
+class Heard(logging.Handler):
+    def emit(self, record):
+        told = record.__dict__
+        heard.append([told.get("event"), told.get("jobid", told.get("job_id"))])
+
+def write():
+    with open("told.json", "w") as stream:
+        json.dump([speaks, snakemake_run.cores(workflow), jobs, heard, snakemake_run.log_file(workflow)], stream)
+
+heard, jobs = [], {}
+
+onstart:
+    jobs.update({number: [job.rule, job.parts, job.threads, job.needs] for number, job in snakemake_run.planned(workflow).items()})
+    snakemake_run.show_only(lambda record: record.levelno > logging.INFO)
+    snakemake_run.hear(Heard())
+
+onsuccess:
+    write()
+
+onerror:
+    write()
 """
 CORES = """\
 from snow import snakemake_run
@@ -147,3 +190,34 @@ def test_a_rule_asks_a_cluster_for_gpus_and_this_machine_for_those_it_has(tmp_pa
     assert json.loads((tmp_path / "beyond.json").read_text()) == [8, {}]
     snakemake(tmp_path, GPUS, "-c4", "-F", "--resources", "gpu=5")
     assert json.loads((tmp_path / "beyond.json").read_text()) == [5, {"served": 6}]
+
+
+def told(folder: Path, *words: str, late: str = "true", status: int = 0) -> tuple[str, list[Any]]:
+    """What a run of SPEAKING says on the terminal, and what it was told."""
+    said = snakemake(folder, SPEAKING, "-c2", "--config", f"late={late}", *words, status=status)
+    return said, json.loads((folder / "told.json").read_text())
+
+
+def test_the_jobs_of_a_run_what_becomes_of_them_and_its_log_are_told(tmp_path: Path) -> None:
+    said, (speaks, cores, jobs, heard, log) = told(tmp_path)
+    assert (speaks, cores) == (True, 2)
+    by_rule = {(rule, *parts): (int(number), threads, needs) for number, (rule, parts, threads, needs) in jobs.items()}
+    first, second, late = by_rule["part", "0", "a"], by_rule["part", "1", "a"], by_rule["late",]
+    assert (first[1:], second[1:], late[1:]) == ((2, []), (2, []), (1, [second[0]]))
+    assert sorted(by_rule["all",][2]) == sorted([first[0], second[0], late[0]])
+    for number in (first[0], second[0], late[0]):
+        assert heard.index(["job_info", number]) < heard.index(["job_finished", number])
+    assert "Finished jobid" not in said
+    assert Path(log).read_text().count("Finished jobid") == 4
+
+
+def test_a_job_that_fails_is_told_and_shown(tmp_path: Path) -> None:
+    said, (_, _, jobs, heard, _) = told(tmp_path, late="false", status=1)
+    (number,) = (int(number) for number, (rule, *_) in jobs.items() if rule == "late")
+    assert ["job_error", number] in heard
+    assert "Error in rule late" in said
+
+
+@pytest.mark.parametrize("words", [["--verbose"], ["--printshellcmds"], ["--quiet", "rules"]])
+def test_who_asks_for_more_or_less_gets_snakemakes_own(tmp_path: Path, words: list[str]) -> None:
+    assert told(tmp_path, *words)[1][0] is False

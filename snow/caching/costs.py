@@ -20,7 +20,16 @@ def seconds(stage: str) -> dict[str, float]:
     """Wall seconds by instance, of every job of a stage that was executed here."""
     folder = LOGS / stage
     found = {path.relative_to(folder).as_posix().removesuffix(SUFFIX): path for path in folder.rglob(f"*{SUFFIX}")}
-    return {instance: float(json.loads(path.read_text())["seconds"]) for instance, path in found.items()}
+    return {instance: _seconds(path) for instance, path in found.items()}
+
+
+def seconds_of(stage: str, instance: str) -> float:
+    """Wall seconds of a job that was executed here."""
+    return _seconds(path_of(stage, instance))
+
+
+def _seconds(path: Path) -> float:
+    return float(json.loads(path.read_text())["seconds"])
 
 
 def path_of(stage: str, instance: str) -> Path:

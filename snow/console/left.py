@@ -6,9 +6,9 @@ import heapq
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from statistics import fmean
 
 STEADY = 20.0  # seconds of jobs as expected that stand against what was seen: the first job alone says little of the rest
+START = 1.0  # seconds for a job's start, until jobs have told theirs
 
 
 @dataclass(frozen=True)
@@ -23,27 +23,33 @@ class Expected:
 
 
 class Pace:
-    """What jobs that ended took against what was expected of them. A job that was restored from the cache took next to nothing, and
-    where such were many the rest is expected to be faster too."""
+    """What the bodies of jobs that ended took against what was expected, and what each job took besides: its start, a queue.
+
+    A body whose result came from the cache took nothing, and where such were many the rest is expected to be faster too.
+    """
 
     def __init__(self) -> None:
         self._expected = self._taken = STEADY
+        self._besides, self._jobs = START, 1
         self._unknown: dict[str, list[float]] = defaultdict(list)
 
-    def saw(self, job: Expected, seconds: float) -> None:
-        """A job ended after so many seconds."""
+    def saw(self, job: Expected, body: float, whole: float) -> None:
+        """A job ended after `whole` seconds, `body` of them in its body."""
+        self._besides += max(0.0, whole - body)
+        self._jobs += 1
         if job.seconds is None:
-            self._unknown[job.stage].append(seconds)
+            self._unknown[job.stage].append(body)
         else:
             self._expected += job.seconds
-            self._taken += seconds
+            self._taken += body
 
     def of(self, job: Expected) -> float | None:
         """Seconds that a job will take; None where neither it nor another of its stage is known."""
-        if job.seconds is not None:
-            return job.seconds * self._taken / self._expected
         seen = self._unknown.get(job.stage)
-        return fmean(seen) if seen else None
+        if job.seconds is None and not seen:
+            return None
+        body = sum(seen) / len(seen) if seen else (job.seconds or 0.0) * self._taken / self._expected
+        return body + self._besides / self._jobs
 
 
 def seconds_left(

@@ -29,37 +29,17 @@ SILENCE = 28  # seconds after which a run that has nothing to say says what it i
 LOOK = 5  # seconds between two looks at the logs of running jobs
 SHOWN = 3  # running jobs in such a line
 KEPT = ("Trying to restart job", "Terminating processes on user request")  # of what is no warning
-BEFORE = ("Building DAG of jobs", "Using shell", "Conda environments: ignored", "Group jobs: inactive")  # the run is announced by us
 
 
-def listen(workflow: Any) -> None:
-    """At parse time: Snakemake's announcement of a run makes room for `begin`'s."""
-    if snakemake_run.speaks(workflow):
-        snakemake_run.speak_instead(lambda record: record.levelno > logging.INFO or not _announces(record))
-
-
-def _announces(record: logging.LogRecord) -> bool:
-    return getattr(record, "event", None) is not None or str(record.msg).startswith(BEFORE)
-
-
-def begin(workflow: Any, params: Params) -> None:
-    """Before the first job: say what is to be done and what that costs, and from then on how it goes."""
-    global _run
-    _run = Run(params, snakemake_run.planned(workflow), snakemake_run.cores(workflow), snakemake_run.speaks(workflow))
-    _run.announce(params, snakemake_run.log_file(workflow))
-    kept = (lambda record: record.levelno > logging.INFO or str(record.msg).startswith(KEPT)) if _run.speaks else (lambda record: True)
-    snakemake_run.speak_instead(kept, Listener(_run))
-    threading.Thread(target=_run.keep_telling, daemon=True).start()
-
-
-def end() -> Run | None:
-    """After the last job, however it ended: the run, which says nothing more; None where there was none."""
-    if _run is not None:
-        _run.stop()
-    return _run
-
-
-_run: Run | None = None
+def begin(workflow: Any, params: Params) -> Run:
+    """Before the first job: say what is to be done and what that costs, and from then on how it goes, until the run is told to `stop`."""
+    run = Run(params, snakemake_run.planned(workflow), snakemake_run.cores(workflow), snakemake_run.speaks(workflow))
+    run.announce(params, snakemake_run.log_file(workflow))
+    if run.speaks:
+        snakemake_run.show_only(lambda record: record.levelno > logging.INFO or str(record.msg).startswith(KEPT))
+    snakemake_run.hear(Listener(run))
+    threading.Thread(target=run.keep_telling, daemon=True).start()
+    return run
 
 
 class Listener(logging.Handler):
@@ -70,15 +50,19 @@ class Listener(logging.Handler):
         self._run = run
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Called by Snakemake's own thread; a job that is run again after it failed begins once more."""
+        """Called by Snakemake's own thread; a job that is run again after it failed begins once more. What goes wrong here is shown and
+        costs the run nothing."""
         told = record.__dict__
-        match told.get("event"):
-            case "job_info":
-                self._run.begins(told["jobid"])
-            case "job_finished":
-                self._run.ends(told["job_id"])
-            case "job_error":
-                self._run.fails(told["jobid"])
+        try:
+            match told.get("event"):
+                case "job_info":
+                    self._run.begins(told["jobid"])
+                case "job_finished":
+                    self._run.ends(told["job_id"])
+                case "job_error":
+                    self._run.fails(told["jobid"])
+        except Exception:
+            self.handleError(record)
 
 
 class Run:
@@ -166,9 +150,8 @@ class Run:
             job = self.jobs[name]
             self.done[name] = _cost_time(name) != self._costs.pop(name, 0)
             stage, instance = name.split(" ", 1)
-            # In a cluster's queue a job may have waited long; what it cost is on record where it was executed.
-            taken = costs.seconds(stage).get(instance) if self.done[name] and self._cores is None else None
-            self._pace.saw(job, time.time() - begun if taken is None else taken)
+            body = costs.seconds_of(stage, instance) if self.done[name] else 0.0
+            self._pace.saw(job, body, time.time() - begun)
             self._ended[stage] += 1
             self._restored[stage] += not self.done[name]
             ended, restored = self._ended[stage], self._restored[stage]
@@ -212,9 +195,10 @@ class Run:
         return seconds_left(self.jobs, self.done, running, self._pace, self._cores)
 
     def _still(self, name: str, worked: float | None) -> float:
-        """Seconds that a running job will still take: as it says itself, else what was expected of it, or a little where that is over."""
+        """Seconds that a running job will still take: as it says itself, until its bar is full, else what was expected of it, or a little
+        where that is over."""
         told = progress.of(name) if worked is not None else None
-        if told is not None and told.left is not None:
+        if told is not None and told.left:
             return told.left
         so_far = time.time() - worked if worked is not None else 0.0
         return max((self._pace.of(self.jobs[name]) or 0.0) - so_far, so_far / 10)

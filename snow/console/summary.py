@@ -58,7 +58,7 @@ def numbers(tables: Iterable[Mapping[str, Any]]) -> list[str]:
     compared = next((table for name, table in by_name.items() if name.startswith("compare:")), None)
     if compared is not None:
         changes = [f"{row['difference']:+.3f} on {row['text']}" for row in compared["rows"] if row["difference"] is not None]
-        told.append(f"{compared['title']}, below 0 is better: {', '.join(changes[:3])}")
+        told.append(f"{compared['title']}, below 0 is better: {', '.join(changes[:2])}")
     for suite, rows in _by_suite(by_name["pass"]["rows"]).items():
         shown = [f"{row['model']} {row['value']:.1%}" for row in rows]
         told.append(f"pass@1 on {suite}: {', '.join(shown)}")
