@@ -16,6 +16,7 @@ from reading import build, change, read_page, receipt_of, tables
 
 from snow import overlay
 from snow.errors import SnowError
+from snow.report import funnel
 
 EVIL = "</title><script>alert(1)</script><img src=x onerror=alert(2)>|`*[x](javascript:alert(3))`\x00\ud800\n## not a heading"
 
@@ -384,3 +385,8 @@ def test_what_does_not_parse_or_cannot_be_parsed_is_told_by_language(tmp_path):
     page = read_page(build(tmp_path, recorded.write(tmp_path)))
     assert [row[:4] for row in page.tables["synthesis_languages:inspired"] if row[0] == "C"] == [["C", "0", "0", "5"]]
     assert "in languages without a parser here: Cython 2" in page.text
+
+
+def test_files_that_come_from_elsewhere_are_counted_by_what_tells_them() -> None:
+    facts = {"dropped": {"drop_generated": 3, "min_bytes": 1}, "because": {"drop_generated": {"cython": 2, "go": 1}}}
+    assert funnel._reasons(facts) == {"drop_generated: cython": 2, "drop_generated: go": 1, "min_bytes": 1}
