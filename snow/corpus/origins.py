@@ -84,11 +84,17 @@ _GENERATED_FOLDERS = {
     "__generated__": "relay",
     ".sqlx": "query",
 }
-_GENERATED_NAMES = dict.fromkeys(
+_GENERATED_NAMES: dict[str, str] = dict.fromkeys(
     ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "deno.lock", "Package.resolved"), "lock file"
 )
 _GENERATED_NAMES |= dict.fromkeys(("gradlew", "gradlew.bat", "mvnw", "mvnw.cmd"), "tool")
-_GENERATED_ENDS = {".zep.c": "zephir", ".zep.h": "zephir", ".zep.php": "zephir", "_tlb.pas": "type library", ".feature.cs": "designer"}
+_GENERATED_ENDS: dict[str, str] = {
+    ".zep.c": "zephir",
+    ".zep.h": "zephir",
+    ".zep.php": "zephir",
+    "_tlb.pas": "type library",
+    ".feature.cs": "designer",
+}
 _GENERATED_ENDS |= {".designer.cs": "designer", ".designer.vb": "designer"}
 _ENDS = tuple(_GENERATED_ENDS)
 _C = ("c", "cc", "cpp", "h", "hpp")

@@ -129,10 +129,9 @@ def test_one_table_of_signals_serves_every_rule_set(tmp_path: Path) -> None:
         ["min_alphanumeric", "min_comments"],
     ]
     found = decide(tmp_path, like="opencoder")[0]
-    assert found[1] == ["max_todo_lines"]
-    assert found[2] == []
     assert {"min_lines", "max_duplicate_5grams", "max_duplicate_lines"} < set(found[3])
-    assert decide(tmp_path, like="opencoder", max_todo_lines=None)[0][1] == []
+    fewer = decide(tmp_path, like="opencoder", max_todo_lines=None)[0]
+    assert fewer[1] == [rule for rule in found[1] if rule != "max_todo_lines"] != found[1]
     assert (tmp_path / "signals.parquet").read_bytes() == measured
 
 

@@ -16,6 +16,7 @@ from reading import build, change, read_page, receipt_of, tables
 
 from snow import overlay
 from snow.errors import SnowError
+from snow.report import funnel
 
 EVIL = "</title><script>alert(1)</script><img src=x onerror=alert(2)>|`*[x](javascript:alert(3))`\x00\ud800\n## not a heading"
 
@@ -403,3 +404,8 @@ def test_dropped_documents_are_shown_beside_the_tasks(report):
     assert page.tables["contaminated"][1][5].split() == ["if", "b", "&", "1:", "pass�"]
     assert "20 of 30 matches, at most 20 of each benchmark" in page.text
     assert "No text of these tasks of humaneval can be found: HumanEval/53." in page.text
+
+
+def test_files_that_come_from_elsewhere_are_counted_by_what_tells_them() -> None:
+    facts = {"dropped": {"drop_generated": 3, "min_bytes": 1}, "because": {"drop_generated": {"cython": 2, "go": 1}}}
+    assert funnel._reasons(facts) == {"drop_generated: cython": 2, "drop_generated: go": 1, "min_bytes": 1}
