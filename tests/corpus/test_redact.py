@@ -85,6 +85,8 @@ HARMLESS = (
     "@decorator.net\ndef product(a, b):\n    return a@b.T + x@y.to(z)",
     'import "@types/node@18.0.1"; icon@2x.png',
     "val name = this@Outer.name",
+    "b'hostkeys-00@openssh.com,curve25519-sha256@libssh.org'",
+    "https://someone:password@symfony.com/ ses+https://ACCESS_KEY@email.eu-west-1.amazonaws.com",
     "listen 10.0.0.1 192.168.1.1 127.0.0.1 203.0.113.7 198.51.100.1 0.0.0.0 224.0.0.1 8.8.8.8 2001:db8::1 fe80::1",
     "__version__ = '1.2.3.4'\nrequires = ['numpy==1.22.3.4', 'lib>=52.1.77.3', 'x ~> 1.44.2.1']",
     "compile 'com.google.guava:guava:31.1.44.2'\n<version>12.40.1.77</version>\nAssemblyVersion(\"7.40.1.77\")",
