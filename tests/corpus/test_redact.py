@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,54 @@ def test_modules_of_the_standard_library_keep_their_meaning(redactor: Redactor) 
         content, counts = redactor.redact(text, "Python")
         assert counts.keys() <= {"email"}, (name, counts)
         compile(content, name, "exec")
+
+
+LONG = (
+    "sk-" * 100_000,
+    "@a." * 100_000 + "com",
+    "@" + "a." * 150_000 + "@",
+    "a" * 150_000 + "@" + "a" * 150_000,
+    "1.2.3." * 50_000,
+    "2001:" * 50_000,
+    "token=" * 50_000,
+    "password='" * 30_000,
+    "api_key = 'aB3' " * 20_000,
+    "http://a:" * 30_000 + "@x",
+    "curl -u " * 30_000,
+    "-----BEGIN PRIVATE KEY-----" * 10_000 + "A" * 100_000,
+    "pass " * 60_000,
+    "\\n" * 100_000 + "é@é.com" * 10_000,
+)
+
+
+@pytest.mark.parametrize("text", LONG, ids=[text[:12] for text in LONG])
+def test_no_text_takes_long(redactor: Redactor, text: str) -> None:
+    start = time.process_time()
+    redactor.redact(text, "Python")
+    assert time.process_time() - start < 3, "seconds for 300 kB"
+
+
+def test_characters_stay_whole(redactor: Redactor) -> None:
+    some = random.Random(0)
+    pieces = [
+        "é",
+        "密",
+        "\U0001f511",
+        "curl -u a:",
+        "password = '",
+        "'",
+        "http://u:",
+        "@h.net ",
+        "token=",
+        " ",
+        "aB3$xY9!",
+        "\n",
+        "key-" + "0a" * 16,
+    ]
+    for _ in range(2000):
+        text = "".join(some.choices(pieces, k=12))
+        content, _ = redactor.redact(text, "Shell")
+        assert content.encode()
 
 
 def redact(state: Path, folder: Path, documents: list[dict[str, Any]], **markers: str | None) -> dict[str, Any]:
