@@ -15,7 +15,7 @@ _AT = re.compile(rb"@(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+([A-Za-z]{2,18})(?![\w(\[@-]
 _LOCAL = re.compile(rb"[A-Za-z0-9._%+-]{1,64}\Z")
 # Generic domains that addresses have; beside these any of two letters. Of the 1,400 others many are attributes: `a @ b.data`.
 _DOMAINS = frozenset(
-    b"com org net edu gov mil int info biz name pro aero asia cat coop jobs museum tel travel dev app xyz online site tech cloud email "
+    b"com org net edu gov mil int info biz name pro aero asia cat coop museum tel travel dev app xyz online site tech cloud email "
     b"software systems solutions agency digital studio company network technology consulting space live berlin london ninja rocks guru "
     b"codes blog".split()
 )
@@ -25,6 +25,8 @@ _RESERVED = re.compile(
 )  # RFC 2606, and mDNS
 # What clone URLs have for an account (git@github.com:owner/name), and Kotlin before a label (this@Outer.name).
 _NOBODY = frozenset(b"git hg svn this super return".split())
+_PROTOCOL = re.compile(rb"@(?:openssh\.com|libssh\.org|ssh\.com)\Z")  # names of SSH's extensions: zlib@openssh.com (RFC 4251, 6)
+_IN_URL = re.compile(rb"://[^\s/\"'`<>]*\Z")  # user and password before a host
 
 _QUAD_DOTS = re.compile(rb"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
 _QUAD = re.compile(rb"\b(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\b")
@@ -59,8 +61,11 @@ def emails(text: bytes) -> Iterator[Span]:
             continue
         first = local.start() + (text[local.start() - 1 : local.start()] == b"\\")  # of \n before it
         whose = text[first:start].lstrip(b".-%+_")
-        if whose and not whose.endswith(b".") and whose.lower() not in _NOBODY and not _RESERVED.search(match[0]):
-            yield start - len(whose), match.end()
+        if not whose or whose.endswith(b".") or whose.lower() in _NOBODY:
+            continue
+        if _RESERVED.search(match[0]) or _PROTOCOL.search(match[0]) or _IN_URL.search(text, max(0, first - 96), first):
+            continue
+        yield start - len(whose), match.end()
 
 
 def ip_addresses(text: bytes) -> Iterator[Span]:

@@ -43,13 +43,13 @@ _OF_KNOWN_FORM = tuple(  # a needle that is looked for first, and the form
         (b":AA", rb"\b\d{8,10}:AA[\w-]{33}(?![\w-])"),  # Telegram
         (b"key-", rb"\bkey-[0-9a-f]{32}\b"),  # Mailgun
         (b"iscord", rb"\b[MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,38}(?![\w-])"),  # Discord
-        (b"sk-", rb"\bsk-(?:[a-z]+-)?(?=[A-Za-z_-]*\d)[\w-]{40,180}(?![\w-])"),  # OpenAI and those like it
-        (b"_authToken=", rb"(?<=_authToken=)[\w-]{36,}"),  # npm, of old
+        (b"sk-", rb"\bsk-(?:[a-z]{1,12}-)?(?=[A-Za-z_-]{0,180}\d)[\w-]{40,180}(?![\w-])"),  # OpenAI and those like it
+        (b"_authToken=", rb"(?<=_authToken=)[\w-]{36,200}"),  # npm, of old
         (b"PRIVATE KEY", rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[^-]{64,}-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"),
     )
 )
 _USERINFO = re.compile(rb"://([^\s:/?#@\"'`<>,]{0,64}):([^\s/\"'`<>,]{1,128})@([\w.-]+|\[)")
-_CURL_USER = re.compile(rb"\bcurl\b[^\n|;]{0,200}?\s(?:-u|--user)[ =]?[\"']?[\w.@-]+:([^\s\"']{4,64})")
+_CURL_USER = re.compile(rb"\bcurl\b[^\n|;]{0,200}?\s(?:-u|--user)[ =]?[\"']?[\w.@-]{1,64}:([^\s\"']{4,64})(?=[\s\"']|\Z)")
 
 _NAMES = (b"passw", b"passphrase", b"pass", b"pwd", b"identified by", b"secret", b"token", b"credential", b"key")
 _PASSWORDS = frozenset(_NAMES[:5])
@@ -63,6 +63,7 @@ _VALUE = re.compile(
     rb"(?:[brfLu@]{0,2}(?P<quote>\\?[\"'`])(?P<quoted>[^\s\"'`]{5,200}?)(?P=quote)|(?P<bare>[^\s\"'`,;<>(){}\[\]]{5,200})(?=[\s,;\"'`<]|\Z))"
 )
 _LINE = re.compile(rb"\s*(?:export |set |ENV |ARG |- )?(?P<name>[\w.-]+)(?:\s?:|=|\s=)\s?\Z")  # what comes before a bare value
+LONGEST_NAME = 200  # bytes before the word that is looked for
 _IDENTIFIER = re.compile(rb"[\w.$&*-]+")
 _LOOSE = frozenset(("Shell", "PowerShell", "CMake", "YAML", "JSON", "TOML", "INI", "Text", "Markdown"))  # values without quotes are usual
 
@@ -168,7 +169,8 @@ def _stands_bare(text: bytes, name: int, value: re.Match[bytes], language: str) 
     in capitals, or with marks that no variable has; or random."""
     if value["sign"] not in (b"=", b":") or b"@" in value["bare"]:
         return False
-    line = _LINE.match(text, text.rfind(b"\n", 0, name) + 1, value.start("bare"))
+    begin = text.rfind(b"\n", max(0, name - LONGEST_NAME), name) + 1
+    line = _LINE.match(text, begin, value.start("bare")) if begin or name < LONGEST_NAME else None
     if line is None or text[value.end() : value.end() + 1] not in (b"", b"\n", b"\r"):
         return looks_random(value["bare"])
     usual = language in _LOOSE or line["name"].isupper()

@@ -66,7 +66,7 @@ class Redactor:
         found = list(self._secrets(text, language))
         for kind, look in (("email", addresses.emails), ("ip_address", addresses.ip_addresses)):
             found += ((span, kind) for span in look(text)) if kind in self._markers else ()
-        return _apart(found)
+        return _apart((_of_characters(text, span), kind) for span, kind in found)
 
     def _secrets(self, text: bytes, language: str) -> Iterator[tuple[Span, str]]:
         if self._detect:
@@ -77,6 +77,16 @@ class Redactor:
         if not self._markers.keys().isdisjoint(SECRETS):
             named = ((span, "password" if is_password else "key") for span, is_password in credentials.named(text, language))
             yield from (one for one in named if one[1] in self._markers)
+
+
+def _of_characters(text: bytes, span: Span) -> Span:
+    """A span as wide as the characters that it begins and ends in."""
+    start, end = span
+    while start and text[start] & 0xC0 == 0x80:
+        start -= 1
+    while end < len(text) and text[end] & 0xC0 == 0x80:
+        end += 1
+    return start, end
 
 
 def _apart(found: Iterable[tuple[Span, str]]) -> list[tuple[Span, str]]:

@@ -209,7 +209,7 @@ def opted_out(receipts: Receipts) -> list[str]:
             found.update(facts[name]["matched"])
         entries, of = shards[0][name]["entries"], "repository" if name == "repositories" else "document"
         sentences.append(
-            f"opt_out.{name} has {count(entries)} entries: {count(len(found))} leave out {count(found.total())} documents, "
+            f"opt_out.{name}: of {count(entries)} listed, {count(len(found))} leave out {count(found.total())} documents and "
             f"{count(entries - len(found))} match no {of} of the corpus."
         )
     return sentences

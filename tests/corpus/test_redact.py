@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,8 @@ HARMLESS = (
     "@decorator.net\ndef product(a, b):\n    return a@b.T + x@y.to(z)",
     'import "@types/node@18.0.1"; icon@2x.png',
     "val name = this@Outer.name",
+    "b'hostkeys-00@openssh.com,curve25519-sha256@libssh.org'",
+    "https://someone:password@symfony.com/ ses+https://ACCESS_KEY@email.eu-west-1.amazonaws.com",
     "listen 10.0.0.1 192.168.1.1 127.0.0.1 203.0.113.7 198.51.100.1 0.0.0.0 224.0.0.1 8.8.8.8 2001:db8::1 fe80::1",
     "__version__ = '1.2.3.4'\nrequires = ['numpy==1.22.3.4', 'lib>=52.1.77.3', 'x ~> 1.44.2.1']",
     "compile 'com.google.guava:guava:31.1.44.2'\n<version>12.40.1.77</version>\nAssemblyVersion(\"7.40.1.77\")",
@@ -116,6 +119,54 @@ def test_modules_of_the_standard_library_keep_their_meaning(redactor: Redactor) 
         content, counts = redactor.redact(text, "Python")
         assert counts.keys() <= {"email"}, (name, counts)
         compile(content, name, "exec")
+
+
+LONG = (
+    "sk-" * 100_000,
+    "@a." * 100_000 + "com",
+    "@" + "a." * 150_000 + "@",
+    "a" * 150_000 + "@" + "a" * 150_000,
+    "1.2.3." * 50_000,
+    "2001:" * 50_000,
+    "token=" * 50_000,
+    "password='" * 30_000,
+    "api_key = 'aB3' " * 20_000,
+    "http://a:" * 30_000 + "@x",
+    "curl -u " * 30_000,
+    "-----BEGIN PRIVATE KEY-----" * 10_000 + "A" * 100_000,
+    "pass " * 60_000,
+    "\\n" * 100_000 + "é@é.com" * 10_000,
+)
+
+
+@pytest.mark.parametrize("text", LONG, ids=[text[:12] for text in LONG])
+def test_no_text_takes_long(redactor: Redactor, text: str) -> None:
+    start = time.process_time()
+    redactor.redact(text, "Python")
+    assert time.process_time() - start < 3, "seconds for 300 kB"
+
+
+def test_characters_stay_whole(redactor: Redactor) -> None:
+    some = random.Random(0)
+    pieces = [
+        "é",
+        "密",
+        "\U0001f511",
+        "curl -u a:",
+        "password = '",
+        "'",
+        "http://u:",
+        "@h.net ",
+        "token=",
+        " ",
+        "aB3$xY9!",
+        "\n",
+        "key-" + "0a" * 16,
+    ]
+    for _ in range(2000):
+        text = "".join(some.choices(pieces, k=12))
+        content, _ = redactor.redact(text, "Shell")
+        assert content.encode()
 
 
 def redact(state: Path, folder: Path, documents: list[dict[str, Any]], **markers: str | None) -> dict[str, Any]:
