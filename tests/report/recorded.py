@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import yaml
+from recorded_matches import matches
 from recorded_scores import scores
 
 from snow import overlay, stages
 from snow import params as settings
-from snow.corpus.decontaminate import MATCHES
 from snow.synthesis.refine import REASONS
-from snow.tables import TableWriter
 
 ROOT = Path(__file__).parents[2]
 SHARDS = ("00000", "00001")
@@ -115,24 +114,6 @@ def corpus(shard):
             "suites": suites,
         },
     }
-
-
-def matches(shard):
-    """A shard's rows of the ledger: 15 documents with one match each, of names and lines that no page takes for its own."""
-    for number in range(15):
-        yield {
-            "suite": "humaneval",
-            "task_id": f"HumanEval/{number}",
-            "method": "ngram",
-            "text_sha256": "0" * 64,
-            "matches": 3,
-            "line": 99,
-            "document_lines": f"if a < {number}:\n    <script>x</script>",
-            "task_lines": "if b & 1:\n    pass\x00",
-            "id": f"{number:031x}{shard}",
-            "repo": "lib",
-            "path": "<b>.py",
-        }
 
 
 def packed(documents):
@@ -270,14 +251,9 @@ def log(name):
 
 def judged(passed=0):
     """Facts of `judge` on 164 tasks; `passed` of them solved."""
-    rate = {
-        "passed": passed,
-        "samples": 164,
-        "tasks": 164,
-        "value": round(passed / 164, 6),
-        "low": max(0.0, passed / 164 - 0.012),
-        "high": round(passed / 164 + 0.022877, 6),
-    }
+    value = passed / 164
+    rate = {"passed": passed, "samples": 164, "tasks": 164, "value": round(value, 6)}
+    rate |= {"low": max(0.0, value - 0.012), "high": round(value + 0.022877, 6)}
     return {
         "samples": 164,
         "parsed": 60,
@@ -414,10 +390,8 @@ def write(folder: Path, passed=0, values=None) -> dict[str, tuple[Path, ...]]:
         solved = passed if model == params.report.path[-1] else 0
         rows = [{"task_id": f"HumanEval/{task}", "status": "pass" if task < solved else "fail"} for task in range(164)]
         put(path, "".join(json.dumps(row) + "\n" for row in rows))
-    for number, path in enumerate(given["matches"]):
-        with TableWriter(path, MATCHES) as table:
-            table.write_all(matches(number))
-    for number, path in enumerate(given["scores"]):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(scores(number), path)
+    for name, table in (("matches", matches), ("scores", scores)):
+        for number, path in enumerate(given[name]):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table(number), path)
     return given

@@ -387,25 +387,6 @@ def test_what_does_not_parse_or_cannot_be_parsed_is_told_by_language(tmp_path):
     assert "in languages without a parser here: Cython 2" in page.text
 
 
-def test_dropped_documents_are_shown_beside_the_tasks(report):
-    """Some of all matches, as text; with the lines' numbers, and the tasks of which nothing can be found by name."""
-    found = tables(report)["contaminated"]
-    assert len(found) == 20
-    assert found[0] == {
-        "document": "lib/<b>.py",
-        "suite": "humaneval",
-        "task": "HumanEval/0",
-        "method": "ngram",
-        "lines": " 99  if a < 0:\n100      <script>x</script>",
-        "task_lines": "if b & 1:\n    pass\0",
-    }
-    page = read_page(report)
-    assert page.tables["contaminated"][1][4].split() == ["99", "if", "a", "<", "0:", "100", "<script>x</script>"]
-    assert page.tables["contaminated"][1][5].split() == ["if", "b", "&", "1:", "pass�"]
-    assert "20 of 30 matches, at most 20 of each benchmark" in page.text
-    assert "No text of these tasks of humaneval can be found: HumanEval/53." in page.text
-
-
 def test_files_that_come_from_elsewhere_are_counted_by_what_tells_them() -> None:
     facts = {"dropped": {"drop_generated": 3, "min_bytes": 1}, "because": {"drop_generated": {"cython": 2, "go": 1}}}
     assert funnel._reasons(facts) == {"drop_generated: cython": 2, "drop_generated: go": 1, "min_bytes": 1}

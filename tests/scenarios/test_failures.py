@@ -93,3 +93,16 @@ def test_s14_a_damaged_cache_object_is_named_and_never_passed_on(clone: Clone) -
     assert clone.executed() == {"filter 00000", "filter 00001"}
     assert "damaged" in (clone.path / "logs/filter/00000.log").read_text()
     assert clone.contents() == before
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_suite_without_tasks_ends_a_run_before_its_first_job(tmp_path: Path, content: str | None) -> None:
+    clone = workspace.create(tmp_path / "clone")
+    if content is not None:
+        (clone.path / "data/tasks.jsonl").write_text(content)
+        clone.set_param("evaluation.suites.humaneval.sha256", hashlib.sha256(content.encode()).hexdigest())
+    clone.set_param("evaluation.suites.humaneval.data", "data/tasks.jsonl")
+    done = clone.snakemake("all", check=False)
+    assert done.returncode == 1
+    assert "evaluation.suites.humaneval.data" in done.stderr
+    assert clone.executed() == set()
