@@ -5,6 +5,7 @@ The rules are asked through Snakemake itself: a forced dry run prints every job'
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -23,7 +24,8 @@ Asked = tuple[dict[str, tuple[str, ...]], dict[str, str]]  # inputs by name, out
 def commands(graph: Graph) -> dict[str, Asked]:
     """What the rules ask `snow` for, by `stage instance`: every `snow` command line of `snakemake --forceall --dry-run all`."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds", "--forceall", "--", "all"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    quiet = os.environ | {"HF_HUB_OFFLINE": "1"}  # what these jobs need is nobody's question here
+    done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SnowError(f"the rules do not build a graph: {done.stderr.strip().splitlines()[-1]}")
     asked = {}

@@ -129,7 +129,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
                     nonlocal tokens
                     intake.take(key, answer)
                     tokens += answer.completion_tokens or 0
-                    bar.set_postfix_str(f"{tokens / (time.monotonic() - began):.0f} tokens/s", refresh=False)
+                    bar.set_postfix_str(f"{tokens / (time.monotonic() - began):.0f} tokens per second", refresh=False)
                     bar.update()
 
                 client.ask_all(lambda question: client.ask(asker, question), open_requests, keep, job.params.concurrency)

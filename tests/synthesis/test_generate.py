@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,9 +68,13 @@ def test_each_request_shows_lines_of_a_selected_document_in_its_language(chat: C
     assert facts["completion_tokens"] == sum(row["completion_tokens"] for row in rows) > 0
 
 
-def test_the_cost_is_said_before_anything_is_asked(chat: ChatServer, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cost_is_said_before_anything_is_asked_and_then_how_fast_it_goes(
+    chat: ChatServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(**{"synthetic.inspired.requests": 3})
-    assert "3 requests to Org/Model, 0 answered before; the others cost at most 960 tokens" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "3 requests to Org/Model, 0 answered before; the others cost at most 960 tokens" in said
+    assert re.search(r"3/3 \[00:\d\d<00:00, .*answer.*, \d+ tokens per second\]", said), said
 
 
 def test_nothing_is_asked_twice_whatever_else_changes(chat: ChatServer, run: Run, tmp_path: Path) -> None:
