@@ -10,8 +10,10 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from snow.errors import SnowError
 
 
 def jobs_to_run(workflow: Any) -> Counter[str]:
@@ -39,6 +41,16 @@ def forget_cores(workflow: Any) -> None:
     """Take back the cores that profiles/default gives this machine, for a run that submits its jobs: they would believe that their
     node has no more."""
     workflow.resource_settings.cores = workflow.global_resources["_cores"] = None
+
+
+def config(entries: Sequence[str]) -> dict[str, Any]:
+    """The values of `--config KEY=VALUE...`, as Snakemake reads them; SnowError for an entry that is none."""
+    from snakemake.cli import parse_config
+
+    try:
+        return parse_config(list(entries))
+    except ValueError as error:
+        raise SnowError(f"--config: {error}") from None
 
 
 def run_first(workflow: Any, target: str, variables: Mapping[str, str]) -> None:
