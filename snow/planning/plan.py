@@ -185,10 +185,11 @@ class Plan:
         gpus = f" and {machine.gpus} GPU{'s' * (machine.gpus > 1)} ({machine.kind})" if self.work.on_gpus else ""
         rows = [f"wall: on {machine.cores} cores{gpus}; one takes {machine.slowness:.2f} times as long as that of units.yaml"]
         copies = _copies()
-        again = f"{size(self.bytes)} more for DVC's cache, which can only copy here" if copies else "the cache shares it by links"
+        again = "as much again for DVC's cache, which can only copy here" if copies else "the cache shares it by links"
         free = shutil.disk_usage(".").free
         while_training = max((one["checkpoint_bytes"] for one in self.trainings), default=0.0)
-        rows.append(f"disk: {size(self.bytes)}, {again}, {size(while_training)} for checkpoints meanwhile; {size(free)} are free")
+        rows.append(f"disk: {size(self.bytes)}, {again}; {size(free)} free")
+        rows += [f"checkpoints: {size(while_training)} in .snow/work while a model trains"] if while_training else []
         if self.bytes * (2 if copies else 1) + while_training > free:
             rows.append("warning: that does not fit; make room, or see cache.type in the README")
         if self.gpu_price is not None:

@@ -24,7 +24,7 @@ from snow.params import Params
 from snow.schema import Source
 
 REPOSITORIES = 200  # looked at of a source; more are taken to be like these
-FILES = 3  # read of each language of a repository
+FILES = 600  # read of each language, over all repositories, but three or more of each repository
 PACKED = {".gz": 4.0, ".zst": 5.0, ".xz": 6.0, ".bz2": 5.0}  # source code over its compressed size, roughly
 
 
@@ -69,7 +69,8 @@ def _here(source: Source, params: Params, mean_bytes: float) -> Extent | None:
 def _sampled(source: Source, params: Params, listed: Iterator[Unit]) -> Extent:
     wanted = [unit for unit, taken in sources.selected(source, listed) if taken]
     looked_at = sorted(wanted, key=lambda unit: units.rank(unit.name))[:REPOSITORIES]
-    found = total([_repository(unit, source, params) for unit in looked_at])
+    files = max(3, FILES // max(len(looked_at), 1))
+    found = total([_repository(unit, source, params, files) for unit in looked_at])
     scale = len(wanted) / max(len(looked_at), 1)
     return Extent(found.documents * scale, found.bytes * scale)
 
@@ -90,7 +91,7 @@ def _parquet(path: Path, source: Source) -> Extent:
     return Extent(meta.num_rows, size)
 
 
-def _repository(unit: Unit, source: Source, params: Params) -> Extent:
+def _repository(unit: Unit, source: Source, params: Params, files: int) -> Extent:
     content = unit.open()
     if not isinstance(content, Repository):
         return UNKNOWN
@@ -105,7 +106,7 @@ def _repository(unit: Unit, source: Source, params: Params) -> Extent:
     documents = size = 0.0
     for paths in by_language.values():
         count = min(len(paths), source.limit_files or len(paths))
-        sample = frozenset(heapq.nsmallest(FILES, paths, key=units.rank))
+        sample = frozenset(heapq.nsmallest(files, paths, key=units.rank))
         read = [len(data) for _, data in content.read(sample) if isinstance(data, bytes)]
         if read:
             documents, size = documents + count, size + count * sum(read) / len(read)

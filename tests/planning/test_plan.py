@@ -55,7 +55,7 @@ def test_the_papers_gpu_hours_follow_from_the_speed_that_was_measured(clone: Clo
     trained = sum(one["tokens"] for one in found["training"])
     hours = next(line["gpu_seconds"] for line in found["stages"] if line["stage"] == "pretrain") / 3600
     assert hours == pytest.approx(trained / 31_900 / 3600, rel=0.02), "validations come on top"
-    assert {one["tokens_per_second"] for one in found["training"]} == {pytest.approx(32 * 31_900, rel=0.01)}
+    assert [one["tokens_per_second"] for one in found["training"]] == pytest.approx([32 * 31_900] * 4, rel=0.01)
 
 
 @pytest.mark.parametrize("scale", ["small", "node", "paper"])
@@ -73,7 +73,7 @@ def test_proportions_that_are_far_off_are_warned_of(clone: Clone, tmp_path: Path
     said = clone.snow("plan", "--configfile", "scales/small.yaml", str(tmp_path / "far.yaml"), check=False).stdout
     assert "warning: phase1: tokens per parameter is 2.05: fewer than 20" in said
     assert "warning: phase1: max_lr is 0.006: a run of this size would take about 2" in said
-    assert "warning: phase2: unique tokens of best per parameter is 0.0718: at 2.0 passes it learns them by heart" in said
+    assert "warning: phase2: unique tokens of best per parameter is 0.0718: at 4.0 passes it learns them by heart" in said
 
 
 @pytest.mark.parametrize(("scale", "shards"), [("small", 16), ("node", 64)])
