@@ -51,8 +51,15 @@ def _add_commands(commands: Any) -> None:
     why = add("why", "which jobs a run would execute, and the exact cause of each; exit status 1 when there are any")
     why.add_argument("artifact", nargs="?", metavar="ARTIFACT", help="as `snakemake` and `dvc repro` name it; all if left out")
     why.add_argument("--json", action="store_true")
-    add("plan", "what a run would do and cost; exit status 1 when there is anything to do").add_argument("--json", action="store_true")
     add("watch", "the running jobs of the present run, how far they are and how long they will take; exit status 1 when there is no run")
+    plan = add("plan", "what a run would do and cost; exit status 1 when there is anything to do")
+    plan.add_argument("--configfile", "--configfiles", nargs="+", default=[], type=Path, metavar="FILE", help="overlays, as of snakemake")
+    plan.add_argument("--config", "-C", nargs="*", default=[], metavar="KEY=VALUE", help="single values, as of snakemake")
+    plan.add_argument("--cores", type=_count, metavar="N", help="that a run would have; this machine's if left out")
+    plan.add_argument("--gpus", type=_count, metavar="N", help="that training would have; this machine's, or 1, if left out")
+    plan.add_argument("--gpu", default="h100", metavar="KIND", help="of snow/planning/gpus.yaml")
+    plan.add_argument("--gpu-price", type=float, metavar="PRICE", help="of an hour of one GPU")
+    plan.add_argument("--json", action="store_true")
     trace = add("trace", "a file's way through the recipe, or what an artifact is made of; exit status 1 when nothing or several are meant")
     trace.add_argument("what", metavar="PATH|ID|REPOSITORY|ARTIFACT", help="see docs/trace.md")
     trace.add_argument("--json", action="store_true")
@@ -80,9 +87,15 @@ def _add_commands(commands: Any) -> None:
     add("commit", "write what is current to dvc.lock; the Snakefile does it after every successful run")
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
+    return int(text)
+
+
 def _run_command(options: argparse.Namespace) -> int:
     from snow import compose, params
-    from snow.caching import check, commit, gc, mend, plan, reconcile, show_key, why
+    from snow.caching import check, commit, gc, mend, reconcile, show_key, why
 
     if options.command == "commit":
         with reconcile.require_lock() or contextlib.nullcontext():
@@ -94,12 +107,15 @@ def _run_command(options: argparse.Namespace) -> int:
         return watch.run()
     if options.command == "params":
         return compose.run(options.params, options.overlays)
+    if options.command == "plan":
+        from snow.planning import plan
+
+        machine = (options.cores, options.gpus, options.gpu, options.gpu_price)
+        return plan.run(plan.Asked(options.params, options.configfile, options.config, *machine, options.json))
     loaded = params.load(options.params)
     match options.command:
         case "why":
             return why.run(loaded, options.artifact, options.json)
-        case "plan":
-            return plan.run(loaded, options.json)
         case "trace":
             from snow.trace import run as trace
 

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import importlib
 import os
-import resource
 import shutil
 import sys
 import time
@@ -168,9 +167,8 @@ def execute(asked: Call) -> dict[str, Any]:
             staged[RECEIPT].write_bytes(ledger.dump(receipt))
         _publish(asked, staged, open_store())
     shutil.rmtree(STATE / "work" / asked.key, ignore_errors=True)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
     with contextlib.suppress(OSError):  # a full disk; what was made is in place
-        costs.record(asked.stage.name, asked.job.instance, time.monotonic() - started, peak_mb)
+        costs.record(asked.stage.name, asked.job.instance, asked.key, time.monotonic() - started)
     return receipt
 
 

@@ -32,6 +32,7 @@ class Source(Section):
     fields: dict[str, str] = Field(default_factory=dict)  # our column -> theirs, for tables
     subset: str | None = None  # configuration name of a hub data set
     split: str = "train"
+    size_gb: float | None = Field(None, gt=0)  # of its text, for `snow plan` where the source is not on this machine
     limit_files: Positive | None = None  # at most this many files per repository and language, chosen by a hash of their paths
 
 

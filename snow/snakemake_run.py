@@ -11,9 +11,11 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from snow.errors import SnowError
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,16 @@ def _stream() -> logging.Handler | None:
 def log_file(workflow: Any) -> str | None:
     """Snakemake's own log of this run."""
     return next(iter(workflow.logger_manager.get_logfile()), None)
+
+
+def config(entries: Sequence[str]) -> dict[str, Any]:
+    """The values of `--config KEY=VALUE...`, as Snakemake reads them; SnowError for an entry that is none."""
+    from snakemake.cli import parse_config
+
+    try:
+        return parse_config(list(entries))
+    except ValueError as error:
+        raise SnowError(f"--config: {error}") from None
 
 
 def run_first(workflow: Any, target: str, variables: Mapping[str, str]) -> None:

@@ -31,7 +31,7 @@ _STAGES = (
         jobs.collect,
         ("licenseclassifier", "pathspec"),
         "snow.corpus.fingerprint",
-        ("sources.paths",),
+        ("sources.paths", "sources.size_gb"),
     ),
     Stage("partition", "snow.corpus.partition", "base", jobs.partition),
     Stage("measure", "snow.corpus.measure", "base", jobs.measure),

@@ -115,6 +115,21 @@ class Store:
             hashes.remember(path, md5)
         return True
 
+    def shares(self, folder: Path) -> bool:
+        """Whether an object and an output in this folder can be one file on disk, tried with the link types that are no copy."""
+        place = next(each for each in (self.root, *self.root.parents) if each.is_dir())
+        probe, link = (where / f".probe.{os.getpid()}.{os.urandom(4).hex()}" for where in (place, folder))
+        kinds = tuple(kind for kind in self.types if kind != "copy")
+        try:
+            probe.write_bytes(b"x")
+            Store(self.root, kinds)._link(probe, link)
+            return True
+        except (OSError, SnowError):
+            return False
+        finally:
+            probe.unlink(missing_ok=True)
+            link.unlink(missing_ok=True)
+
     def sound(self, md5: str, afresh: bool = False) -> bool:
         """Whether the object of that hash is there and has it, `afresh` read even when its hash is remembered; a damaged one is named
         and removed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import socket
 import sys
@@ -19,8 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from snow import snakemake_run, stages
-from snow.caching import costs, estimates
+from snow import devices, snakemake_run, stages
+from snow.caching import costs
 from snow.console import progress, state
 from snow.console.left import Expected, Pace, about, clock, seconds_left, words
 from snow.params import Params
@@ -72,22 +73,22 @@ class Run:
         self.speaks = speaks
         self._cores = cores
         self._names = {number: _name(job) for number, job in planned.items() if job.rule in stages.STAGES}
-        self.estimates = {stage: estimates.of(params, stage, instances) for stage, instances in self._instances().items()}
-        seconds = {
-            f"{stage} {instance}": taken
-            for stage, instances in self._instances().items()
-            for instance, taken in zip(instances, self.estimates[stage].seconds or (), strict=False)
-        }
+        from snow.planning import estimate  # by far more than what a run that has nothing to do reads
+
+        graph = stages.graph(params)
+        expected = estimate.here(params, cores, max(1, len(devices.visible())))
+        tasks = {name: expected.task(graph.by_name[name]) for name in self._names.values()}
+        self.known = expected.known.keys()
+        self.gpu_hours = sum(task.spent for task in tasks.values() if task.gpus and not math.isnan(task.spent)) / 3600
         by_name = {
             name: Expected(
                 planned[number].rule,
                 tuple(self._names[other] for other in planned[number].needs if other in self._names),
                 planned[number].threads,
-                seconds.get(name),
+                None if math.isnan(tasks[name].seconds) else tasks[name].seconds,
             )
             for number, name in self._names.items()
         }
-        graph = stages.graph(params)
         self.jobs = {job.name: by_name[job.name] for job in graph.jobs if job.name in by_name}
         self.artifacts = [job.artifact for job in graph.jobs if job.name in self.jobs]
         self.totals = Counter(job.stage for job in self.jobs.values())
@@ -101,26 +102,18 @@ class Run:
         self._lock = threading.RLock()
         self._over = threading.Event()
 
-    def _instances(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for name in self._names.values():
-            stage, instance = name.split(" ", 1)
-            found.setdefault(stage, []).append(instance)
-        return found
-
     def announce(self, params: Params, log: str | None) -> None:
         """What will be done, how long that takes and from where that is known, and where more can be seen."""
         left, unknown = self._left()
         where = f" on {self._cores} cores" if self._cores else ""
-        trained = estimates.tokens(params, "pretrain", self._instances().get("pretrain", []))
-        gpu_hours = sum(estimate.gpu_hours or 0.0 for estimate in self.estimates.values())
+        trained = sum(params.models[name.split(" ", 1)[1]].tokens for name, job in self.jobs.items() if job.stage == "pretrain")
         parts = [f"{_count(len(self.jobs), 'job')} of {_count(len(self.totals), 'stage')} to run"]
         parts += [f"about {about(left)}{where}"] if left else []
         parts += [f"{trained:,} tokens to train on"] if trained else []
-        parts += [f"{gpu_hours:,.0f} GPU h of training"] if gpu_hours else []
+        parts += [f"{self.gpu_hours:,.0f} GPU h"] if self.gpu_hours else []
         self._say(f"snow: {', '.join(parts)}")
-        if any(estimate.basis == estimates.POCKET_RUN for estimate in self.estimates.values()):
-            self._say(f"snow: times are those of {estimates.POCKET_RUN}, until jobs here have told theirs")
+        if self.totals.keys() - self.known:
+            self._say("snow: times are estimates, as of `snow plan`, until jobs here have told theirs")
         if unknown:
             self._say(f"snow: nothing tells yet how long these take: {', '.join(unknown)}")
         seen = f"; Snakemake's own log is {os.path.relpath(log)}, `--verbose` shows it here" if log else ""

@@ -1,0 +1,79 @@
+"""The arithmetic of a model's shape: its weights, the work of a token, how fast a GPU does it, and the memory that training takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from snow.params import Params
+from snow.planning.units import Gpu
+from snow.reserved import tokenizer_of
+
+WEIGHT_BYTES = {"fp32": 4, "bf16": 2}
+
+
+def vocabulary_of(params: Params, name: str) -> int:
+    """Entries of the vocabulary that a model of params reads."""
+    return params.tokenizers[tokenizer_of(params.token_sets, params.models[name])].vocab_size
+
+
+def parameters_of(params: Params, name: str) -> int:
+    """Weights of a model: Llama with SwiGLU and no biases, embeddings counted once when tied."""
+    model = params.architecture
+    head = model.hidden_size // model.num_attention_heads
+    attention = model.hidden_size * head * (2 * model.num_attention_heads + 2 * model.num_key_value_heads)
+    layer = attention + 3 * model.hidden_size * model.intermediate_size + 2 * model.hidden_size
+    embeddings = vocabulary_of(params, name) * model.hidden_size * (1 if model.tie_word_embeddings else 2)
+    return model.num_hidden_layers * layer + embeddings + model.hidden_size
+
+
+def token_flop(params: Params, name: str) -> float:
+    """Work of training on a token, forwards and backwards: 6 N + 12 L H Q T (PaLM, arXiv 2204.02311, appendix B)."""
+    model = params.architecture
+    return 6.0 * parameters_of(params, name) + 12.0 * model.num_hidden_layers * model.hidden_size * params.models[name].sequence_length
+
+
+def utilisation(gpu: Gpu, flop: float) -> float:
+    """The share of a GPU's peak that our step reached at so much work per token: between the models that were measured along a line over
+    the logarithm, beyond them as the nearest."""
+    (small, low), (large, high) = gpu.utilisation
+    place = (math.log(flop) - math.log(small)) / (math.log(large) - math.log(small))
+    return low + (high - low) * min(1.0, max(0.0, place))
+
+
+def tokens_per_second(params: Params, name: str, gpu: Gpu) -> float:
+    """Tokens that one GPU trains on in a second."""
+    flop = token_flop(params, name)
+    return utilisation(gpu, flop) * gpu.peak_flops / flop
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one GPU while a model trains: weights with gradients and optimizer, and what a micro batch keeps for the way back."""
+
+    states: float
+    activations: float
+
+
+def memory(params: Params, name: str, gpus: int) -> Memory:
+    """What a GPU of so many holds. States as in ZeRO (arXiv 1910.02054): weights and gradients in the precision, in bf16 float32 sums of
+    gradients and master weights besides, Adam's two moments; stage 1 divides masters and moments, stage 2 gradients too, stage 3
+    weights too. Activations of a layer and token are 20 hidden + 8 intermediate bytes in bf16 (norms keep float32), none recomputed, the
+    attention matrix not stored; the logits' are a copy in bf16 and three in float32. Checked against two facts alone: on 80 GB the
+    paper's model trains with one sequence of 8192 and not with four."""
+    model, shape = params.models[name], params.architecture
+    weights, width = parameters_of(params, name), WEIGHT_BYTES[model.engine.precision]
+    half, stage = model.engine.precision == "bf16", model.engine.zero_stage
+    gradients = weights * (width + (4 if half else 0))
+    optimizer = 0.0 if model.engine.offload_optimizer and stage else weights * (12.0 if half else 8.0)
+    share = [gpus if stage >= least else 1 for least in (3, 2, 1)]
+    states = weights * width / share[0] + gradients / share[1] + optimizer / share[2]
+    tokens = min(model.micro_batch_size, max(1, model.batch_size // gpus)) * model.sequence_length
+    layer = (20 * shape.hidden_size + 8 * shape.intermediate_size) * width / 2
+    logits = vocabulary_of(params, name) * (width + 12)
+    return Memory(states, tokens * (shape.num_hidden_layers * layer + logits))
+
+
+def checkpoint_bytes(params: Params, name: str) -> float:
+    """What the two checkpoints of a running training take in .snow/work: weights, master weights in bf16, moments."""
+    return 2.0 * parameters_of(params, name) * (14 if params.models[name].engine.precision == "bf16" else 12)
