@@ -52,7 +52,7 @@ def run(asked: Asked) -> int:
         print(json.dumps({"stages": [], "warnings": alarms}) if asked.as_json else "nothing to do")
         return 0
     if asked.overlays or asked.config:  # what ran here was of params.yaml
-        known = _ratios_of(settings.check(base, str(asked.params)), machine, work.on_gpus) | expected.known
+        known = _ratios_of(settings.check(base, str(asked.params)), machine, work.on_gpus) | dict(expected.known)
         expected = replace(expected, known=known)
     found, wall = expected.lines()
     plan = Plan(found, wall, machine, work, proportions.of(params, work.sizes), alarms, asked.gpu_price)
