@@ -79,7 +79,7 @@ class Telemetry:
                 shutil.rmtree(self._events, ignore_errors=True)
             from tensorboardX import SummaryWriter
 
-            self._writer = SummaryWriter(str(self._events), purge_step=done + 1 if done else None)
+            self._writer = SummaryWriter(str(self._events), purge_step=done + 1 if done else None, filename_suffix=f".{done}")
         except OSError as error:
             self._give_up(error)
         except ImportError:

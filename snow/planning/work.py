@@ -2,13 +2,13 @@
 
 | stage | the number |
 |---|---|
-| collect, partition, measure, filter, minhash, unique, decontaminate | bytes of text read |
+| collect, partition, measure, filter, redact, minhash, unique, decontaminate | bytes of text read |
 | duplicates, holdout, select | documents of the corpus |
 | tokenizer, pack | bytes of text turned into tokens |
 | pretrain | FLOP, validations included |
 | annotate, score, bits, preference, generate | FLOP of going forwards, 2 N a token |
 | complete | passes through the model: tokens one after the other, a batch at a time |
-| refine, judge, mutate | answers, solutions |
+| requests, refine, judge, mutate | requests, answers, solutions |
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Work:
             "partition": lambda _: self.sizes.raw.bytes,
             "measure": lambda _: self.sizes.raw.bytes / self.params.shards,
             "filter": lambda _: self.sizes.raw.bytes / self.params.shards,
+            "redact": lambda _: self.sizes.filtered.bytes / self.params.shards,
             "minhash": lambda _: self.sizes.filtered.bytes / self.params.shards,
             "duplicates": lambda _: self.sizes.filtered.documents,
             "unique": lambda _: self.sizes.filtered.bytes / self.params.shards,
@@ -59,6 +60,7 @@ class Work:
             "pretrain": self._pretrain,
             "annotate": self._annotate,
             "score": self._score,
+            "requests": lambda name: float(self.params.synthetic[name].requests),
             "generate": self._generate,
             "refine": lambda name: float(self.params.synthetic[name].requests),
             "complete": self._complete,

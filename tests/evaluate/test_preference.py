@@ -70,8 +70,9 @@ def test_a_model_that_knows_how_often_each_token_occurs_is_right_about_half(
         model.lm_head.weight[:] = counts.log()[:, None] * state / state.dot(state)
     model.save_pretrained(tmp_path)
     _, facts = told(tmp_path, tmp_path, humaneval, mutants)
-    assert facts["ties"] == facts["pairs"] > 450
-    assert facts["value"] == 0.5
+    assert facts["pairs"] > 450
+    assert facts["ties"] >= facts["pairs"] - 2, "sums in another order may differ in their last bit"
+    assert facts["value"] == pytest.approx(0.5, abs=0.005)
 
 
 @pytest.fixture(scope="module")
