@@ -85,7 +85,7 @@ def load(path: Path) -> Params:
 
 def subset(params: Params, keys: Iterable[str], without: Iterable[str] = ()) -> dict[str, Any]:
     """The plain values under dotted keys, `{key: value}` with JSON types, the dotted keys of `without` left out of them; one that
-    leads through a list is left out of each of its items."""
+    leads through a list is left out of each of its items, and through `*` of each entry."""
     held = {key: at(params, key) for key in keys}
     values = {key: _plain(value) for key, value in held.items()}
     # The order of what is declared is that of the report, and a mapping's order is in no key.
@@ -102,6 +102,9 @@ def _leave_out(value: Any, path: list[str]) -> None:
     if isinstance(value, list):
         for item in value:
             _leave_out(item, path)
+    elif path[0] == "*":
+        for entry in value.values():
+            _leave_out(entry, path[1:])
     elif len(path) > 1:
         _leave_out(value[path[0]], path[1:])
     else:

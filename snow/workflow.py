@@ -153,7 +153,8 @@ def _require(workflow: Any, params: settings.Params) -> None:
 def _missing(workflow: Any, params: settings.Params) -> list[str]:
     """What the jobs that the run would start need and do not have here."""
     graph, here = stages.graph(params), snakemake_run.default_resource(workflow, GPU) is None
-    running = [graph.job(job.rule.name, job.wildcards) for job in snakemake_run.asked_for(workflow) if job.rule.name in stages.STAGES]
+    asked = {graph.job(job.rule.name, job.wildcards).name for job in snakemake_run.asked_for(workflow) if job.rule.name in stages.STAGES}
+    running = [job for job in graph.jobs if job.name in asked]  # Snakemake's are in no order
     many = snakemake_run.beyond(workflow, GPU) if here else {}
     gpus = snakemake_run.most(workflow, GPU) if here else None
     return [

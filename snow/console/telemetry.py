@@ -70,6 +70,8 @@ class Telemetry:
         self._done = self._marked = done
         self._started = self._mark = time.monotonic()
         self._said = 0.0
+        if done:
+            print(f"{self._training.name}: goes on behind step {done}", file=sys.stderr, flush=True)
         try:
             self._lines.parent.mkdir(parents=True, exist_ok=True)
             before = self._lines.read_text().splitlines(keepends=True) if done and self._lines.exists() else []

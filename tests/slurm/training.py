@@ -68,7 +68,5 @@ def stop(project: Project, step: int = 10) -> int:
 
 
 def continued_from(project: Project) -> int:
-    """The step at which the newest attempt began, as its progress bar says first."""
-    found = re.search(r"(\d+)/\d+ \[00:00<", (project.path / "logs/pretrain.log").read_text())
-    assert found
-    return int(found[1])
+    """The step behind which the newest attempt began, as it says first."""
+    return int(re.findall(r"goes on behind step (\d+)", (project.path / "logs/pretrain.log").read_text())[-1])
