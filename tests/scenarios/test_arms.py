@@ -41,6 +41,7 @@ def jobs_of(names: tuple[str, ...]) -> set[str]:
     return own | {f"{stage} {name}/humaneval" for name in names for stage in ("complete", "judge", "preference")}
 
 
+@pytest.mark.slow  # minutes; `test_contributing` has an arm, `tests/model` overlays
 def test_four_arms_execute_their_own_jobs_and_leave_nothing(clone: Clone) -> None:
     before, lock = clone.contents(), (clone.path / "dvc.lock").read_bytes()
     (clone.path / "arms.yaml").write_text(yaml.safe_dump(ARMS))

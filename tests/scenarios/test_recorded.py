@@ -23,6 +23,7 @@ def changed(clone: Clone) -> set[str]:
     return set(json.loads(clone.dvc("status", "--json").stdout))
 
 
+@pytest.mark.slow  # minutes; `test_contributing` has an arm, `tests/model` overlays
 def test_an_overlay_is_not_recorded_as_params_yaml(clone: Clone) -> None:
     (clone.path / "overlay.yaml").write_text(yaml.safe_dump({"evaluation": {"bits": {"max_tokens": 1024}}}))
     before, base = lock(clone), clone.contents()
