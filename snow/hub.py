@@ -23,6 +23,21 @@ def source(kind: Kind, reference: str, revision: str | None) -> tuple[str, str |
     return reference, commit(kind, reference, revision) or revision
 
 
+def loadable(kind: Kind, reference: str, revision: str | None) -> tuple[str, str | None]:
+    """As `source`, but where HF_HUB_OFFLINE is set: the folder of the hub's cache, if it is there, and None."""
+    from huggingface_hub import constants
+
+    place, found = source(kind, reference, revision)
+    folder = snapshot(kind, reference, revision) if found and constants.HF_HUB_OFFLINE else None
+    return (place, found) if folder is None else (str(folder), None)
+
+
+def snapshot(kind: Kind, name: str, revision: str | None) -> Path | None:
+    """Where the hub's cache on this machine has a hub name at a revision; None where it has not."""
+    folder = _cache() / "--".join([f"{kind}s", *name.split("/")]) / "snapshots" / str(commit(kind, name, revision))
+    return folder if folder.is_dir() else None
+
+
 def commit(kind: Kind, name: str, revision: str | None) -> str | None:
     """The commit of a hub name at a revision (main without one): a full hash is itself, else what the hub's cache on this machine
     says, else in a job what the hub says; None when it is not known here. Raises SnowError when the hub, asked, does not know."""

@@ -29,9 +29,7 @@ class Reference:
     @property
     def snapshot(self) -> Path | None:
         """Where the hub's cache on this machine has it; None where it has not."""
-        commit = hub.commit(self.kind, self.name, self.revision)
-        folder = hub._cache() / "--".join([f"{self.kind}s", *self.name.split("/")]) / "snapshots" / str(commit)
-        return folder if folder.is_dir() else None
+        return hub.snapshot(self.kind, self.name, self.revision)
 
     def __str__(self) -> str:
         return f"{self.key}: {self.name}"
@@ -49,19 +47,25 @@ def refusals(references: Iterable[Reference]) -> Iterator[str]:
     for one in unknown:
         if silent is None:
             try:
-                status = _get(f"{constants.ENDPOINT}/api/{one.kind}s/{one.name}/auth-check").status_code
+                response = _get(f"{constants.ENDPOINT}/api/{one.kind}s/{one.name}/auth-check")
             except Exception as error:  # of whatever kind the library's HTTP client has
                 silent = f"{constants.ENDPOINT} cannot be reached ({_first_line(error)})"
             else:
-                if status >= 400:
-                    yield _refused(one, status)
+                if response.status_code >= 400:
+                    yield _refused(one, response.status_code, response.headers.get("X-Error-Code") == "GatedRepo")
         if silent is not None:
             yield f"{one} is not in the hub's cache here, and {silent}"
 
 
-def _refused(one: Reference, status: int) -> str:
-    from huggingface_hub import get_token
+def _refused(one: Reference, status: int, gated: bool) -> str:
+    from huggingface_hub import constants, get_token
 
+    if gated:
+        page = f"{constants.ENDPOINT}/{'datasets/' if one.kind == 'dataset' else ''}{one.name}"
+        account = "the account that our token is of"
+        if get_token() is None:
+            account = "an account, and set HF_TOKEN to its token or run `hf auth login`"
+        return f"{one} is gated (status {status}): accept its terms on {page} with {account}"
     if get_token() is None:
         return f"{one} is not on the hub, or not for everybody (status {status}); there is no token: set HF_TOKEN or run `hf auth login`"
     return f"{one} is not on the hub, or not for the holder of our token (status {status}); correct the name, or accept its terms there"

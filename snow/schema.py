@@ -32,8 +32,17 @@ class Source(Section):
     fields: dict[str, str] = Field(default_factory=dict)  # our column -> theirs, for tables
     subset: str | None = None  # configuration name of a hub data set
     split: str = "train"
+    data_dir: str | None = None  # folder of a hub data set, as in data/python
+    data_files: tuple[str, ...] = Field((), strict=False)  # patterns of files in it, as in ["data/python/*.parquet"]
     size_gb: float | None = Field(None, gt=0)  # of its text, for `snow plan` where the source is not on this machine
     limit_files: Positive | None = None  # at most this many files per repository and language, chosen by a hash of their paths
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        of_hub = next((key for key in ("subset", "data_dir", "data_files") if getattr(self, key)), None)
+        if of_hub and self.kind != "huggingface":
+            raise ValueError(f"{of_hub}: it says which part of a hub data set is read, and this is of kind {self.kind}; remove it")
+        return self
 
 
 def _spdx(name: str) -> str:
@@ -169,6 +178,7 @@ class Dedup(Section):
     permutations: Positive
     threshold: float = Field(gt=0, lt=1)
     lowercase: bool
+    keep: tuple[Literal["stars", "last_commit", "depth", "size"], ...] = Field(strict=False)  # of copies, see snow/corpus/signatures.py
 
 
 class TokenRules(Section):

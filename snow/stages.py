@@ -44,7 +44,7 @@ _STAGES = (
         unkeyed=("opt_out.repositories", "opt_out.hashes"),
     ),
     Stage("redact", "snow.corpus.redact", "base", jobs.redact, ("kingfisher-secret-scanner",)),
-    Stage("minhash", "snow.corpus.signatures", "base", jobs.minhash, ("numpy",)),
+    Stage("minhash", "snow.corpus.signatures", "base", jobs.minhash, ("numpy",), unkeyed=("dedup.keep",)),
     Stage("duplicates", "snow.corpus.duplicates", "base", jobs.duplicates, ("numpy",)),
     Stage("unique", "snow.corpus.unique", "base", jobs.unique),
     Stage("decontaminate", "snow.corpus.decontaminate", "base", jobs.decontaminate),

@@ -26,6 +26,8 @@ DOCUMENTS = pa.schema(
         pa.field("license", pa.string(), nullable=False),
         pa.field("content", pa.string(), nullable=False),
         pa.field("size", pa.int64(), nullable=False),  # bytes of content in UTF-8
+        pa.field("stars", pa.int64()),  # of the repository; null: not known
+        pa.field("last_commit", pa.timestamp("ms", "UTC")),  # of the repository, or of the file where its source says that; null: not known
     ]
 )
 REPOSITORIES = pa.schema(  # one row for each licence that a repository's source files have, and where it was found

@@ -126,6 +126,15 @@ def test_the_hub_is_asked_for_what_is_not_here(told: Told, hub: Hub, tmp_path: P
     hub.gate = 403
     (refused,) = told("generate", gpus=1, **VLLM)
     assert refused.endswith("not for the holder of our token (status 403); correct the name, or accept its terms there")
+    hub.gated = True
+    (refused,) = told("generate", gpus=1, **VLLM)
+    assert refused == (
+        f"generators.smollm2.model: team/coder is gated (status 403): accept its terms on {hub.url}/team/coder with the account that our "
+        "token is of"
+    )
+    monkeypatch.delenv("HF_TOKEN")
+    (refused,) = told("generate", gpus=1, **VLLM)
+    assert refused.endswith("/team/coder with an account, and set HF_TOKEN to its token or run `hf auth login`")
 
 
 def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:

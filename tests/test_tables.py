@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ def rows(count: int, size: int = 100) -> Iterator[dict[str, Any]]:
             "license": "MIT",
             "content": content,
             "size": len(content.encode()),
+            "stars": number,
+            "last_commit": None if number else datetime(2020, 2, 29, 12, tzinfo=UTC),
         }
 
 

@@ -132,7 +132,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
             expression = licenses.spdx(source.license) if source.license else None
             stated = Stated(Found(expression, licenses.OF_SOURCE) if expression else None, source.license_precedence == "override")
             with _readable(f"source {source.name}"):
-                listed = selected(source, list_units(source, job.work_root.parent / "git"))
+                listed = selected(source, list_units(source, job.work_root.parent / "git", job.work_root / job.key))
                 mine = [(unit, wanted) for unit, wanted in listed if units.home(unit.name, job.params.shards) == shard]
             counts["excluded"] += sum(not wanted for _, wanted in mine)
             for unit, wanted in tqdm(mine, desc=f"collect {job.instance} {source.name}", unit="unit", mininterval=10):
@@ -231,7 +231,7 @@ def repository_documents(
         if own and found and found.expression:
             own = licenses.which_bsd(own, found.expression)
         found = Found(own, OF_FILE) if own and _may_say(own, found, rules) else found
-        yield from _document(name, path, content, language, found, rules, tally)
+        yield from _document(name, path, content, language, found, rules, tally, last_commit=repository.last_commit)
 
 
 def _allows_some(expression: str, rules: Rules) -> bool:
@@ -275,7 +275,7 @@ def table_documents(table: Table, rules: Rules, excluded: Exclusions, stated: St
         known = [licenses.spdx(statement) for statement in row.license or ()]
         expression = licenses.all_of(name for name in known if name) if all(known) else None
         found = stated.instead_of(Found(expression, OF_ROW, "; ".join(row.license)) if row.license else None)
-        yield from _document(row.repo, row.path, content, language, found, rules, tally)
+        yield from _document(row.repo, row.path, content, language, found, rules, tally, stars=row.stars, last_commit=row.last_commit)
 
 
 def _read(raw: bytes | str, path: str, stated: str | None, rules: Rules) -> tuple[str | Refusal, str | None]:
@@ -311,9 +311,9 @@ def text_of(content: bytes | str) -> str | Refusal:
 
 
 def _document(
-    repo: str, path: str, content: str, language: str | None, found: Found | None, rules: Rules, tally: Tally
+    repo: str, path: str, content: str, language: str | None, found: Found | None, rules: Rules, tally: Tally, **known: Any
 ) -> Iterator[dict[str, Any]]:
-    """The document, counted, or nothing when its language or licence leaves it out."""
+    """The document with what else is `known` of it, counted, or nothing when its language or licence leaves it out."""
     if language not in rules.languages:
         tally.drop(units.LANGUAGE)
         return
@@ -331,6 +331,7 @@ def _document(
         "license": expression,
         "content": content,
         "size": len(content.encode()),
+        **known,
     }
     tally.keep(document)
     yield document

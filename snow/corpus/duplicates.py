@@ -43,9 +43,12 @@ CLUSTERS = pa.schema(
 )
 
 
-def firsts(groups: Sequence[npt.NDArray[Any]], preferences: Integers, rows: Integers) -> npt.NDArray[np.bool_]:
-    """For each entry, whether it has the smallest (preference, row) among the entries equal to it in all of `groups`."""
-    order = np.lexsort((rows, preferences, *groups))
+KEEP = {"stars": -1, "last_commit": -1, "depth": 1, "size": -1}  # of `dedup.keep`: 1 where the smallest survives, -1 the largest
+
+
+def firsts(groups: Sequence[npt.NDArray[Any]], preferences: Sequence[Integers], rows: Integers) -> npt.NDArray[np.bool_]:
+    """For each entry, whether it has the smallest (*preferences, row) among the entries equal to it in all of `groups`."""
+    order = np.lexsort((rows, *reversed(preferences), *groups))
     changes = np.zeros(len(order), bool)
     changes[:1] = True
     for group in groups:
@@ -55,8 +58,9 @@ def firsts(groups: Sequence[npt.NDArray[Any]], preferences: Integers, rows: Inte
     return marks
 
 
-def clusters(ids: Evidence, roots: Integers, rows: Integers, preferences: Integers) -> Iterator[dict[str, Any]]:
-    """One entry per clustered row: `row`, `id`, `cluster`, `method`, `survivor`. `rows` are all rows in clusters of two or more."""
+def clusters(ids: Evidence, roots: Integers, rows: Integers, preferences: Sequence[Integers]) -> Iterator[dict[str, Any]]:
+    """One entry per clustered row: `row`, `id`, `cluster`, `method`, `survivor`. `rows` are all rows in clusters of two or more, and
+    `preferences` theirs: the smallest of a cluster survives."""
     own, root = ids[rows], roots[rows]
     survivor = firsts([root], preferences, rows)
     copy = ~firsts([own[:, word] for word in range(ID_WORDS)], preferences, rows)
@@ -129,12 +133,12 @@ def run(job: Job[Params]) -> dict[str, Any]:
     roots, work = components(np.asarray(store.ids), np.asarray(store.signatures), bands, settings.threshold)
     members = np.bincount(roots, minlength=len(roots))
     rows = np.flatnonzero(members[roots] > 1)
-    preferences, _ = store.column("preference")
+    preferences = [KEEP[name] * store.column(name)[0][rows] for name in settings.keep] + [store.column("lot")[0][rows]]
     dropped = {"exact": 0, "near": 0}
     with contextlib.ExitStack() as stack:
         folder = job.output("duplicates")
         writers = [stack.enter_context(tables.TableWriter(folder / path.name, CLUSTERS)) for path in store.paths]
-        for entry in clusters(np.asarray(store.ids), roots, rows, preferences[rows]):
+        for entry in clusters(np.asarray(store.ids), roots, rows, preferences):
             shard, row = store.address(entry.pop("row"))
             writers[shard].write({**entry, "shard": shard, "row": row})
             if entry["method"]:

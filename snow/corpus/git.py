@@ -17,6 +17,7 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -151,7 +152,8 @@ def _open(source: str, name: str, url: str, revision: str | None, cache: Path) -
         return _read(about, mirror, blobs, wanted)
 
     files = sorted(blobs)
-    return Repository(files, read, refused, {name: commit})
+    seconds = int(_git(about, "log", "-1", "--format=%ct", commit, mirror=mirror).stdout)
+    return Repository(files, read, refused, {name: commit}, last_commit=datetime.fromtimestamp(seconds, UTC))
 
 
 def _mirrored(about: str, url: str, revision: str | None, mirror: Path) -> str | None:

@@ -1,28 +1,31 @@
-"""Source kinds `parquet`, `jsonl` and `huggingface`: tables with one document per row.
+"""Source kinds `parquet` and `jsonl`: tables with one document per row; those of `huggingface` are read here too.
 
-`fields` maps our columns to theirs: `content` is required, `repo`, `path`, `language` and `license` are used when given. A dotted
-name reaches into nested values (`meta.language`); `=Python` is a constant for every row. A row without a repository of its
-own is a repository by itself; a row without a language gets the one its path says.
+`fields` maps our columns to theirs: `content` is required, the others of `COLUMNS` are used when given. A dotted name reaches into
+nested values (`meta.language`); `=Python` is a constant for every row. A row without a repository of its own is a repository by
+itself; a row without a language gets the one its path says.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from snow import hub
 from snow.corpus import units
 from snow.corpus.json_rows import Numbered, json_rows
 from snow.corpus.units import Refusal, Row, Table, Unit
 from snow.errors import SnowError
 
-COLUMNS = ("content", "repo", "path", "language", "license")
+COLUMNS = ("content", "repo", "path", "language", "license", "stars", "last_commit")
+SOFTWARE_HERITAGE = "blob_id"  # a column of The Stack v2, which has this in place of the content
+FETCH = "Software Heritage has: fetch them (docs/sources.md) and give the tables as kind parquet"
 BATCH_ROWS = 256
+MOST = 1 << 31  # stars: more are taken as these
 
 
 def check_fields(source: str, fields: Mapping[str, str]) -> None:
@@ -43,10 +46,12 @@ def file_units(source: str, kind: str, paths: tuple[str, ...], fields: Mapping[s
     check_fields(source, fields)
     files = list(units.existing_files(source, "file", paths))
     for path, name in zip(files, units.names(files), strict=True):
-        yield Unit(name, functools.partial(_file, kind, path, name, f"source {source}: {path}", fields))
+        yield Unit(name, functools.partial(file_table, kind, path, name, f"source {source}: {path}", fields))
 
 
-def _file(kind: str, path: Path, unit: str, about: str, fields: Mapping[str, str]) -> Table:
+def file_table(kind: str, path: Path, unit: str, about: str, fields: Mapping[str, str]) -> Table:
+    """The rows of a Parquet or else a JSON file; SnowError `about` it when it cannot be read."""
+
     def read() -> Iterator[Row | Refusal]:
         values = _parquet(path, about, fields) if kind == "parquet" else json_rows(path, about)
         return table_rows(values, about, unit, fields)
@@ -54,48 +59,8 @@ def _file(kind: str, path: Path, unit: str, about: str, fields: Mapping[str, str
     return Table(read)
 
 
-def hub_units(
-    source: str, names: tuple[str, ...], fields: Mapping[str, str], subset: str | None, split: str, revision: str | None
-) -> Iterator[Unit]:
-    """One unit per data file of a Hugging Face data set, streamed; a local folder that `datasets` can load works as a name too.
-
-    Raises SnowError when `datasets` is not installed here or cannot find the data set, its subset, split or revision.
-    """
-    check_fields(source, fields)
-    try:
-        import datasets  # not in every environment, and slow to import
-    except ImportError:
-        raise SnowError(
-            f"source {source}: kind huggingface needs the package datasets, which this environment lacks; "
-            "add it to envs/base.in, run `envs/lock base` and `make envs`, or give the files themselves as kind parquet or jsonl"
-        ) from None
-    for name, short in zip(names, units.names([Path(name) for name in names]), strict=True):
-        about = f"source {source}: the data set {name}"
-        try:
-            place, commit = hub.source("dataset", name, revision)
-            whole = datasets.load_dataset(place, subset, split=split, revision=commit, streaming=True)
-        except Exception as error:  # datasets raises a dozen kinds, from ValueError to HTTP errors, for what is the user's to correct
-            asked = f"subset {subset}, split {split}, revision {revision}"
-            raise SnowError(f"{about} ({asked}) cannot be loaded: {_first_line(error)}; correct it in params.yaml") from error
-        for index in range(whole.num_shards):
-            unit = f"{short}/{index:05d}"
-            yield Unit(unit, functools.partial(_hub_file, whole, index, unit, about, fields))
-
-
-def _hub_file(whole: Any, index: int, unit: str, about: str, fields: Mapping[str, str]) -> Table:
-    """One of the files behind a streaming data set; its rows come without reading the others."""
-    part = whole.shard(num_shards=whole.num_shards, index=index)
-    return Table(lambda: table_rows(_streamed(part, about), f"{about}, file {unit}", unit, fields))
-
-
-def _streamed(dataset: Iterable[dict[str, Any]], about: str) -> Iterator[Numbered]:
-    try:
-        yield from enumerate(dataset, start=1)
-    except Exception as error:  # as above: network, decoding, schema
-        raise SnowError(f"{about} cannot be read to its end: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, without what its library adds below."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
@@ -108,13 +73,14 @@ def _parquet(path: Path, about: str, fields: Mapping[str, str]) -> Iterator[Numb
             wanted = dict.fromkeys(name if name in names else name.partition(".")[0] for name in mapped)
             missing = [name for name in wanted if name not in names]
             if missing:
-                raise SnowError(f"{about} has no column {missing[0]}; its columns are {', '.join(names)}")
+                ids = f"; {SOFTWARE_HERITAGE} names files that {FETCH}" if SOFTWARE_HERITAGE in names and missing[0] == "content" else ""
+                raise SnowError(f"{about} has no column {missing[0]}; its columns are {', '.join(names)}{ids}")
             for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(wanted)):
                 for row in _values(batch):
                     number += 1
                     yield number, row
     except (pa.ArrowException, OSError) as error:
-        raise SnowError(f"{about} is not a readable Parquet file ({_first_line(error)}); replace it") from error
+        raise SnowError(f"{about} is not a readable Parquet file ({first_line(error)}); replace it") from error
 
 
 def _values(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Refusal]:
@@ -154,7 +120,9 @@ def table_rows(values: Iterable[Numbered], about: str, unit: str, fields: Mappin
         texts += 1
         repo, path, language = (_text(_lookup(value, fields.get(column))) for column in ("repo", "path", "language"))
         located = located or path is not None or language is not None
-        yield Row(content, repo or where, path or str(number), language, _statement(_lookup(value, fields.get("license"))))
+        license = _statement(_lookup(value, fields.get("license")))
+        stars, last_commit = _count(_lookup(value, fields.get("stars"))), _date(_lookup(value, fields.get("last_commit")))
+        yield Row(content, repo or where, path or str(number), language, license, stars, last_commit)
     if seen and broken == seen:
         raise SnowError(
             f"{about} has no text in {fields['content']!r} in any of its {seen} rows, the first holds {held}; correct fields.content, or "
@@ -203,3 +171,22 @@ def _statement(value: Any) -> tuple[str, ...] | None:
         return tuple(str(item) for item in value if item)
     text = _text(value)
     return (text,) if text else None
+
+
+def _count(value: Any) -> int | None:
+    """A number of stars; some tables have it as a float or a text."""
+    try:
+        return min(int(value), MOST) if value is not None and float(value) >= 0 else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _date(value: Any) -> datetime | None:
+    """A date as Parquet or JSON has it: a time, ISO 8601, or seconds since 1970; UTC where it does not say."""
+    try:
+        if isinstance(value, (int, float)):
+            return datetime.fromtimestamp(value, UTC)
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
 from snow import tables
@@ -28,21 +29,21 @@ def schema(bands: int) -> pa.Schema:
         [
             pa.field("id", pa.string(), nullable=False),
             pa.field("tokens", pa.int64(), nullable=False),
-            pa.field("preference", pa.int64(), nullable=False),  # the smallest of a cluster survives
+            # Which of several copies survives: `dedup.keep` says by which of these, in which order.
+            pa.field("stars", pa.int64(), nullable=False),  # as the next: -1 where it is not known
+            pa.field("last_commit", pa.int64(), nullable=False),  # milliseconds since 1970
+            pa.field("depth", pa.int64(), nullable=False),  # folders the file lies in
+            pa.field("size", pa.int64(), nullable=False),
+            pa.field("lot", pa.int64(), nullable=False),  # for what is equal in all of them
             pa.field("signature", pa.binary()),  # uint32, little-endian
             *(pa.field(f"band_{band:03}", pa.uint64()) for band in range(bands)),
         ]
     )
 
 
-def preference(repo: str, path: str) -> int:
-    """Which of several copies survives: the smallest number, in three parts.
-
-    Fewest path components first, because a vendored copy lies deeper than the original. Then a hash of the repository, so that
-    of two forks one wins every file and stays whole, whatever the shard count. Then a hash of the path.
-    """
-    depth = min(path.count("/"), 127)
-    return depth << 56 | _hash28(repo) << 28 | _hash28(path)
+def lot(repo: str, path: str) -> int:
+    """A hash of the repository, so that of two forks one wins every file and stays whole, whatever the shard count; then of the path."""
+    return _hash28(repo) << 28 | _hash28(path)
 
 
 def _hash28(text: str) -> int:
@@ -76,17 +77,23 @@ def document_signatures(
 
 def sign(batches: Iterable[pa.RecordBatch], scheme: minhash.Scheme, bands: int, rows: int) -> Iterator[dict[str, Any]]:
     """Rows of `schema(bands)` for documents in order."""
-    names = schema(bands).names[4:]
+    names = [name for name in schema(bands).names if name.startswith("band_")]
     for batch in batches:
         signatures, tokens = document_signatures(*text_buffers(batch.column("content")), scheme)
         keys = minhash.band_keys(signatures, bands, rows).tolist()
-        columns = (batch.column(name).to_pylist() for name in ("id", "repo", "path"))
-        for index, (identity, repo, path) in enumerate(zip(*columns, strict=True)):
+        columns = (batch.column(name).to_pylist() for name in ("id", "repo", "path", "size"))
+        dates = pc.fill_null(batch.column("last_commit").cast(pa.int64()), -1).to_pylist()
+        stars = pc.fill_null(batch.column("stars"), -1).to_pylist()
+        for index, (identity, repo, path, size) in enumerate(zip(*columns, strict=True)):
             whole = tokens[index] >= scheme.ngram
             yield {
                 "id": identity,
                 "tokens": int(tokens[index]),
-                "preference": preference(repo, path),
+                "stars": stars[index],
+                "last_commit": dates[index],
+                "depth": path.count("/"),
+                "size": size,
+                "lot": lot(repo, path),
                 "signature": signatures[index].astype("<u4").tobytes() if whole else None,
                 **dict(zip(names, keys[index] if whole else [None] * bands, strict=True)),
             }
@@ -102,7 +109,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     settings = job.params.dedup
     bands, rows = minhash.bands(settings.threshold, settings.permutations)
     scheme = minhash.scheme(job.params.seed, settings.ngram, settings.permutations, settings.lowercase)
-    documents = tables.read_batches(job.input("documents"), ["id", "repo", "path", "content"])
+    documents = tables.read_batches(job.input("documents"), ["id", "repo", "path", "size", "content", "stars", "last_commit"])
     tokens = unsigned = 0
     with tables.TableWriter(job.output("signatures"), schema(bands)) as writer:
         for row in tqdm(sign(documents, scheme, bands, rows), desc=f"minhash {job.instance}", unit="document", mininterval=10):

@@ -7,7 +7,7 @@
 | git | clone URLs, local repositories or patterns of them, or files that list these; at `revision` | a repository |
 | archive | .zip and .tar files, compressed or not | an archive |
 | parquet, jsonl | files, with `fields`; JSON as lines or one array, compressed or not | a file |
-| huggingface | data set names, with `fields`, `subset`, `split`, `revision` | a data file of the set |
+| huggingface | data set names, with `fields`, `subset`, `split`, `data_dir`, `data_files`, `revision` | a data file of the set |
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snow.corpus import folders, git, installed, licenses, rows
+from snow.corpus import folders, git, hub_files, installed, licenses, rows
 from snow.corpus.units import Unit
 from snow.errors import SnowError
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from snow.schema import Source
 
 
-def list_units(source: Source, cache: Path) -> Iterator[Unit]:
-    """The units of a source in a fixed order, names only. `cache` is where git mirrors are kept.
+def list_units(source: Source, mirrors: Path, fetched: Path) -> Iterator[Unit]:
+    """The units of a source in a fixed order, names only. `mirrors` is where those of git are kept, `fetched` where files of the hub
+    are put.
 
     Raises SnowError for a source that is not there, names no paths or states a licence that is not SPDX.
     """
@@ -42,11 +43,11 @@ def list_units(source: Source, cache: Path) -> Iterator[Unit]:
         case "archive":
             return folders.archive_units(source.name, source.paths)
         case "git":
-            return git.git_units(source.name, source.paths, source.revision, cache)
+            return git.git_units(source.name, source.paths, source.revision, mirrors)
         case "parquet" | "jsonl":
             return rows.file_units(source.name, source.kind, source.paths, source.fields)
         case "huggingface":
-            return rows.hub_units(source.name, source.paths, source.fields, source.subset, source.split, source.revision)
+            return hub_files.hub_units(source, fetched)
 
 
 def selected(source: Source, units: Iterator[Unit]) -> Iterator[tuple[Unit, bool]]:

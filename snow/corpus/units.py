@@ -15,6 +15,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from snow.errors import SnowError
@@ -57,6 +58,8 @@ class Row:
     path: str
     language: str | None
     license: tuple[str, ...] | None
+    stars: int | None = None  # of its repository
+    last_commit: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Repository:
     refused: Mapping[str, int] = field(default_factory=Counter)
     facts: Mapping[str, str] = field(default_factory=dict)  # for the receipt, such as the commit a revision stood for
     found: Found | None = None
+    last_commit: datetime | None = None
 
 
 @dataclass(frozen=True)

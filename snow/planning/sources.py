@@ -63,7 +63,7 @@ def _here(source: Source, params: Params, mean_bytes: float) -> Extent | None:
         return None
     if source.kind == "git":  # a working tree of this machine; nothing is fetched
         return _sampled(source, params, folders.folder_units(source.name, source.paths))
-    return _sampled(source, params, sources.list_units(source, Path()))
+    return _sampled(source, params, sources.list_units(source, Path(), Path()))
 
 
 def _sampled(source: Source, params: Params, listed: Iterator[Unit]) -> Extent:

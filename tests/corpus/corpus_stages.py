@@ -6,6 +6,7 @@ import functools
 import importlib
 import sysconfig
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ def run(
     return importlib.import_module(STAGES[stage].module).run(job)
 
 
-def document(content: str, repo: str = "repo", path: str = "file.py") -> dict[str, Any]:
+def document(
+    content: str, repo: str = "repo", path: str = "file.py", stars: int | None = None, last_commit: datetime | None = None
+) -> dict[str, Any]:
     """A row of the documents table."""
     size = len(content.encode())
     return {
@@ -41,6 +44,8 @@ def document(content: str, repo: str = "repo", path: str = "file.py") -> dict[st
         "license": "MIT",
         "content": content,
         "size": size,
+        "stars": stars,
+        "last_commit": last_commit,
     }
 
 

@@ -249,7 +249,7 @@ def test_a_hub_data_set_is_streamed_file_by_file(tmp_path, offline):
     parts = [collect(tmp_path / "parts", source, shards=2, shard=shard)[0] for shard in range(2)]
     assert sorted(row["id"] for part in parts for row in part) == sorted(row["id"] for row in documents)
     assert [len(part) % 2 for part in parts] == [0, 0]  # whole files
-    with pytest.raises(SnowError, match=r"the data set .*set \(subset None, split test, revision None\) cannot be loaded"):
+    with pytest.raises(SnowError, match=r"the data set .*set has no files of a split test, but of train; correct it"):
         collect(tmp_path, {**source, "split": "test"})
 
 

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import datasketch
@@ -245,6 +246,32 @@ def test_every_cluster_has_one_survivor_and_says_why_the_others_go(tmp_path: Pat
             assert shards[row["shard"]][row["row"]]["id"] == row["id"]
             assert row["method"] in ((None,) if row["survivor"] else ("exact", "near"))
         assert sorted(row["method"] for row in members if row["method"]) == ["exact", "near"]
+
+
+def test_who_survives_is_what_keep_says(tmp_path: Path) -> None:
+    (_, text), (_, other), *_ = standard_library(2)
+    old, new = datetime(2015, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
+    longer = text + "\n# the end\n"
+    documents = [
+        document(text, "starred", "src/deep/a.py", 900, old),
+        document(text, "fresh", "src/a.py", 20, new),
+        document(text, "starred-later", "src/deep/a.py", 900, new),
+        document(text, "top", "a.py"),
+        document(longer, "long", "src/lib/a.py", 0),
+        document(other, "alone", "b.py"),
+    ]
+    survivors = {
+        ("depth",): "top",
+        ("stars", "depth"): ("starred", "starred-later"),
+        ("stars", "last_commit"): "starred-later",
+        ("last_commit", "depth"): "fresh",
+        ("last_commit", "stars"): "starred-later",
+        ("size",): "long",
+    }
+    for number, (keep, wanted) in enumerate(survivors.items()):
+        kept, _ = deduplicate(tmp_path / str(number), split(documents, 2), keep=list(keep))
+        ((survivor, _),) = (one for one in kept if one[0] != "alone")
+        assert survivor in ((wanted,) if isinstance(wanted, str) else wanted)
 
 
 def test_outputs_are_the_same_bytes_again(tmp_path: Path) -> None:
