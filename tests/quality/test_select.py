@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from snow.errors import SnowError
+from snow.quality import candidates
 from snow.quality.select import SELECTION, TOLERANCE, fill
 from snow.tables import document_id
 from tests.quality import quality_jobs as jobs
@@ -151,7 +152,11 @@ def test_the_best_of_every_language_in_the_corpus_mix(tmp_path: Path) -> None:
     ],
 )
 def test_a_budget_is_met_as_nearly_as_documents_allow(sizes: list[int], target: int, taken: list[int]) -> None:
-    assert fill(np.array(sizes, dtype=np.int64), target).tolist() == taken
+    tokens = np.array(sizes, dtype=np.int64)
+    for size in (1, 2, len(sizes) + 1):
+        starts = range(0, len(sizes), size)
+        found = fill((tokens[start : start + size] for start in starts), target)
+        assert [start + position for start, one in zip(starts, found, strict=False) for position in one.tolist()] == taken
 
 
 def test_rows_name_their_shard_and_are_in_order(tmp_path: Path) -> None:
@@ -229,6 +234,25 @@ def test_neither_ties_nor_the_layout_of_shards_change_the_choice(tmp_path: Path)
         assert (mine.facts, mine.rows) == (same.facts, same.rows)
         assert mine.ids == theirs.ids
         assert mine.ids != another.ids
+
+
+def test_an_order_that_is_sorted_in_parts_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, rows in enumerate((documents(), documents(scores=2))):
+        whole = corpus(tmp_path / f"whole{number}", rows).both(tokens=50_000)
+        for batch in (1, 7, 100):
+            monkeypatch.setattr(candidates, "BATCH", batch)
+            parts = corpus(tmp_path / f"{number}-{batch}", rows).both(tokens=50_000)
+            assert [(one.facts, one.rows) for one in parts] == [(one.facts, one.rows) for one in whole]
+            monkeypatch.undo()
+
+
+def test_the_order_is_that_of_scores_of_any_sign(tmp_path: Path) -> None:
+    scores = np.array([0.5, -2, 0.0, -0.0, 3e38, -1e-40, 1e-40, -3e38, 0.5], np.float32)
+    entries = np.zeros(len(scores), candidates.ENTRY)
+    entries["score"], entries["tie"] = scores, np.arange(len(scores), dtype=np.uint64) << np.uint64(60)
+    made = candidates.Candidates(tmp_path / "entries")
+    made.add(0, entries)
+    assert next(made.ordered(False, tmp_path))["position"].tolist() == [4, 0, 8, 6, 2, 3, 5, 1, 7]
 
 
 def test_a_budget_above_the_corpus_takes_all_and_says_so(tmp_path: Path) -> None:

@@ -102,6 +102,8 @@ def test_a_kept_answer_is_a_document_of_the_corpus(run: Refine) -> None:
         "license": "synthetic",
         "content": python_file("median"),
         "size": len(python_file("median")),
+        "stars": None,
+        "last_commit": None,
     }
     assert facts["python_share"] == {"wanted": 0.5, "achieved": 1.0}
     assert facts["languages"] == {"Python": {"documents": 1, "bytes": document["size"], "dropped": {}}}

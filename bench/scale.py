@@ -1,0 +1,164 @@
+"""The data stages on ten times as many documents: `python bench/scale.py [--documents 2000000] [--stages NAME ...] [--check]`.
+
+Documents of some 150 bytes, 20 in a repository, so that it is their number that costs; 8 shards. What works on a shard is run on one of
+them, the others on all. Each run is a process of its own, of which wall and CPU seconds and peak memory are told, and what a million
+documents cost. With `--check` the status is 1 where ten times the documents take more than 11 times the CPU seconds, or where the
+memory of a stage that claims to be flat grows by more than a fifth. `holdout` and `duplicates` do not: their docstrings say what a
+document or repository costs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+from snow.tables import DOCUMENTS, document_id  # noqa: E402
+from tests import stage_runs  # noqa: E402
+
+SHARDS, PER_REPOSITORY = 8, 20
+LANGUAGES = ("Python", "Java", "C", "SQL")
+WRITTEN = 50_000  # documents in a row group
+STAGES = ("partition", "measure", "filter", "redact", "minhash", "duplicates", "unique", "holdout", "select")
+OF_ALL = ("partition", "duplicates", "holdout", "select")
+GROWING = ("duplicates", "holdout")
+SLOWER, LARGER = 11, 1.2
+Paths = Mapping[str, Path | list[Path]]
+
+
+def build(folder: Path, documents: int) -> None:
+    """The parts that `collect` leaves, scores and an index for each shard, as if all were decontaminated."""
+    words = " ".join(path.read_text() for path in sorted((ROOT / "snow").rglob("*.py"))).split()
+    choose, generator = random.Random(0), np.random.default_rng(0)
+    index = pa.schema({"id": pa.string(), "repo": pa.string(), "language": pa.string(), "tokens": pa.int64()})
+    for shard in range(SHARDS):
+        names = [folder / f"{name}/{shard:05d}.parquet" for name in ("raw", "index", "scores")]
+        for name in names:
+            name.parent.mkdir(parents=True, exist_ok=True)
+        writers = [pq.ParquetWriter(name, schema) for name, schema in zip(names, (DOCUMENTS, index, _SCORES), strict=True)]
+        for start in range(0, documents // SHARDS, WRITTEN):
+            count = min(WRITTEN, documents // SHARDS - start)
+            texts = [f"{' '.join(choose.choices(words, k=15))} {shard} {number}\n" for number in range(start, start + count)]
+            ids = [document_id(text) for text in texts]
+            repos = [f"o/r{choose.randrange(documents // PER_REPOSITORY)}" for _ in texts]
+            languages = [LANGUAGES[hash_of % 4] for hash_of in (int(repo[3:]) for repo in repos)]
+            paths = [f"src/module{number % 97}/file{number}.x" for number in range(start, start + count)]
+            sizes = [len(text.encode()) for text in texts]
+            nothing = [None] * count
+            columns = [ids, repos, paths, languages, ["MIT"] * count, texts, sizes, nothing, nothing]
+            scores = generator.random(count, np.float32)
+            for writer, values in zip(
+                writers, (columns, [ids, repos, languages, [size // 4 for size in sizes]], [ids, scores]), strict=True
+            ):
+                writer.write_table(pa.table(list(map(pa.array, values)), writer.schema.names).cast(writer.schema))
+        for writer in writers:
+            writer.close()
+
+
+_SCORES = pa.schema({"id": pa.string(), "score": pa.float32()})
+
+
+def work(folder: Path, stage: str) -> tuple[str, Paths, dict[str, Path], dict[str, Any]]:
+    """Instance, inputs, outputs and changed params of a stage."""
+    one = "00000"
+
+    def every(name: str) -> list[Path]:
+        return sorted((folder / name).glob("*.parquet"))
+
+    def of(name: str) -> Path:
+        return folder / name / f"{one}.parquet"
+
+    return {
+        "partition": ("all", {"documents": every("raw")}, {"documents": folder / "partitioned"}, {}),
+        "measure": (one, {"documents": of("partitioned")}, {"signals": of("signals")}, {}),
+        "filter": (
+            one,
+            {"documents": of("partitioned"), "signals": of("signals")},
+            {"documents": of("filtered"), "decisions": of("decisions")},
+            {},
+        ),
+        "redact": (
+            one,
+            {"documents": of("partitioned")},
+            {"documents": of("redacted"), "redactions": of("redactions")},
+            {"redaction": {"email": "<EMAIL>", "ip_address": "<IP_ADDRESS>", "key": "<KEY>", "password": "<PASSWORD>"}},
+        ),
+        "minhash": (one, {"documents": of("partitioned")}, {"signatures": of("signatures")}, {}),
+        "duplicates": ("all", {"signatures": every("signatures") * SHARDS}, {"duplicates": folder / "duplicates"}, {}),
+        "unique": (one, {"documents": of("partitioned"), "duplicates": of("duplicates")}, {"documents": of("unique")}, {}),
+        "holdout": ("all", {"documents": every("partitioned")}, {"heldout": folder / "heldout.json"}, {}),
+        "select": (
+            "best",
+            {"scores": every("scores"), "index": every("index")},
+            {"selection": folder / "selection.parquet"},
+            {"selections.best": {"tokens": 1_000_000}},
+        ),
+    }[stage]
+
+
+def run(folder: Path, stage: str) -> dict[str, float]:
+    """One stage in this process."""
+    instance, inputs, outputs, changes = work(folder, stage)
+    begun = time.perf_counter()
+    stage_runs.run(stage, instance, folder, inputs, outputs, {"shards": SHARDS, **changes})
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {"wall": time.perf_counter() - begun, "cpu": used.ru_utime + used.ru_stime, "mb": used.ru_maxrss / 1024}
+
+
+def measured(folder: Path, stage: str) -> dict[str, float]:
+    """One stage in a process of its own."""
+    command = [sys.executable, __file__, "--run", str(folder), stage]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | {"TQDM_DISABLE": "1"})
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> int:
+    """Print the table; 1 when a bound is not kept and `--check` was given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--documents", type=int, default=2_000_000)
+    parser.add_argument("--stages", nargs="*", default=STAGES, choices=STAGES)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.run:
+        print(json.dumps(run(Path(options.run[0]), options.run[1])))
+        return 0
+    broken = 0
+    print("| stage | documents | CPU s, a tenth | CPU s | times | peak MB, a tenth | peak MB | CPU s per million |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folders = [Path(name, "small"), Path(name, "large")]
+        for folder, documents in zip(folders, (options.documents // 10, options.documents), strict=True):
+            build(folder, documents)
+        for stage in STAGES[: 1 + max(map(STAGES.index, options.stages))]:
+            small, large = (measured(folder, stage) for folder in folders)
+            if stage not in options.stages:
+                continue
+            documents = options.documents if stage in OF_ALL else options.documents // SHARDS
+            times, memory = large["cpu"] / small["cpu"], large["mb"] / small["mb"]
+            print(
+                f"| {stage} | {documents:,} | {small['cpu']:.1f} | {large['cpu']:.1f} | {times:.1f} | {small['mb']:.0f} | {large['mb']:.0f} "
+                f"| {(large['cpu'] - small['cpu']) / 0.9 / documents * 1e6:.0f} |",
+                flush=True,
+            )
+            broken += times > SLOWER or (memory > LARGER and stage not in GROWING)
+    return int(broken > 0 and options.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
