@@ -1,4 +1,4 @@
-"""The data stages on ten times as many documents: `python bench/scale.py [--documents 2000000] [--stages NAME ...] [--check]`.
+"""The data stages on ten times as many documents: `python bench/scale.py [--documents 2000000] [--check]`.
 
 Documents of some 150 bytes, 20 in a repository, so that it is their number that costs; 8 shards. What works on a shard is run on one of
 them, the others on all. Each run is a process of its own, of which wall and CPU seconds and peak memory are told, and what a million
@@ -28,12 +28,16 @@ import pyarrow.parquet as pq
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
+from snow.corpus import signatures  # noqa: E402
 from snow.tables import DOCUMENTS, document_id  # noqa: E402
 from tests import stage_runs  # noqa: E402
 
 SHARDS, PER_REPOSITORY = 8, 20
 LANGUAGES = ("Python", "Java", "C", "SQL")
-WRITTEN = 50_000  # documents in a row group
+BANDS, PERMUTATIONS = 25, 256
+WRITTEN = 10_000  # documents in a row group
+INDEX = pa.schema({"id": pa.string(), "repo": pa.string(), "language": pa.string(), "tokens": pa.int64()})
+SCORES = pa.schema({"id": pa.string(), "score": pa.float32()})
 STAGES = ("partition", "measure", "filter", "redact", "minhash", "duplicates", "unique", "holdout", "select")
 OF_ALL = ("partition", "duplicates", "holdout", "select")
 GROWING = ("duplicates", "holdout")
@@ -42,35 +46,36 @@ Paths = Mapping[str, Path | list[Path]]
 
 
 def build(folder: Path, documents: int) -> None:
-    """The parts that `collect` leaves, scores and an index for each shard, as if all were decontaminated."""
+    """The parts that `collect` leaves, and as if all went on: signatures, of which none are alike, an index and scores of each shard."""
     words = " ".join(path.read_text() for path in sorted((ROOT / "snow").rglob("*.py"))).split()
     choose, generator = random.Random(0), np.random.default_rng(0)
-    index = pa.schema({"id": pa.string(), "repo": pa.string(), "language": pa.string(), "tokens": pa.int64()})
+    bands = signatures.schema(BANDS)
     for shard in range(SHARDS):
-        names = [folder / f"{name}/{shard:05d}.parquet" for name in ("raw", "index", "scores")]
+        names = [folder / f"{name}/{shard:05d}.parquet" for name in ("raw", "signed", "index", "scores")]
         for name in names:
             name.parent.mkdir(parents=True, exist_ok=True)
-        writers = [pq.ParquetWriter(name, schema) for name, schema in zip(names, (DOCUMENTS, index, _SCORES), strict=True)]
+        writers = [pq.ParquetWriter(name, schema) for name, schema in zip(names, (DOCUMENTS, bands, INDEX, SCORES), strict=True)]
         for start in range(0, documents // SHARDS, WRITTEN):
             count = min(WRITTEN, documents // SHARDS - start)
             texts = [f"{' '.join(choose.choices(words, k=15))} {shard} {number}\n" for number in range(start, start + count)]
             ids = [document_id(text) for text in texts]
             repos = [f"o/r{choose.randrange(documents // PER_REPOSITORY)}" for _ in texts]
-            languages = [LANGUAGES[hash_of % 4] for hash_of in (int(repo[3:]) for repo in repos)]
+            languages = [LANGUAGES[int(repo[3:]) % len(LANGUAGES)] for repo in repos]
             paths = [f"src/module{number % 97}/file{number}.x" for number in range(start, start + count)]
             sizes = [len(text.encode()) for text in texts]
-            nothing = [None] * count
-            columns = [ids, repos, paths, languages, ["MIT"] * count, texts, sizes, nothing, nothing]
-            scores = generator.random(count, np.float32)
-            for writer, values in zip(
-                writers, (columns, [ids, repos, languages, [size // 4 for size in sizes]], [ids, scores]), strict=True
-            ):
-                writer.write_table(pa.table(list(map(pa.array, values)), writer.schema.names).cast(writer.schema))
+            signed = [list(map(bytes, generator.integers(0, 256, (count, 4 * PERMUTATIONS), np.uint8)))]
+            signed += [generator.integers(0, 1 << 63, count, np.uint64) for _ in range(BANDS)]
+            tables = (
+                [ids, repos, paths, languages, ["MIT"] * count, texts, sizes, [None] * count, [None] * count],
+                [ids, [15] * count, [-1] * count, [-1] * count, [2] * count, sizes, generator.integers(0, 1 << 56, count), *signed],
+                [ids, repos, languages, [size // 4 for size in sizes]],
+                [ids, generator.random(count, np.float32)],
+            )
+            for writer, columns in zip(writers, tables, strict=True):
+                arrays = [pa.array(values, field.type) for values, field in zip(columns, writer.schema, strict=True)]
+                writer.write_table(pa.table(arrays, schema=writer.schema))
         for writer in writers:
             writer.close()
-
-
-_SCORES = pa.schema({"id": pa.string(), "score": pa.float32()})
 
 
 def work(folder: Path, stage: str) -> tuple[str, Paths, dict[str, Path], dict[str, Any]]:
@@ -99,7 +104,7 @@ def work(folder: Path, stage: str) -> tuple[str, Paths, dict[str, Path], dict[st
             {"redaction": {"email": "<EMAIL>", "ip_address": "<IP_ADDRESS>", "key": "<KEY>", "password": "<PASSWORD>"}},
         ),
         "minhash": (one, {"documents": of("partitioned")}, {"signatures": of("signatures")}, {}),
-        "duplicates": ("all", {"signatures": every("signatures") * SHARDS}, {"duplicates": folder / "duplicates"}, {}),
+        "duplicates": ("all", {"signatures": every("signed")}, {"duplicates": folder / "duplicates"}, {}),
         "unique": (one, {"documents": of("partitioned"), "duplicates": of("duplicates")}, {"documents": of("unique")}, {}),
         "holdout": ("all", {"documents": every("partitioned")}, {"heldout": folder / "heldout.json"}, {}),
         "select": (
@@ -117,7 +122,9 @@ def run(folder: Path, stage: str) -> dict[str, float]:
     begun = time.perf_counter()
     stage_runs.run(stage, instance, folder, inputs, outputs, {"shards": SHARDS, **changes})
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return {"wall": time.perf_counter() - begun, "cpu": used.ru_utime + used.ru_stime, "mb": used.ru_maxrss / 1024}
+    status = Path("/proc/self/status").read_text()  # ru_maxrss is what the process that began this one had, if that was more
+    peak = int(status.partition("VmHWM:")[2].split()[0])
+    return {"wall": time.perf_counter() - begun, "cpu": used.ru_utime + used.ru_stime, "mb": peak / 1024}
 
 
 def measured(folder: Path, stage: str) -> dict[str, float]:
@@ -131,7 +138,6 @@ def main() -> int:
     """Print the table; 1 when a bound is not kept and `--check` was given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=2_000_000)
-    parser.add_argument("--stages", nargs="*", default=STAGES, choices=STAGES)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -145,17 +151,13 @@ def main() -> int:
         folders = [Path(name, "small"), Path(name, "large")]
         for folder, documents in zip(folders, (options.documents // 10, options.documents), strict=True):
             build(folder, documents)
-        for stage in STAGES[: 1 + max(map(STAGES.index, options.stages))]:
+        for stage in STAGES:  # each reads what those before it wrote
             small, large = (measured(folder, stage) for folder in folders)
-            if stage not in options.stages:
-                continue
             documents = options.documents if stage in OF_ALL else options.documents // SHARDS
             times, memory = large["cpu"] / small["cpu"], large["mb"] / small["mb"]
-            print(
-                f"| {stage} | {documents:,} | {small['cpu']:.1f} | {large['cpu']:.1f} | {times:.1f} | {small['mb']:.0f} | {large['mb']:.0f} "
-                f"| {(large['cpu'] - small['cpu']) / 0.9 / documents * 1e6:.0f} |",
-                flush=True,
-            )
+            million = (large["cpu"] - small["cpu"]) / 0.9 / documents * 1e6
+            cells = (f"{small['cpu']:.1f} | {large['cpu']:.1f} | {times:.1f}", f"{small['mb']:.0f} | {large['mb']:.0f}", f"{million:.0f}")
+            print(f"| {stage} | {documents:,} | {' | '.join(cells)} |", flush=True)
             broken += times > SLOWER or (memory > LARGER and stage not in GROWING)
     return int(broken > 0 and options.check)
 

@@ -89,19 +89,20 @@ class Store:
         self.starts = np.cumsum([0, *(pq.read_metadata(path).num_rows for path in paths)])
         if self.starts[-1] == 0:
             raise SnowError("there are no documents to deduplicate: every signature shard is empty; look at the receipts of filter")
-        self.ids = np.memmap(folder / "ids", np.uint32, "w+", shape=(int(self.starts[-1]), ID_WORDS))
-        self.signatures = np.memmap(folder / "signatures", np.uint32, "w+", shape=(int(self.starts[-1]), permutations))
-        row = 0
-        for path in paths:
-            for batch in tables.read_batches(path, ["id", "signature"]):
-                end = row + len(batch)
-                self.ids[row:end] = np.frombuffer(bytes.fromhex("".join(batch.column(0).to_pylist())), np.uint32).reshape(-1, ID_WORDS)
-                signed = row + np.flatnonzero(batch.column(1).is_valid().to_numpy(zero_copy_only=False))
-                values = b"".join(batch.column(1).drop_null().to_pylist())
-                if len(values) != 4 * permutations * len(signed):
-                    raise SnowError(f"{path} was not signed with dedup.permutations {permutations}; run minhash again")
-                self.signatures[signed] = np.frombuffer(values, "<u4").reshape(-1, permutations)
-                row = end
+        # Written as files and mapped afterwards: pages that are written through a mapping stay in memory, and count.
+        with (folder / "ids").open("wb") as ids, (folder / "signatures").open("wb") as signatures:
+            for path in paths:
+                for batch in tables.read_batches(path, ["id", "signature"]):
+                    ids.write(bytes.fromhex("".join(batch.column(0).to_pylist())))
+                    signed = batch.column(1).is_valid().to_numpy(zero_copy_only=False)
+                    values = b"".join(batch.column(1).drop_null().to_pylist())
+                    if len(values) != 4 * permutations * signed.sum():
+                        raise SnowError(f"{path} was not signed with dedup.permutations {permutations}; run minhash again")
+                    rows = np.zeros((len(batch), permutations), np.uint32)
+                    rows[signed] = np.frombuffer(values, "<u4").reshape(-1, permutations)
+                    signatures.write(rows.tobytes())
+        self.ids = np.memmap(folder / "ids", np.uint32, "r", shape=(int(self.starts[-1]), ID_WORDS))
+        self.signatures = np.memmap(folder / "signatures", np.uint32, "r", shape=(int(self.starts[-1]), permutations))
 
     def column(self, name: str) -> tuple[npt.NDArray[Any], Integers]:
         """The values of one column that are not null, and their rows."""
