@@ -5,22 +5,26 @@ Each language aims at `heldout.fraction` of its bytes, at most `heldout.max_byte
 seeded hash of their names, so neither shard layout nor corpus order matters. No copy or near-copy of a held-out document is left on
 the other side, since `unique` kept one of each cluster; docs/heldout.md says how alike the two sides are below that threshold.
 
-Memory grows with units, not documents: measured with a million of each, 0.57 kB a repository; where languages fall short, 0.93 kB a
-folder of the repositories they lie in, then 0.61 kB a file of those languages alone.
+Of repositories only so many are held in memory, in the order in which they are tried, as the targets may need; where a language does not
+reach its own with them, the documents are read again for more. So memory grows with what is held out, and by 8 bytes a repository. Where
+languages fall short of repositories, it is 0.93 kB a folder of those they lie in, then 0.61 kB a file of those languages alone.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from snow.corpus.heldout import KINDS, Heldout, folders_of, write_heldout
 from snow.errors import SnowError
 from snow.tables import read_tuples
-from snow.tokens.seeded import draw
+from snow.tokens.seeded import SPAN, draw
 
 if TYPE_CHECKING:
     from snow.job import Job
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 OVERSHOOT = 1.5  # no language may exceed this many times its target; one with less than its target by as much goes on to smaller units
 SMALL_BYTES = 65_536  # where every file exceeds that bound: the smallest one, up to this, if it is at most half of its language
 NAMED = ["repo", "path", "language", "size"]
+AT_ONCE = 50_000  # repositories; of more, the first in order that hold about MARGIN times the targets are looked at
+MARGIN = 4
 
 Unit = tuple[str, ...]  # (repository), (repository, folder) or (repository, path)
 Sizes = Mapping[Unit, Mapping[str, int]]  # -> language -> bytes
@@ -61,13 +67,13 @@ class Choice:
         """Whether that much more takes no language over its limit."""
         return all(self.held[language] + size <= self.limit[language] for language, size in languages.items())
 
-    def take(self, kind: str, sizes: Sizes, wanted: Iterable[str]) -> set[Unit]:
-        """For each wanted language, the largest first, units that fit until it has its target."""
-        order = sorted(sizes, key=lambda unit: (draw(self.seed, "heldout", *unit), unit))
+    def take(self, kind: str, sizes: Sizes, wanted: Iterable[str], until: Mapping[str, int] | None = None) -> set[Unit]:
+        """For each wanted language, the largest first, units that fit until it has its target; of those up to the draw `until`, if any."""
+        order = sorted((draw(self.seed, "heldout", *unit), unit) for unit in sizes)
         chosen: set[Unit] = set()
         for language in sorted(wanted, key=lambda name: (-self.total[name], name)):
-            for unit in order:
-                if self.held[language] >= self.target[language]:
+            for number, unit in order:
+                if self.held[language] >= self.target[language] or (until and number > until[language]):
                     break
                 if language in sizes[unit] and unit not in chosen and self.fits(sizes[unit]):
                     self.add(kind, sizes[unit])
@@ -103,15 +109,10 @@ def choose(read: Read, fraction: float, max_bytes: int, seed: int) -> tuple[Held
     Of a language without any held-out text, `nothing` says why: its `files`, the bytes of the `smallest`, and how many were `allowed`.
     Raises SnowError when nothing of any language can be held out.
     """
-    repositories = measure(((repo,), language, size) for repo, language, size in read(["repo", "language", "size"]))
-    total: dict[str, int] = defaultdict(int)
-    for languages in repositories.values():
-        for language, size in languages.items():
-            total[language] += size
-    choice = Choice(dict(sorted(total.items())), fraction, max_bytes, seed)
-    heldout = Heldout(frozenset(repo for (repo,) in choice.take("repositories", repositories, total)))
+    choice, whole, repositories = _of_repositories(read, fraction, max_bytes, seed)
+    heldout = Heldout(whole)
     if short := choice.short():
-        split = {unit[0] for unit, languages in repositories.items() if not short.isdisjoint(languages)} - heldout.repositories
+        split = {repo for repo, language in read(["repo", "language"]) if language in short} - heldout.repositories
         rows = (row for row in read(NAMED) if row[0] in split)
         own = measure(((repo, path.rpartition("/")[0]), language, size) for repo, path, language, size in rows)
         heldout = replace(heldout, folders=_by_repository(choice.take("folders", fitting(own, choice.fits), short)))
@@ -139,15 +140,43 @@ def choose(read: Read, fraction: float, max_bytes: int, seed: int) -> tuple[Held
         for language, size in choice.total.items()
     }
     if not any(choice.held.values()):
-        raise SnowError(_too_small(len(repositories), by_language))
+        raise SnowError(_too_small(repositories, by_language))
     within = {"heldout_folders": heldout.folders, "heldout_files": heldout.files}
     counts = {name: sum(map(len, inside.values())) for name, inside in within.items()}
     return heldout, {
-        "repositories": len(repositories),
+        "repositories": repositories,
         "heldout_repositories": len(heldout.repositories),
         **counts,
         "bytes": by_language,
     }
+
+
+def _of_repositories(read: Read, fraction: float, max_bytes: int, seed: int) -> tuple[Choice, frozenset[str], int]:
+    """What is held out by repository: what has been taken, the names, and how many repositories there are."""
+    number = functools.lru_cache(1 << 16)(functools.partial(draw, seed, "heldout"))
+    total: dict[str, int] = defaultdict(int)
+    seen, new = np.empty(0, np.uint64), set[int]()
+    for repo, language, size in read(["repo", "language", "size"]):
+        total[language] += size
+        new.add(number(repo))
+        if len(new) >= AT_ONCE:
+            seen, new = np.union1d(seen, np.fromiter(new, np.uint64)), set()
+    repositories = len(np.union1d(seen, np.fromiter(new, np.uint64)))
+    total = dict(sorted(total.items()))
+    choice = Choice(total, fraction, max_bytes, seed)
+    share = {
+        name: 1.0 if repositories <= AT_ONCE else min(1.0, MARGIN * choice.target[name] / size) for name, size in total.items() if size
+    }
+    until = {name: max(1, int(SPAN * share.get(name, 1.0))) for name in total}
+    while True:
+        near = {repo for repo, language in read(["repo", "language"]) if number(repo) <= until[language]}
+        sizes = measure(((repo,), language, size) for repo, language, size in read(["repo", "language", "size"]) if repo in near)
+        taken = choice.take("repositories", sizes, total, until)
+        missing = [name for name in total if choice.held[name] < choice.target[name] and until[name] < SPAN]
+        if not missing:
+            return choice, frozenset(repo for (repo,) in taken), repositories
+        until |= {name: min(SPAN, 16 * until[name]) for name in missing}
+        choice = Choice(total, fraction, max_bytes, seed)
 
 
 def _smallest(files: Sizes, language: str, choice: Choice) -> tuple[Unit, dict[str, int]]:

@@ -7,6 +7,7 @@ import tarfile
 import threading
 import tracemalloc
 import zipfile
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
@@ -54,6 +55,8 @@ def test_git_reads_the_revision_and_records_the_commit(tmp_path, remote, capsys)
     ]
     assert facts["dropped"] == {"binary": 1, "language": 2, "not_a_file": 1, "submodule": 1}
     assert facts["commits"] == {"remote": second}
+    dated = int(_git(remote, "log", "-1", "--format=%ct", "main"))
+    assert {row["last_commit"] for row in rows_} == {datetime.fromtimestamp(dated, UTC)}
     assert "1 submodules in this shard are not read; add the URLs" in capsys.readouterr().err
     for revision in ("v1", first, first[:10]):
         rows_, facts = collect(tmp_path / revision, {**source, "revision": revision})

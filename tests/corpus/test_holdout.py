@@ -83,6 +83,20 @@ def test_choice_depends_on_the_seed_and_not_on_the_order_of_documents() -> None:
     assert choose(rows, seed=1)[0] != chosen
 
 
+def test_choice_is_the_same_where_repositories_are_looked_at_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    lots = random.Random(0)
+    many = [row for number in range(2000) for row in files(f"r{number}", lots.choice(("Python", "C", "Go")), lots.randrange(1, 5), 3 * KB)]
+    many += files("r7", "Rare", 4, 9 * KB) + files("r9", "Rare", 30, 3 * KB)
+    for rows in (many, corpus(), corpus(9)):
+        for max_bytes in (400 * KB, 30 * KB):
+            whole = choose(rows, max_bytes=max_bytes)
+            monkeypatch.setattr(holdout, "AT_ONCE", 1)
+            for margin in (4, 1.001):
+                monkeypatch.setattr(holdout, "MARGIN", margin)
+                assert choose(rows, max_bytes=max_bytes) == whole
+            monkeypatch.undo()
+
+
 def test_one_repository_gives_folders() -> None:
     heldout, facts = choose(files("only", "Python", 400, 5 * KB, folders=40))
     assert heldout.repositories == frozenset()
