@@ -5,8 +5,8 @@ Exact copies share a document id. Near-copies are pairs that collide in some LSH
 the agreement is an unbiased estimate of Jaccard with standard error sqrt(J (1 - J) / permutations), 0.029 at 0.7. Clusters are
 the connected components of those pairs, as in The Stack.
 
-Bounds, per document: about 170 bytes of memory (band keys, rows, their order while sorting, parents; bench/scale.py) and, with 256 permutations,
-1040 bytes of scratch on disk under the job's work folder, memory-mapped and read only where bands collide. Time per band is one
+Bounds, per document: about 170 bytes of memory (band keys, rows, their order while sorting, parents; bench/scale.py) and, with 256
+permutations, 1040 bytes of scratch on disk under the job's work folder, mapped and read only where bands collide. Time per band is one
 sort of the keys plus at most `linking.BUCKET` comparisons per document.
 """
 
