@@ -143,7 +143,7 @@ class Synthetic(Section):
 
 class TokenSet(Section):
     documents: Name  # `corpus`, a selection, or a synthetic set
-    tokenizer: Name
+    tokenizer: Name  # of `tokenizers`, or a model of others, whose own it is
     grouping: Name
 
 
@@ -183,7 +183,7 @@ class Engine(Section):
 
 
 class Model(Section):
-    begin_from: Name  # `scratch` or a model: weights only, fresh optimizer and schedule
+    begin_from: Name  # `scratch`, a model or one of others: weights only, fresh optimizer and schedule
     train_on: Name | dict[Name, Fraction]  # a token set, or several with their shares of the tokens trained
     tokens: Positive  # token horizon; steps = tokens // (batch_size * sequence_length)
     repetitions: Positive  # passes over each token set at most; a longer horizon is cut to them
@@ -223,7 +223,7 @@ class Model(Section):
 
 
 class Compared(Section):
-    """Another's model, measured beside those of the experiment."""
+    """Another's model, measured beside those of the experiment, which may begin from it."""
 
     pretrained: str  # a hub name, a folder or package:...
     revision: str | None = None  # of the hub name
@@ -255,9 +255,13 @@ def check(params: Any) -> None:
     _require("synthetic", params.synthetic, "generator", params.generators, lambda one: one.generator)
     _require("synthetic", params.synthetic, "prompt", params.prompts, lambda one: one.prompt)
     _require("token_sets", params.token_sets, "documents", {**params.selections, **params.synthetic}, lambda one: one.documents, CORPUS)
-    _require("token_sets", params.token_sets, "tokenizer", params.tokenizers, lambda one: one.tokenizer)
+    others = params.evaluation.compare_with
+    _require("token_sets", params.token_sets, "tokenizer", {**params.tokenizers, **others}, lambda one: one.tokenizer)
     _require("token_sets", params.token_sets, "grouping", params.groupings, lambda one: one.grouping)
-    _require("models", params.models, "begin_from", params.models, lambda one: one.begin_from, SCRATCH)
+    for name, model in params.models.items():
+        if model.begin_from not in {SCRATCH, *params.models, *others}:
+            told = _unknown(f"models.{name}.begin_from", model.begin_from, [*params.models, *others])
+            raise ValueError(f"{told}, or write a model of others with a slash, as in openai-community/gpt2 or ./gpt2")
     _reserved(params)
     for name, one in params.selections.items():
         if one.like is not None and params.selections[one.like].by == RANDOM:
@@ -325,19 +329,28 @@ def _prompt(params: Any, name: str, one: Synthetic) -> None:
 
 
 def _chain(params: Any, name: str) -> None:
-    """A model's tokenizer is one, that of the models it goes back to, which end in random weights."""
+    """A model's tokenizer is one, that of the models it goes back to, which end in random weights or in a model of others."""
     model, seen = params.models[name], [name]
-    if model.sequence_length > params.architecture.max_position_embeddings:
-        raise ValueError(
-            f"models.{name}.sequence_length {model.sequence_length} exceeds architecture.max_position_embeddings "
-            f"{params.architecture.max_position_embeddings}"
-        )
-    tokenizers = {params.token_sets[used].tokenizer for used in model.shares}
-    while model.begin_from != SCRATCH:
+    sets = list(model.shares)
+    while model.begin_from in params.models:
         if model.begin_from in seen:
             raise ValueError(f"models.{name}.begin_from: {' from '.join([*seen, model.begin_from])} goes round in a circle")
         seen.append(model.begin_from)
         model = params.models[model.begin_from]
-        tokenizers |= {params.token_sets[used].tokenizer for used in model.shares if used in params.token_sets}
+        sets += [used for used in model.shares if used in params.token_sets]
+    root, length = model.begin_from, params.models[name].sequence_length
+    if root == SCRATCH and length > params.architecture.max_position_embeddings:
+        raise ValueError(
+            f"models.{name}.sequence_length {length} exceeds architecture.max_position_embeddings "
+            f"{params.architecture.max_position_embeddings}"
+        )
+    for used in sets:
+        tokenizer = params.token_sets[used].tokenizer
+        if root != SCRATCH and tokenizer != root:
+            raise ValueError(
+                f"token_sets.{used}.tokenizer: models.{name} trains on it and goes back to {root}, which reads tokens of its own, not of "
+                f"{tokenizer}; set it to {root}"
+            )
+    tokenizers = {params.token_sets[used].tokenizer for used in sets}
     if len(tokenizers) > 1:
         raise ValueError(f"models.{name}: it and what it begins from and trains on use the tokenizers {', '.join(sorted(tokenizers))}; one")

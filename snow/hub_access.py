@@ -71,14 +71,14 @@ def _refused(one: Reference, status: int, gated: bool) -> str:
     return f"{one} is not on the hub, or not for the holder of our token (status {status}); correct the name, or accept its terms there"
 
 
-def configuration(one: Reference) -> Mapping[str, Any]:
-    """A model's config.json, from the cache here or else from the hub; empty when it is not to be had."""
+def document(one: Reference, file: str = "config.json") -> Mapping[str, Any]:
+    """A JSON file of a model, from the cache here or else from the hub; empty when it is not to be had."""
     try:
         if one.snapshot is not None:
-            return json.loads((one.snapshot / "config.json").read_text())
+            return json.loads((one.snapshot / file).read_text())
         from huggingface_hub import hf_hub_url
 
-        return _get(hf_hub_url(one.name, "config.json", revision=one.revision)).json()
+        return _get(hf_hub_url(one.name, file, revision=one.revision)).json()
     except Exception:  # `refusals` says why
         return {}
 

@@ -167,22 +167,25 @@ def pack(params: Params) -> Jobs:
         # Synthetic documents have no repository that could be held out.
         aside = {} if synthetic else {"left_out": HELDOUT}
         for shard in _token_shards(params, name):
-            read = {"documents": (f"{folder}/{shard}.parquet",), **aside, **chosen, "tokenizer": (f"tokenizers/{one.tokenizer}",)}
+            read = {"documents": (f"{folder}/{shard}.parquet",), **aside, **chosen, **_reader(params, one.tokenizer)}
             yield _pack(name, shard, one.grouping, read)
-    readers: dict[str, dict[str, Files]] = {
-        tokenizer: {"tokenizer": (f"tokenizers/{tokenizer}",)}
-        for tokenizer in (tokenizer_of(params.token_sets, model) for model in params.models.values())
-    }
-    readers |= {name: {"model": (f"models/{name}",)} for name in params.evaluation.compare_with}
-    for name, reader in readers.items():
+    readers = [tokenizer_of(params.token_sets, model) for model in params.models.values()]
+    for name in dict.fromkeys([*readers, *params.evaluation.compare_with]):
         for shard, documents in zip(numbered(params.shards), _corpus(params), strict=True):
-            read = {"documents": (documents,), "only": HELDOUT, **reader}
+            read = {"documents": (documents,), "only": HELDOUT, **_reader(params, name)}
             yield _pack(heldout_of(name), shard, params.heldout.grouping, read)
 
 
 def _pack(name: str, shard: str, grouping: str, read: Mapping[str, Files]) -> Job:
     made = {"tokens": f"tokens/{name}/{shard}.bin", "index": f"tokens/{name}/{shard}.index.parquet"}
     return Job("pack", f"{name}/{shard}", f"tokens-{name}", read, made, SEED | {"grouping": f"groupings.{grouping}"})
+
+
+def _reader(params: Params, tokenizer: str) -> dict[str, Files]:
+    """The tokenizer that documents are packed by, or the model of others that reads them."""
+    if tokenizer in params.evaluation.compare_with:
+        return {"model": (f"models/{tokenizer}",)}
+    return {"tokenizer": (f"tokenizers/{tokenizer}",)}
 
 
 def pretrain(params: Params) -> Jobs:
@@ -192,11 +195,14 @@ def pretrain(params: Params) -> Jobs:
         for used in model.shares:
             read |= {f"tokens:{used}": _tokens(params, used), f"index:{used}": _index(params, used)}
         held = heldout_of(tokenizer)
-        read |= {"heldout": _tokens(params, held), "heldout_index": _index(params, held), "tokenizer": (f"tokenizers/{tokenizer}",)}
-        if model.begin_from != SCRATCH:
+        read |= {"heldout": _tokens(params, held), "heldout_index": _index(params, held)}
+        read["tokenizer"] = next(iter(_reader(params, tokenizer).values()))
+        keys = {"seed": f"models.{name}.seed" if model.seed is not None else "seed", "model": f"models.{name}"}
+        if model.begin_from == SCRATCH:
+            keys["architecture"] = "architecture"
+        else:
             read["model"] = (f"models/{model.begin_from}",)
-        keys = {"seed": f"models.{name}.seed" if model.seed is not None else "seed", "architecture": "architecture"}
-        yield Job("pretrain", name, f"models-{name}", read, {"model": f"models/{name}"}, keys | {"model": f"models.{name}"})
+        yield Job("pretrain", name, f"models-{name}", read, {"model": f"models/{name}"}, keys)
 
 
 def obtain(params: Params) -> Jobs:

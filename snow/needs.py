@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from snow import environments, hub_access, packaged, stages
+from snow import bases, environments, hub_access, packaged, stages
 from snow.errors import SnowError
 from snow.graph import Job
 from snow.hub_access import Reference
+from snow.reserved import SCRATCH, root_of
 
 if TYPE_CHECKING:
     from snow.arms import Generator
@@ -33,7 +34,12 @@ def missing(jobs: Sequence[Job], params: Params, gpus: int | None, own: bool) ->
             hubs[one] = None
         elif not own or environments.installed(env):
             found += _said(lambda one=one, env=env: packaged.locate(one.name, environments.site_packages(env)), one.key)
-    return [*found, *hub_access.refusals(hubs)]
+    found += hub_access.refusals(hubs)
+    for job in jobs:
+        if job.stage == "pretrain" and (root := root_of(params.models, job.instance)) != SCRATCH:
+            refused = any(one.startswith(str(bases.reference(params, root))) for one in found)
+            found += [] if refused else bases.refusals(params, job.instance)
+    return list(dict.fromkeys(found))
 
 
 def _said(check: Callable[[], object], key: str | None = None) -> list[str]:
@@ -62,7 +68,7 @@ def _generator(key: str, generator: Generator, gpus: int | None) -> list[str]:
         return _said(endpoint.external, key)
     if generator.backend == "llamacpp":
         return []
-    longest = hub_access.configuration(_model(key, generator)).get("max_position_embeddings", generator.context_tokens)
+    longest = hub_access.document(_model(key, generator)).get("max_position_embeddings", generator.context_tokens)
     short = [f"{key}.context_tokens: {generator.context_tokens} are more than the {longest} of {generator.model}; lower it and max_tokens"]
     return _vllm(key, generator.gpus, gpus) + (short if longest < generator.context_tokens else [])
 
@@ -89,8 +95,7 @@ def _references(job: Job, params: Params) -> Iterator[Reference]:
                 if positives.kind == "huggingface" or packaged.is_local(positives.path):
                     yield Reference(f"{key}.positives.{positives.name}", "dataset", positives.path, positives.revision)
         case "obtain":
-            compared = params.evaluation.compare_with[job.instance]
-            yield Reference(f"evaluation.compare_with.{job.instance}", "model", compared.pretrained, compared.revision)
+            yield bases.reference(params, job.instance)
         case "requests" | "generate":  # both name the weights in a request's key
             name = params.synthetic[job.instance.partition("/")[0]].generator
             if params.generators[name].backend != "openai":

@@ -3,19 +3,26 @@
 Everywhere a section declares by name, `like: NAME` gives an entry all that it does not say itself from another of its section, and
 everywhere a number may be `{of: DOTTED.KEY, times: 0.5}`. So an experiment is written once and lies on every scale. `seeds: [0, 1, 2]`
 of a model is that model with the first seed and a replica `MODEL-seedN` for each of the others; of a comparison, that of both its models.
-`filters`, of which there is one, is like one of `rule_sets`.
+`filters`, of which there is one, is like one of `rule_sets`. Where a model begins from one of others, or a token set has the tokenizer of
+one, the hub name, folder or `package:...` may stand itself: it is an entry of `evaluation.compare_with` then. A model that begins from
+null is not trained; others are like it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from snow.errors import SnowError
+from snow.packaged import PREFIX
+from snow.reserved import NAME
 
 RULE_SETS, FILTERS = "rule_sets", "filters"
 DECLARED = (RULE_SETS, "tokenizers", "groupings", "annotators", "selections", "generators", "synthetic", "token_sets", "models")
 OF, TIMES, LIKE, SEEDS = "of", "times", "like", "seeds"
+BEGIN, OTHERS = "begin_from", "evaluation.compare_with"
+NAMED = (("models", BEGIN), ("token_sets", "tokenizer"))  # where a model of others may be written as it is found
 
 
 def merged(base: Any, over: Any) -> Any:
@@ -41,7 +48,47 @@ def resolved(values: Mapping[str, Any], origin: str = "params.yaml") -> dict[str
         plain[FILTERS] = merged(sets[filters[LIKE]], {key: value for key, value in filters.items() if key != LIKE})
     plain = _with_compared_seeds(plain, origin)
     _replicate(plain, origin)
-    return _referred(plain, plain, (), origin)
+    plain = _with_others(_referred(plain, plain, (), origin), origin)
+    models = plain.get("models")
+    if isinstance(models, Mapping):
+        plain["models"] = {name: one for name, one in models.items() if not (isinstance(one, Mapping) and one.get(BEGIN, name) is None)}
+    return plain
+
+
+def _with_others(plain: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Every model of others that a model or token set says as it is found, declared under a name that follows from it."""
+    declared = dict(_at(plain, OTHERS) or {})
+    before = len(declared)
+    named: dict[str, Any] = {}
+    for section, name, key, told in _found(plain):
+        named.setdefault(section, {})[name] = {key: _declare(declared, told, f"{origin}: {section}.{name}.{key}")}
+    return merged(plain, {**named, "evaluation": {"compare_with": declared}} if len(declared) > before else named)
+
+
+def _found(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """(section, name, key, what it says) of all that say a model of others as it is found, and not by a name."""
+    for section, key in NAMED:
+        for name in _at(values, section) or ():
+            told = _at(values, f"{section}.{name}.{key}")
+            if isinstance(told, str) and told and not re.fullmatch(NAME, told):
+                yield section, name, key, told
+
+
+def _declare(declared: dict[str, Any], told: str, where: str) -> str:
+    """The name under which a hub name, with @ and a revision, a folder or package:... is declared; it is, where it was not."""
+    path = told.startswith(("/", "./", "../", "~"))
+    reference, revision = (told, None) if path or told.startswith(PREFIX) else (*told.split("@", 1), None)[:2]
+    wanted = {"pretrained": reference, "revision": revision}
+    known = [name for name, one in declared.items() if isinstance(one, Mapping) and {"revision": None, **one} == wanted]
+    if known:
+        return known[0]
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", told.rstrip("/").rpartition("/")[2] if path else told).strip("-_")
+    if not name or name in declared:
+        raise SnowError(
+            f"{where}: {told} needs a name of its own; declare it as {OTHERS}.NAME: {{pretrained: {reference}}}, and write NAME here"
+        )
+    declared[name] = wanted
+    return name
 
 
 def said(values: Mapping[str, Any], key: str) -> str:
@@ -81,6 +128,9 @@ def _own_keys(values: Mapping[str, Any], key: str) -> Iterator[str]:
         entries, (name, _, part) = values[section], rest.partition(".")
         name = next(one for one in entries if name in (one, *(f"{one}-seed{seed}" for seed in _at(entries, f"{one}.{SEEDS}") or ())))
         at, told = f"{section}.{name}", entries[name]
+    elif key.startswith(f"{OTHERS}.") and _at(values, key) is None:
+        yield from (f"{section}.{name}.{place}" for section, name, place, _ in _found(values))
+        return
     else:
         yield key
         return

@@ -22,3 +22,10 @@ def heldout_of(tokenizer: str) -> str:
 def tokenizer_of(token_sets: Mapping[str, TokenSet], model: Model) -> str:
     """The tokenizer of a model: that of everything it trains on."""
     return token_sets[next(iter(model.shares))].tokenizer
+
+
+def root_of(models: Mapping[str, Model], name: str) -> str:
+    """What the weights of a model go back to: `scratch`, or a model of others."""
+    while name in models:
+        name = models[name].begin_from
+    return name

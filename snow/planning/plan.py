@@ -192,7 +192,7 @@ class Plan:
         for one in self.trainings:
             rate = f"{one['tokens_per_second']:,.0f}" if one["tokens_per_second"] else "-"
             held = size(one["memory_bytes"]) if one["memory_bytes"] else "-"
-            rows.append(f"{one['model']:<15}{one['parameters']:>14,}{one['tokens']:>17,.0f}{one['steps']:>9,}{rate:>12}{held:>14}")
+            rows.append(f"{one['model']:<15}{one['parameters']:>14,.0f}{one['tokens']:>17,.0f}{one['steps']:>9,}{rate:>12}{held:>14}")
             if one["memory_bytes"] > self.machine.gpu.memory_gb * 1e9:
                 rows.append(
                     f"warning: {one['model']} does not fit {self.machine.gpu.memory_gb:g} GB: a lower micro_batch_size, or zero_stage 3"

@@ -16,7 +16,7 @@ from typing import Any
 
 from snow.caching.ledger import Ledger
 from snow.params import Params
-from snow.planning import sources
+from snow.planning import shapes, sources
 from snow.planning.sources import Extent
 from snow.planning.units import Table
 from snow.reserved import CORPUS
@@ -69,8 +69,10 @@ class Sizes:
         return min(held.fraction * self.clean.bytes, held.max_bytes * len(self._params.languages))
 
     def token_bytes(self, tokenizer: str) -> float:
-        """Bytes of code that a token of this tokenizer stands for, along a line over the logarithm of its vocabulary."""
-        known, wanted = sorted(self._table.token_bytes.items()), math.log(self._params.tokenizers[tokenizer].vocab_size)
+        """Bytes of code that a token of this tokenizer stands for, along a line over the logarithm of its vocabulary; of another's that is
+        not here, as of the largest."""
+        known, entries = sorted(self._table.token_bytes.items()), shapes.vocabulary(self._params, tokenizer)
+        wanted = math.log(known[-1][0] if math.isnan(entries) else entries)
         (low, first), (high, last) = known[0], known[-1]
         for (below, one), (above, other) in itertools.pairwise(known):
             if math.log(below) <= wanted <= math.log(above):

@@ -6,31 +6,23 @@ import math
 from dataclasses import dataclass
 
 from snow.params import Params
+from snow.planning import shapes
 from snow.planning.units import Gpu
-from snow.reserved import tokenizer_of
 
 WEIGHT_BYTES = {"fp32": 4, "bf16": 2}
 
 
-def vocabulary_of(params: Params, name: str) -> int:
-    """Entries of the vocabulary that a model of params reads."""
-    return params.tokenizers[tokenizer_of(params.token_sets, params.models[name])].vocab_size
-
-
-def parameters_of(params: Params, name: str) -> int:
-    """Weights of a model: Llama with SwiGLU and no biases, embeddings counted once when tied."""
-    model = params.architecture
-    head = model.hidden_size // model.num_attention_heads
-    attention = model.hidden_size * head * (2 * model.num_attention_heads + 2 * model.num_key_value_heads)
-    layer = attention + 3 * model.hidden_size * model.intermediate_size + 2 * model.hidden_size
-    embeddings = vocabulary_of(params, name) * model.hidden_size * (1 if model.tie_word_embeddings else 2)
-    return model.num_hidden_layers * layer + embeddings + model.hidden_size
+def parameters_of(params: Params, name: str) -> float:
+    """Weights of a model, embeddings counted once when tied."""
+    return shapes.of(params, name).weights
 
 
 def token_flop(params: Params, name: str) -> float:
-    """Work of training on a token, forwards and backwards: 6 N + 12 L H Q T (PaLM, arXiv 2204.02311, appendix B)."""
-    model = params.architecture
-    return 6.0 * parameters_of(params, name) + 12.0 * model.num_hidden_layers * model.hidden_size * params.models[name].sequence_length
+    """Work of training on a token, forwards and backwards: 6 N + 12 L H Q T (PaLM, arXiv 2204.02311, appendix B), without the second
+    where a model of others is not here to tell it."""
+    shape = shapes.of(params, name)
+    attention = 12.0 * shape.layers * shape.width * params.models[name].sequence_length
+    return 6.0 * shape.weights + (0.0 if math.isnan(attention) else attention)
 
 
 def utilisation(gpu: Gpu, flop: float) -> float:
@@ -61,17 +53,17 @@ def memory(params: Params, name: str, gpus: int) -> Memory:
     weights too. Activations of a layer and token are 20 hidden + 8 intermediate bytes in bf16 (norms keep float32), none recomputed, the
     attention matrix not stored; the logits' are a copy in bf16 and three in float32. Checked against two facts alone: on 80 GB the
     paper's model trains with one sequence of 8192 and not with four."""
-    model, shape = params.models[name], params.architecture
-    weights, width = parameters_of(params, name), WEIGHT_BYTES[model.engine.precision]
+    model, shape = params.models[name], shapes.of(params, name)
+    weights, width = shape.weights, WEIGHT_BYTES[model.engine.precision]
     half, stage = model.engine.precision == "bf16", model.engine.zero_stage
     gradients = weights * (width + (4 if half else 0))
     optimizer = 0.0 if model.engine.offload_optimizer and stage else weights * (12.0 if half else 8.0)
     share = [gpus if stage >= least else 1 for least in (3, 2, 1)]
     states = weights * width / share[0] + gradients / share[1] + optimizer / share[2]
     tokens = min(model.micro_batch_size, max(1, model.batch_size // gpus)) * model.sequence_length
-    layer = (20 * shape.hidden_size + 8 * shape.intermediate_size) * width / 2
-    logits = vocabulary_of(params, name) * (width + 12)
-    return Memory(states, tokens * (shape.num_hidden_layers * layer + logits))
+    layer = (20 * shape.width + 8 * shape.inner) * width / 2
+    logits = shape.vocabulary * (width + 12)
+    return Memory(states, tokens * (shape.layers * layer + logits))
 
 
 def checkpoint_bytes(params: Params, name: str) -> float:

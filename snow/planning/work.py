@@ -14,16 +14,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
-from pathlib import Path
 
-from snow import environments, packaged
-from snow.errors import SnowError
 from snow.evaluate import protocols
 from snow.graph import Job
 from snow.params import Params
-from snow.planning import training
+from snow.planning import shapes, training
 from snow.planning.sizes import Sizes
 from snow.planning.units import Gpu, Table
 from snow.schema import Completion
@@ -132,8 +128,8 @@ class Work:
     def weights(self, model: str) -> float:
         """Parameters of a model of the experiment, or of another's by the size in its name."""
         if model in self.params.models:
-            return float(training.parameters_of(self.params, model))
-        return _size(self.params.evaluation.compare_with[model].pretrained, "*.safetensors", 4.0)
+            return training.parameters_of(self.params, model)
+        return shapes.of_others(self.params, model).weights
 
     @property
     def _completion(self) -> Completion:
@@ -209,32 +205,7 @@ class Work:
 
     def _encoder(self, annotator: str) -> float:
         reference = self.params.annotators[annotator].training.encoder
-        return self.table.declared.encoders.get(reference) or _size(reference, "*.safetensors", 4.0)
+        return self.table.declared.encoders.get(reference) or shapes.size(reference, "*.safetensors", 4.0)
 
     def _generator(self, name: str) -> float:
-        return _size(self.params.generators[name].model, "*.gguf", 1.0)
-
-
-def _size(reference: str, pattern: str, each: float) -> float:
-    """Parameters of a model: by its weights' files of so many bytes each where they are here, else by its name; NaN where that does not
-    say it."""
-    stored = _stored(reference, pattern, each)
-    return _named(reference) if math.isnan(stored) else stored
-
-
-def _named(reference: str) -> float:
-    """Parameters by the size in a model's name, as in Llama-3.1-70B or smollm2-135M; NaN without one."""
-    found = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z])", reference.replace("_", ".").lower())
-    return float(found[-1][0]) * {"b": 1e9, "m": 1e6}[found[-1][1]] if found else math.nan
-
-
-def _stored(reference: str, pattern: str, each: float) -> float:
-    """Parameters by the size of a local file of weights at so many bytes each; NaN when it is not here."""
-    if not packaged.is_local(reference):
-        return math.nan
-    try:
-        path = packaged.locate(reference, environments.site_packages("torch"))
-    except SnowError:
-        return math.nan
-    files = [path] if path.is_file() else sorted(Path(path).glob(pattern))
-    return sum(file.stat().st_size for file in files) / each if files else math.nan
+        return shapes.size(self.params.generators[name].model, "*.gguf", 1.0)

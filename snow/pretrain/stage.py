@@ -14,16 +14,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from snow.errors import SnowError
 from snow.pretrain import checkpoint, data, engine, heldout, model
 from snow.pretrain.train import Horizon, Run, horizon, train
 from snow.reserved import SCRATCH
-from snow.tokens import special, vocabulary
+from snow.tokens import vocabulary
 from snow.tokens.stream import Stream, open_stream
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedConfig, PreTrainedModel
+
     from snow.arms import Model
     from snow.console.telemetry import Telemetry
     from snow.job import Job
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 class Params(Protocol):
     seed: int
-    architecture: Architecture
+    architecture: Architecture  # of a model that begins from scratch
     model: Model
 
 
@@ -48,10 +50,9 @@ def run(job: Job[Params]) -> dict[str, Any]:
     lengths = np.asarray([len(text) for text in table])
     held = heldout.choose(held_stream, settings.sequence_length, settings.validate_tokens, lengths)
     length = horizon(parts, settings, job.params.seed)
-    wanted = model.config(job.params.architecture, len(table), vocabulary.token_id(tokenizer, special.END))
     worker = engine.join(job.threads)
-    start = _start(job, wanted)
-    size = model.parameters(start)
+    start = _start(job, tokenizer, len(table))
+    wanted, size, kept = start.config, model.parameters(start), model.buffers(start)
     seen = length.steps * settings.batch_size * settings.sequence_length
     if worker.leads:
         _announce(job, parts, length, size, seen)
@@ -61,7 +62,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
     began = time.monotonic()
     running = train(start, Run(job.instance, parts, held, settings, length.steps, job.params.seed, worker, job.work, telemetry))
     hours = (time.monotonic() - began) / 3600 * worker.size
-    weights = engine.weights(running, worker)
+    weights = engine.weights(running, worker) | kept
     facts: dict[str, Any] = {}
     if worker.leads:
         print(f"{job.instance}: {hours:.4f} {worker.device.type} hours in this run", file=sys.stderr)
@@ -106,23 +107,24 @@ def _stream(job: Job[Params], tokens: str, index: str, vocab_size: int) -> Strea
     return stream
 
 
-def _start(job: Job[Params], wanted: LlamaConfig) -> LlamaForCausalLM:
+def _start(job: Job[Params], tokenizer: Tokenizer, vocab_size: int) -> PreTrainedModel:
     given, begin = job.inputs.get("model", ()), job.params.model.begin_from
+    end = vocabulary.end_id(tokenizer, job.input("tokenizer"))
     if begin == SCRATCH:
         if given:
             raise SnowError(f"models.{job.instance}.begin_from is scratch, but --input model was given; remove one of the two")
-        return model.fresh(wanted, job.params.seed)
+        return model.fresh(model.config(job.params.architecture, vocab_size, end), job.params.seed)
     if not given:
         raise SnowError(f"models.{job.instance} begins from {begin}; give its folder with --input model models/{begin}")
-    return model.previous(job.input("model"), wanted)
+    return model.previous(job.input("model"), vocab_size, job.params.model.sequence_length, end)
 
 
-def _telemetry(job: Job[Params], wanted: LlamaConfig, length: Horizon, size: int, worker: engine.Worker) -> Telemetry:
-    settings = job.params.model
+def _telemetry(job: Job[Params], wanted: PreTrainedConfig, length: Horizon, size: int, worker: engine.Worker) -> Telemetry:
+    settings, shape = job.params.model, wanted.get_text_config()
     return job.telemetry(
         parameters=size,
-        layers=wanted.num_hidden_layers,
-        width=wanted.hidden_size,
+        layers=shape.num_hidden_layers,
+        width=shape.hidden_size,
         sequence_length=settings.sequence_length,
         steps=length.steps,
         tokens_per_step=settings.batch_size * settings.sequence_length,

@@ -11,7 +11,6 @@ from snow.report.content import Table
 from snow.report.format import cell, count, general, short
 from snow.report.markdown import escaped, markdown_table
 from snow.report.markup import printable
-from snow.report.receipts import pick
 from snow.report.run import Run, schedule_words
 
 PREFERENCE = "- Selection prefers what resembles the annotator's positives. It is a preference, not a measure of correctness."
@@ -129,18 +128,15 @@ def _written_by(run: Run, name: str) -> str:
 def model_card(title: str, run: Run, tables: Mapping[str, Table], result: str, worth: Sequence[str]) -> str:
     """All checkpoints of the run, as a Markdown file with the metadata of a Hugging Face model; `result` and `worth` are the report's."""
     last = run.last
-    model = run.params["architecture"]
-    vocabulary = pick(run.receipts.one("tokenizer", run.tokenizer(last)), "vocab_size")
     languages = ", ".join(sorted(run.receipts.one("holdout")["bytes"]))
     return _join(
         [
-            _front(license="other", library_name="transformers", pipeline_tag="text-generation", tags=["code"]),
+            _front(license="other", **_base(run), library_name="transformers", pipeline_tag="text-generation", tags=["code"]),
             f"# {escaped(title)}: model card",
             "## What it is",
             escaped(
-                f"Llama-architecture language models of code, {short(run.trained(last)['parameters'])} parameters, pretrained from "
-                f"scratch after the Arctic-SnowCoder recipe (arXiv 2409.02326) on code in {languages}. They continue text; they follow "
-                "no instructions."
+                f"{_origin(run)} after the Arctic-SnowCoder recipe (arXiv 2409.02326) on code in {languages}. They continue text; they "
+                "follow no instructions."
             ),
             "\n".join(f"- `models/{name}`: {escaped(run.meaning(name))}" for name in run.models),
             f"The published one is `models/{last}`:",
@@ -148,12 +144,7 @@ def model_card(title: str, run: Run, tables: Mapping[str, Table], result: str, w
             f'tokenizer = AutoTokenizer.from_pretrained("models/{last}")\n'
             f'model = AutoModelForCausalLM.from_pretrained("models/{last}")\n```',
             "## Architecture",
-            escaped(
-                f"Hidden size {count(model['hidden_size'])}, feed-forward {count(model['intermediate_size'])}, "
-                f"{count(model['num_hidden_layers'])} layers, {count(model['num_attention_heads'])} heads "
-                f"({count(model['num_key_value_heads'])} for keys and values), vocabulary {cell(vocabulary, 'count')}, context "
-                f"{count(model['max_position_embeddings'])} tokens, {'tied' if model['tie_word_embeddings'] else 'separate'} embeddings."
-            ),
+            escaped(_architecture(run)),
             "## Training",
             markdown_table(tables["training"]),
             _recipe(run),
@@ -176,6 +167,35 @@ def model_card(title: str, run: Run, tables: Mapping[str, Table], result: str, w
                 ]
             ),
         ]
+    )
+
+
+def _base(run: Run) -> dict[str, str]:
+    """What hubs read of the model that training began from, where that is one of others on a hub."""
+    root = run.root(run.last)
+    named = run.receipts.one("obtain", root) if root else {}
+    return {"base_model": named["pretrained"]} if named.get("commit") else {}
+
+
+def _origin(run: Run) -> str:
+    root, size = run.root(run.last), short(run.trained(run.last)["parameters"])
+    if root is None:
+        return f"Llama-architecture language models of code, {size} parameters, pretrained from scratch"
+    named = run.receipts.one("obtain", root)
+    which = named["pretrained"] + (f" at {named['commit']}" if named["commit"] else "")
+    return f"Language models of code, {size} parameters, continued from {which}, whose licence and limits still apply,"
+
+
+def _architecture(run: Run) -> str:
+    root, vocabulary = run.root(run.last), cell(run.vocabulary(run.last), "count")
+    if root is not None:
+        return f"That of {root}: {run.receipts.one('obtain', root)['architecture']}, vocabulary {vocabulary}."
+    model = run.params["architecture"]
+    return (
+        f"Hidden size {count(model['hidden_size'])}, feed-forward {count(model['intermediate_size'])}, "
+        f"{count(model['num_hidden_layers'])} layers, {count(model['num_attention_heads'])} heads "
+        f"({count(model['num_key_value_heads'])} for keys and values), vocabulary {vocabulary}, context "
+        f"{count(model['max_position_embeddings'])} tokens, {'tied' if model['tie_word_embeddings'] else 'separate'} embeddings."
     )
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from snow.errors import SnowError
 from snow.report.contaminated import Ledger, read_matches
 from snow.report.format import general, percent, short
-from snow.report.receipts import Facts, Receipts, load
+from snow.report.receipts import Facts, Receipts, load, pick
 from snow.report.scores import Scores, read_scores
-from snow.reserved import CORPUS, SCRATCH, tokenizer_of
+from snow.reserved import CORPUS, SCRATCH, root_of, tokenizer_of
 
 if TYPE_CHECKING:
     from snow import arms
@@ -105,6 +105,11 @@ class Run:
         """The one of everything it trains on."""
         return tokenizer_of(self.declared.token_sets, self.models[model])
 
+    def vocabulary(self, model: str) -> int | None:
+        """The entries of its tokenizer's vocabulary; of the model of others whose it is."""
+        name = self.tokenizer(model)
+        return pick(self.receipts.one("obtain" if name in self.declared.compare_with else "tokenizer", name), "vocab_size")
+
     def trained(self, model: str) -> Facts:
         """What training a model recorded."""
         return self.receipts.one("pretrain", model)
@@ -119,14 +124,19 @@ class Run:
         return sum(self.trained(model)["tokens"] for model in self.path)
 
     def start(self, model: str) -> int:
-        """Tokens the weights had seen before this model's training: those of the models it goes back to."""
+        """Tokens the weights had seen in this run before this model's training: those of the models it goes back to."""
         before = self.models[model].begin_from
-        return 0 if before == SCRATCH else self.start(before) + self.trained(before)["tokens"]
+        return self.start(before) + self.trained(before)["tokens"] if before in self.models else 0
 
     def origin(self, model: str) -> str:
         """The model it begins from."""
         before = self.models[model].begin_from
         return "random weights" if before == SCRATCH else before
+
+    def root(self, model: str) -> str | None:
+        """The model of others that it goes back to, None for random weights."""
+        root = root_of(self.models, model)
+        return None if root == SCRATCH else root
 
     def documents(self, model: str) -> str:
         """The token sets it trains on, of a mixture with their shares."""

@@ -13,10 +13,9 @@ from snow.report.run import Run, listed
 
 def section(run: Run) -> Section:
     """Every model's pretrain receipt is required."""
-    tokenizer = run.receipts.one("tokenizer", run.tokenizer(run.last))
     words = (
         f"Causal language models of {short(run.trained(run.last)['parameters'])} parameters with a vocabulary of "
-        f"{cell(pick(tokenizer, 'vocab_size'), 'count')}. {listed([f'{name} is {run.meaning(name)}' for name in run.path])}. Each has an "
+        f"{cell(run.vocabulary(run.last), 'count')}. {listed([f'{name} is {run.meaning(name)}' for name in run.path])}. Each has an "
         "optimizer and a schedule of its own. Curves are drawn over all tokens the weights have seen."
     )
     return Section("training", "Training", [words, *_figures(run), _table(run), *_mixtures(run), *_cuts(run)])

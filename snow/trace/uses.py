@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from snow.corpus.heldout import read_heldout
-from snow.reserved import SCRATCH
 from snow.trace import lookup, windows
 from snow.trace.find import Document, Generated
 from snow.trace.lookup import Recipe, Rows
@@ -99,13 +98,13 @@ def models(recipe: Recipe, packed: Sequence[Mapping[str, Any]], whole: bool) -> 
     lines, told = [], {}
     for name, model in recipe.params.models.items():
         through = model.begin_from
-        while through != SCRATCH and not any(one["reads"] != 0 for one in direct[through].values()):
+        while through in direct and not any(one["reads"] != 0 for one in direct[through].values()):
             through = recipe.params.models[through].begin_from
         words = [_read(of, one) for of, one in direct[name].items()]
-        words += [f"through {through}, from which it begins"] if through != SCRATCH else []
+        words += [f"through {through}, from which it begins"] if through in direct else []
         if words:
             lines.append(f"{name}: {'; '.join(words)}")
-            told[name] = {"sets": direct[name], "through": None if through == SCRATCH else through}
+            told[name] = {"sets": direct[name], "through": through if through in direct else None}
     return Step("models", lines or ["none trains on it" if whole else "not known before all token sets are here"], {"models": told})
 
 

@@ -51,6 +51,13 @@ def test_nothing_is_unknown_before_a_first_run(clone: Clone, scale: str) -> None
     assert all(line["gpu_seconds"] == 0 for line in found["stages"]) is (scale == "")
 
 
+def test_a_base_model_that_was_never_fetched_is_planned_by_the_size_in_its_name(clone: Clone) -> None:
+    found = told(clone, "--configfile", "scales/small.yaml", "experiments/continue.yaml")
+    assert found["unknown"] == []
+    assert {one["model"]: one["parameters"] for one in found["training"]} == dict.fromkeys(("phase2", "control", "phase3"), 135e6)
+    assert all(one["tokens_per_second"] > 0 for one in found["training"])
+
+
 def test_the_papers_gpu_hours_follow_from_the_speed_that_was_measured(clone: Clone) -> None:
     found = told(clone, "--configfile", "scales/paper.yaml", "--gpus", "32", "--gpu-price", "2")
     trained = sum(one["tokens"] for one in found["training"])

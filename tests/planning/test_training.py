@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+import yaml
 
 from snow import overlay
 from snow import params as settings
@@ -39,6 +43,23 @@ def test_between_the_models_that_were_measured_the_share_of_the_peak_grows() -> 
 def test_the_papers_model_fits_80_gb_with_one_sequence_and_not_with_four(sequences: int, fits: bool) -> None:
     held = training.memory(scale("paper", micro_batch_size=sequences), "phase1", 1)
     assert (held.states + held.activations < 80e9) is fits
+
+
+def test_a_model_of_others_has_the_shape_of_its_files_or_the_size_in_its_name(tmp_path: Path) -> None:
+    values = overlay.merged(BASE, settings.read(ROOT / "experiments/continue.yaml"))
+    named = settings.check(values, "continue")
+    assert training.parameters_of(named, "phase2") == training.parameters_of(named, "phase3") == 135e6
+    assert training.token_flop(named, "phase2") == 6 * 135e6
+    told = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 128, "vocab_size": 300, "dtype": "bfloat16"}
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    (tmp_path / "model.safetensors").write_bytes(bytes(2000))
+    text = yaml.safe_dump(values).replace("HuggingFaceTB/SmolLM2-135M", str(tmp_path))
+    here = settings.check(yaml.safe_load(text), "here")
+    assert training.parameters_of(here, "phase3") == 1000
+    sequence = here.models["phase3"].sequence_length
+    assert training.token_flop(here, "phase3") == 6 * 1000 + 12 * 2 * 64 * sequence
+    tokens = here.models["phase3"].micro_batch_size * sequence
+    assert training.memory(here, "phase3", 1).activations == tokens * (2 * (20 * 64 + 8 * 128) * 2 + 300 * 16)
 
 
 def test_each_zero_stage_divides_more_of_the_states() -> None:

@@ -6,6 +6,7 @@ import recorded
 from reading import build, change, read_page, receipt_of, tables
 
 from snow import overlay
+from snow import params as settings
 
 
 def test_it_stands_in_every_table_of_the_evaluation_and_in_no_other(tmp_path):
@@ -28,3 +29,18 @@ def test_it_stands_in_every_table_of_the_evaluation_and_in_no_other(tmp_path):
     assert "No program passes its tests" in page.text
     assert "peer (compared)" in page.tables["bits"][0] + page.tables["bits"][1]
     assert "heldout-peer" in {row["set"] for row in found["token_sets"]}
+
+
+def test_a_run_that_begins_from_it_says_so_and_has_no_architecture_of_its_own(tmp_path):
+    values = overlay.merged(recorded.BASE, settings.read(recorded.ROOT / "experiments/continue.yaml"))
+    report = build(tmp_path, recorded.write(tmp_path, values=values), values=values)
+    found = tables(report)
+    base = "HuggingFaceTB-SmolLM2-135M"
+    origins = {row["model"]: row["begin_from"] for row in found["training"]}
+    assert origins == {"phase2": base, "control": base, "phase3": "phase2"}
+    assert f"{base} (compared)" in {row["model"] for row in found["pass"]}, "what the phases are worth is seen beside it"
+    card = (report / "model_card.md").read_text()
+    assert "continued from HuggingFaceTB/SmolLM2-135M at 1111" in card
+    assert 'base_model: "HuggingFaceTB/SmolLM2-135M"' in card
+    assert "from scratch" not in card
+    assert f"continued from {base} on best" in read_page(report).text

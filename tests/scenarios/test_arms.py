@@ -12,7 +12,7 @@ import yaml
 
 from snow import params as settings
 from snow import stages
-from tests.evaluate.peers import gpt2
+from tests.evaluate.peers import gpt2, starcoder
 
 from .workspace import ROOT, Clone
 
@@ -28,6 +28,7 @@ ARMS = {
     "report": {"compare": [["phase2", "control"], ["mixed", "phase2"]]},
 }
 EXPECTED = {
+    "continue": {},
     "grouping": {"pack": 2, "pretrain": 1, "complete": 1, "judge": 1, "bits": 1, "preference": 1, "report": 1},
     "peers": {"obtain": 3, "pack": 6, "complete": 3, "judge": 3, "bits": 3, "preference": 3, "report": 1},
     "schedules": {"pretrain": 3, "complete": 3, "judge": 3, "bits": 3, "preference": 3, "report": 1},
@@ -98,6 +99,23 @@ def test_a_model_of_others_executes_its_own_jobs_through_dvc_too(clone: Clone) -
     after = clone.contents()
     assert {name for name, content in before.items() if after.get(name) != content and "report" not in name} == set()
     assert "| peer (compared) |" in (clone.path / "report/tables.md").read_text()
+
+
+@pytest.mark.slow
+def test_phases_2_and_3_go_on_from_a_model_of_others(clone: Clone) -> None:
+    """experiments/continue.yaml, with a folder in place of the hub's name."""
+    starcoder(clone.path / "published/base")
+    text = (ROOT / "experiments/continue.yaml").read_text()
+    (clone.path / "ours.yaml").write_text(text.replace("HuggingFaceTB/SmolLM2-135M", "./published/base"))
+    clone.snakemake("--configfile", "ours.yaml", "--", "all")
+    done = clone.executed()
+    assert {"obtain base", "pretrain phase2", "pretrain control", "pretrain phase3", "bits base", "complete base/humaneval"} <= done
+    assert not {one for one in done if one.split()[0] in ("collect", "measure", "decontaminate", "annotate", "score", "tokenizer")}
+    config = json.loads((clone.path / "models/phase3/config.json").read_text())
+    assert config["architectures"] == ["Starcoder2ForCausalLM"]
+    assert "| phase2 | base |" in (clone.path / "report/tables.md").read_text()
+    clone.snakemake("all")
+    assert clone.executed() == set(), "without the overlay all is as it was"
 
 
 @pytest.mark.slow
