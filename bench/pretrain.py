@@ -28,7 +28,7 @@ import yaml
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from snow import params as settings
-from snow.pretrain import engine, heldout, model
+from snow.pretrain import engine, loss, micro_batch, model
 from snow.schema import Params, Phase
 from snow.tokens import segments, vocabulary
 
@@ -52,16 +52,16 @@ def _merge(below: Any, above: Any) -> Any:
 
 def deepspeed_step(network: LlamaForCausalLM, phase: Phase, worker: engine.Worker) -> Callable[[torch.Tensor], float]:
     """Our optimizer step on one batch: int64 [batch_size, sequence_length + 1]."""
-    running = engine.start(network, phase, worker)
-    micro = running.train_micro_batch_size_per_gpu()
+    micro = micro_batch.first(phase, worker)
+    running = engine.start(network, phase, micro, worker)
 
     def step(rows: torch.Tensor) -> float:
-        loss = torch.zeros(())
+        mean = torch.zeros(())
         for part in rows.split(micro):
-            loss = heldout.token_losses(running, part).mean()
-            running.backward(loss)
+            mean = loss.mean(running, part)
+            running.backward(mean)
             running.step()
-        return float(loss.detach())
+        return float(mean.detach())
 
     return step
 
@@ -75,7 +75,7 @@ def plain_step(network: LlamaForCausalLM, phase: Phase, worker: engine.Worker) -
     fused = worker.device.type == "cuda"
     betas = (phase.beta1, phase.beta2)
     optimizer = torch.optim.AdamW(masters, phase.schedule.max_lr, betas, weight_decay=phase.weight_decay, fused=fused)
-    micro = engine.micro_batch(phase.batch_size, phase.micro_batch_size, 1)
+    micro = micro_batch.first(phase, worker)
 
     def step(rows: torch.Tensor) -> float:
         parts, loss = rows.split(micro), torch.zeros(())

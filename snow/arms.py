@@ -174,6 +174,9 @@ class Engine(Section):
     zero_stage: Literal[0, 1, 2, 3]
     precision: Literal["fp32", "bf16"]
     offload_optimizer: bool
+    kernels: Literal["liger", "torch"]  # on a GPU; a CPU has torch's
+    compile: bool  # each layer by torch.compile: slower to start, then faster
+    activation_checkpointing: Literal["none", "selective", "full"]  # computed again on the way back, of every second layer or all
 
     @model_validator(mode="after")
     def _master_weights(self) -> Engine:
@@ -189,7 +192,7 @@ class Model(Section):
     repetitions: Positive  # passes over each token set at most; a longer horizon is cut to them
     sequence_length: Positive
     batch_size: Positive  # sequences per optimizer step, over all workers
-    micro_batch_size: Positive
+    micro_batch_size: Positive | Literal["auto"]  # sequences at a time on one worker; auto: on a GPU the most that fit
     schedule: Schedule
     beta1: Fraction
     beta2: Fraction
@@ -217,7 +220,10 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _batches(self) -> Model:
-        if self.batch_size % self.micro_batch_size:
+        if self.micro_batch_size == "auto":
+            if self.engine.zero_stage == 3:
+                raise ValueError("micro_batch_size: auto tries passes on one worker alone, which zero_stage 3 cannot; give a number")
+        elif self.batch_size % self.micro_batch_size:
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of micro_batch_size {self.micro_batch_size}")
         return self
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from snow.params import Params
 from snow.planning import shapes
 from snow.planning.units import Gpu
@@ -28,9 +30,8 @@ def token_flop(params: Params, name: str) -> float:
 def utilisation(gpu: Gpu, flop: float) -> float:
     """The share of a GPU's peak that our step reached at so much work per token: between the models that were measured along a line over
     the logarithm, beyond them as the nearest."""
-    (small, low), (large, high) = gpu.utilisation
-    place = (math.log(flop) - math.log(small)) / (math.log(large) - math.log(small))
-    return low + (high - low) * min(1.0, max(0.0, place))
+    work, shares = zip(*gpu.utilisation, strict=True)
+    return float(np.interp(math.log(flop), np.log(work), shares))
 
 
 def tokens_per_second(params: Params, name: str, gpu: Gpu) -> float:
@@ -50,9 +51,10 @@ class Memory:
 def memory(params: Params, name: str, gpus: int) -> Memory:
     """What a GPU of so many holds. States as in ZeRO (arXiv 1910.02054): weights and gradients in the precision, in bf16 float32 sums of
     gradients and master weights besides, Adam's two moments; stage 1 divides masters and moments, stage 2 gradients too, stage 3
-    weights too. Activations of a layer and token are 20 hidden + 8 intermediate bytes in bf16 (norms keep float32), none recomputed, the
-    attention matrix not stored; the logits' are a copy in bf16 and three in float32. Checked against two facts alone: on 80 GB the
-    paper's model trains with one sequence of 8192 and not with four."""
+    weights too. Activations of a layer and token are 20 hidden + 8 intermediate bytes in bf16 (norms keep float32), with Liger's kernels
+    16 + 6, the attention matrix not stored, and of a layer that is computed again its input; the logits' are a copy in bf16 and three in
+    float32, with Liger's fused loss the gradient of the head alone. On an H200 the paper's model took 52.3 GB at one sequence of 8192
+    with torch's kernels, with Liger's 41.3 and at four 81.0 (`python bench/gpu.py paper`). `auto` is taken as one sequence, the least."""
     model, shape = params.models[name], shapes.of(params, name)
     weights, width = shape.weights, WEIGHT_BYTES[model.engine.precision]
     half, stage = model.engine.precision == "bf16", model.engine.zero_stage
@@ -60,10 +62,14 @@ def memory(params: Params, name: str, gpus: int) -> Memory:
     optimizer = 0.0 if model.engine.offload_optimizer and stage else weights * (12.0 if half else 8.0)
     share = [gpus if stage >= least else 1 for least in (3, 2, 1)]
     states = weights * width / share[0] + gradients / share[1] + optimizer / share[2]
-    tokens = min(model.micro_batch_size, max(1, model.batch_size // gpus)) * model.sequence_length
-    layer = (20 * shape.width + 8 * shape.inner) * width / 2
-    logits = shape.vocabulary * (width + 12)
-    return Memory(states, tokens * (shape.layers * layer + logits))
+    micro = 1 if model.micro_batch_size == "auto" else model.micro_batch_size
+    tokens = min(micro, max(1, model.batch_size // gpus)) * model.sequence_length
+    fused = half and model.engine.kernels == "liger"
+    layer = ((16 if fused else 20) * shape.width + (6 if fused else 8) * shape.inner) * width / 2
+    again = {"none": 0.0, "selective": 0.5, "full": 1.0}[model.engine.activation_checkpointing]
+    layer = again * width * shape.width + (1 - again) * layer
+    head = 4 * shape.vocabulary * shape.width if fused else tokens * shape.vocabulary * (width + 12)
+    return Memory(states, tokens * shape.layers * layer + head)
 
 
 def checkpoint_bytes(params: Params, name: str) -> float:

@@ -43,7 +43,7 @@ class Gpu:
     peak_flops: float
     bandwidth: float
     memory_gb: float
-    utilisation: tuple[tuple[float, float], tuple[float, float]]
+    utilisation: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)

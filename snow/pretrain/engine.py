@@ -4,7 +4,9 @@ number of workers; `Engine` in params says only how it is distributed, and in wh
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import logging
 import os
 import warnings
@@ -14,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.distributed as dist
 
-from snow.errors import SnowError
+from snow.pretrain import kernels
 
 os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")  # else DeepSpeed guesses aloud
 import deepspeed
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from snow.arms import Model
 
 
@@ -69,19 +73,13 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
 
 
-def micro_batch(batch_size: int, wanted: int, workers: int) -> int:
-    """Sequences per forward pass on one worker: the largest divisor of its share of the batch that is at most `wanted`."""
-    if batch_size % workers:
-        raise SnowError(f"batch_size {batch_size} cannot be split over {workers} workers; use a number of workers that divides it")
-    share = batch_size // workers
-    return max(size for size in range(1, min(wanted, share) + 1) if share % size == 0)
-
-
-def start(model: torch.nn.Module, settings: Model, worker: Worker, universal: bool = False) -> Any:
-    """A DeepSpeed engine for `model` with a fresh AdamW; `universal` prepares it for a checkpoint of another number of workers."""
-    micro = micro_batch(settings.batch_size, settings.micro_batch_size, worker.size)
+def start(model: PreTrainedModel, settings: Model, micro: int, worker: Worker, universal: bool = False) -> Any:
+    """A DeepSpeed engine for `model` with a fresh AdamW that takes `micro` sequences at a time; `universal` prepares it for a checkpoint
+    of another number of workers."""
+    kernels.install(model, settings.engine, worker.device)
     config = _config(settings, micro, worker, universal)
-    engine, *_ = deepspeed.initialize(model=model, optimizer=_optimizer(model, settings, worker), config=config)
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints the memory at each step of its start
+        engine, *_ = deepspeed.initialize(model=model, optimizer=_optimizer(model, settings, worker), config=config)
     return engine
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from snow.pretrain.data import window_count, windows
 from snow.pretrain.engine import Worker, total
+from snow.pretrain.loss import token_losses
 from snow.tokens.stream import Stream
 
 
@@ -38,12 +38,6 @@ def choose(stream: Stream, sequence_length: int, tokens: int, byte_lengths: np.n
     count = window_count(len(stream), sequence_length)
     wanted = min(count, max(1, tokens // sequence_length))
     return Heldout(windows(stream, np.arange(wanted) * count // wanted, sequence_length), byte_lengths)
-
-
-def token_losses(model: Any, rows: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy in nats of each of the row's tokens but the first, given those before: [rows, sequence_length], float32."""
-    logits = model(input_ids=rows[:, :-1], use_cache=False).logits
-    return F.cross_entropy(logits.float().flatten(0, 1), rows[:, 1:].flatten(), reduction="none").view(rows.shape[0], -1)
 
 
 def measure(engine: Any, heldout: Heldout, micro: int, worker: Worker) -> tuple[float, float]:

@@ -16,10 +16,12 @@ import numpy as np
 import torch
 
 from snow.errors import SnowError, Unfinished
-from snow.pretrain import checkpoint, data, engine, heldout, schedule, signals, watch
+from snow.pretrain import checkpoint, data, engine, heldout, loss, micro_batch, schedule, signals, watch
 from snow.slurm import progress
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from snow.arms import Model
     from snow.console.telemetry import Telemetry
 
@@ -66,7 +68,7 @@ class Run:
     telemetry: Telemetry | None
 
 
-def train(model: torch.nn.Module, run: Run) -> Any:
+def train(model: PreTrainedModel, run: Run) -> Any:
     """Train to the end of the horizon from the newest checkpoint in `work`, or else from `model`; returns the engine.
 
     The log is `work/log.jsonl`. Everything a record says is a function of the inputs, the seed and the number of workers. Asked to end
@@ -76,13 +78,14 @@ def train(model: torch.nn.Module, run: Run) -> Any:
         return _train(model, run, asked)
 
 
-def _train(model: torch.nn.Module, run: Run, asked: Sequence[int]) -> Any:
+def _train(model: PreTrainedModel, run: Run, asked: Sequence[int]) -> Any:
     settings, worker = run.settings, run.worker
     newest = checkpoint.newest(run.work, worker)
     universal = checkpoint.needs_conversion(newest, worker, settings.engine.zero_stage)
     if newest and universal:
         checkpoint.convert(newest, worker)
-    running = engine.start(model, settings, worker, universal)
+    running = engine.start(model, settings, micro_batch.first(settings, worker), worker, universal)
+    micro_batch.settle(running, settings, worker, run.work)
     if newest:
         checkpoint.load(running, newest, universal)
     done = checkpoint.step_of(newest)
@@ -99,10 +102,10 @@ def _train(model: torch.nn.Module, run: Run, asked: Sequence[int]) -> Any:
     for step in range(done, run.steps):
         rate = schedule.learning_rate(plan.kind, step, run.steps, warmup, plan.max_lr, plan.min_lr, plan.decay_share)
         engine.set_learning_rate(running, rate)
-        loss, norm, wrong = _step(running, next(batches), worker, look if skips else None)
+        mean, norm, wrong = _step(running, next(batches), worker, look if skips else None)
         ended = step + 1
         tokens = ended * settings.batch_size * settings.sequence_length
-        unread.append({"step": ended, "tokens": tokens, "loss": loss, "lr": rate, "grad_norm": norm})
+        unread.append({"step": ended, "tokens": tokens, "loss": mean, "lr": rate, "grad_norm": norm})
         if wrong:
             unread[-1]["skipped"] = wrong
         last = ended == run.steps
@@ -158,13 +161,13 @@ def _step(
     summed = torch.zeros((), dtype=torch.float64, device=worker.device)
     total, norm, wrong = summed, None, None
     for rows in batch:
-        loss = heldout.token_losses(running, rows.to(worker.device, non_blocking=True)).mean()
-        summed += loss.detach().double()
+        mean = loss.mean(running, rows.to(worker.device, non_blocking=True))
+        summed += mean.detach().double()
         last = running.is_gradient_accumulation_boundary()
         if last:
             total = engine.total(summed) / (len(batch) * worker.size)
             wrong = look.wrong_loss(float(total)) if look else None
-        running.backward(loss * math.nan if wrong else loss)  # a gradient that is not finite is one that is not used, below
+        running.backward(mean * math.nan if wrong else mean)  # a gradient that is not finite is one that is not used, below
         if last:
             norm = engine.unclipped_norm(running)
         if look and norm is not None and watch.wrong_norm(float(norm)):

@@ -14,7 +14,7 @@ import torch
 
 from snow.errors import SnowError
 from snow.pretrain import data as windows
-from snow.pretrain import engine, heldout
+from snow.pretrain import engine, loss
 from snow.pretrain import train as loop
 from snow.pretrain.watch import Watch, wrong_norm
 from snow.tokens.stream import open_stream
@@ -45,7 +45,7 @@ def overflow(losses: torch.Tensor) -> torch.Tensor:
 def harm(data: Data, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, Harm]], None]:
     """Lets the second micro batch of some steps go wrong, whichever attempt comes to them."""
     part = windows.Part("corpus", open_stream(data.inputs["tokens:corpus"], data.inputs["index:corpus"]), 1.0)
-    measured = heldout.token_losses
+    measured = loss.token_losses
 
     def install(harms: dict[int, Harm]) -> None:
         rows = {step: windows.batch([part], 64, params({}).seed, np.arange(step * 8 - 4, step * 8)) for step in harms}
@@ -56,7 +56,7 @@ def harm(data: Data, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, Har
                 return found
             return next((harms[step](found) for step, each in rows.items() if np.array_equal(each, given.numpy())), found)
 
-        monkeypatch.setattr(heldout, "token_losses", losses)
+        monkeypatch.setattr(loss, "token_losses", losses)
 
     return install
 
