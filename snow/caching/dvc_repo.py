@@ -7,6 +7,7 @@ DVC a hash that is already known. Both are used only by the main process, never 
 from __future__ import annotations
 
 import contextlib
+import copy
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -61,13 +62,34 @@ def commit(names: Iterable[str], known: Mapping[Path, hashes.Content], root: Pat
             wanted = [None]  # all of them at once: DVC reads its whole graph again for every call
         while wanted:
             try:
-                repo.commit(target=wanted[0], force=True, relink=False)  # relinking would give files new times
+                with _params_read_once():
+                    repo.commit(target=wanted[0], force=True, relink=False)  # relinking would give files new times
             except LockError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
                 continue
             wanted.pop(0)
+
+
+@contextlib.contextmanager
+def _params_read_once() -> Iterator[None]:
+    """Within, DVC reads params.yaml once, and not twice for every stage, which was a fifth of a commit's time."""
+    from dvc.dependency import param
+
+    load = param.load_path
+    loaded: dict[str, Any] = {}
+
+    def once(path: str, fs: Any, **options: Any) -> Any:
+        if path not in loaded:
+            loaded[path] = load(path, fs, **options)
+        return copy.deepcopy(loaded[path])  # what two stages share, dvc.lock would have as an alias
+
+    param.load_path = once
+    try:
+        yield
+    finally:
+        param.load_path = load
 
 
 @contextlib.contextmanager
