@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from . import workspace
 from .workspace import Clone
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone in which `snakemake all` has run once, in a path with a space in it, committed. Scenarios must not change it."""
-    clone = workspace.create(tmp_path_factory.mktemp("finished") / "a clone")
-    clone.snakemake("all")
-    clone.git("add", "-A")
-    clone.git("commit", "-q", "-m", "a finished run")
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Clone:
+    """A clone in which `snakemake all` has run once, in a path with a space in it, committed. Scenarios must not change it.
+
+    One for all workers of pytest: the first makes it and the others wait.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "finished"
+    clone, made = Clone(folder / "a clone"), folder.with_suffix(".made")
+    with FileLock(folder.with_suffix(".lock")):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            workspace.create(clone.path)
+            clone.snakemake("all")
+            clone.git("add", "-A")
+            clone.git("commit", "-q", "-m", "a finished run")
+            made.touch()
     return clone
 
 
