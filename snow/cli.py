@@ -1,6 +1,7 @@
 """`snow STAGE [INSTANCE] --input NAME PATH... --output NAME PATH`: one job, runnable by hand.
 
-`@FILE` among the paths means those that a file lists. Params come from `--params`, else from the file SNOW_PARAMS names (the Snakefile sets it), else from params.yaml.
+`@FILE` among the paths means those that a file lists. Params come from `--params`, else from the file SNOW_PARAMS names (the Snakefile
+sets it), else from params.yaml.
 """
 
 from __future__ import annotations
