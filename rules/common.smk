@@ -13,7 +13,7 @@ if not Path(snow.__path__[0]).samefile(Path(workflow.basedir, "snow")):
         f"the Snakefile is that of {workflow.basedir}, but {snow.__path__[0]} was already imported; start snakemake without it"
     )
 
-from snow import failures, snakemake_run, stages
+from snow import failures, listing, snakemake_run, stages
 from snow import workflow as snow_workflow
 from snow.errors import SnowError
 from snow.reserved import NAME
@@ -39,12 +39,26 @@ def environment(stage):
 
 def files(wildcards, input, output):
     """The words of a command that name its files, from the names they have here."""
-    read = [
-        f"--input {name} {paths}"
-        for name, paths in input.items()
-        if paths and name != "spec"
+    named = {name: paths for name, paths in input.items() if name != "spec"}
+    return read(named) + [f"--output {name} {path}" for name, path in output.items()]
+
+
+def read(named):
+    """The words of a command that name its inputs; a file lists them where they are many."""
+    given = {
+        name: [paths] if isinstance(paths, str) else list(paths)
+        for name, paths in named.items()
+    }
+    return [
+        " ".join(["--input", name, *listing.words(paths)])
+        for name, paths in given.items()
+        if paths
     ]
-    return read + [f"--output {name} {path}" for name, path in output.items()]
+
+
+def read_by_report(wildcards):
+    """The words for the report's inputs: folders of receipts, and of models their logs alone."""
+    return read(GRAPH.by_name["report all"].inputs)
 
 
 def files_of(artifact):

@@ -23,7 +23,6 @@ rule report:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        receipts=GRAPH.by_name["report all"].inputs["receipts"],  # thousands of files do not fit into a command line
-        logs=GRAPH.by_name["report all"].inputs["logs"],
+        read=read_by_report,
     shell:
-        "snow report --input receipts {params.receipts} --input logs {params.logs} --input scores {input.scores} --input matches {input.matches} --input bits {input.bits} --input verdicts {input.verdicts} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"
+        "snow report {params.read} --output report {output.report} --output receipt {output.receipt} > {log} 2>&1"

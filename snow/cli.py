@@ -1,6 +1,7 @@
 """`snow STAGE [INSTANCE] --input NAME PATH... --output NAME PATH`: one job, runnable by hand.
 
-Params come from `--params`, else from the file SNOW_PARAMS names (the Snakefile sets it), else from params.yaml.
+`@FILE` among the paths means those that a file lists. Params come from `--params`, else from the file SNOW_PARAMS names (the Snakefile
+sets it), else from params.yaml.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snow import __version__, own_code
+from snow import __version__, listing, own_code
 from snow.errors import SnowError
 from snow.stages import STAGES, environment_of, stage
 
@@ -135,10 +136,10 @@ def _run_command(options: argparse.Namespace) -> int:
 
 
 def inputs_of(options: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
-    """The input paths by name that a stage's command line gives."""
+    """The input paths by name that a stage's command line gives. SnowError for a list of them that is not there."""
     named: dict[str, tuple[Path, ...]] = {}
-    for name, *paths in options.input:
-        named[name] = (*named.get(name, ()), *(Path(path) for path in paths))
+    for name, *given in options.input:
+        named[name] = (*named.get(name, ()), *listing.paths(given))
     return named
 
 

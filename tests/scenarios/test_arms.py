@@ -28,7 +28,6 @@ ARMS = {
     "report": {"compare": [["phase2", "control"], ["mixed", "phase2"]]},
 }
 EXPECTED = {
-    "continue": {},
     "grouping": {"pack": 2, "pretrain": 1, "complete": 1, "judge": 1, "bits": 1, "preference": 1, "report": 1},
     "peers": {"obtain": 3, "pack": 6, "complete": 3, "judge": 3, "bits": 3, "preference": 3, "report": 1},
     "schedules": {"pretrain": 3, "complete": 3, "judge": 3, "bits": 3, "preference": 3, "report": 1},
