@@ -325,16 +325,12 @@ def main() -> int:
         shape, way, micro = given.trainer
         print(json.dumps(trainer(shape, way, micro if micro == "auto" else int(micro))), flush=True)
         return 0
-    runs = [
-        ("this", Path(__file__).parents[1], way, micro)
-        for way, micro in (("liger", "auto"), ("liger, compile", "auto"), ("liger, compile", "32"))
-    ]
     if given.before:
-        runs = [("before", Path(given.before), "torch", "8"), *runs]
-    for tree, path, way, micro in runs if given.before else []:
-        command = [sys.executable, __file__, "--trainer", "small", way, micro]
-        done = subprocess.run(command, env=os.environ | {"SNOW_TREE": str(path)}, capture_output=True, text=True)
-        print(tree, done.stdout.strip().splitlines()[-1:] or done.stderr[-1500:], flush=True)
+        this = Path(__file__).parents[1]
+        for tree, way, micro in ((given.before, "torch", "8"), (this, "liger", "auto"), (this, "liger, compile", "32")):
+            command = [sys.executable, __file__, "--trainer", "small", way, micro]
+            done = subprocess.run(command, env=os.environ | {"SNOW_TREE": str(tree)}, capture_output=True, text=True, check=False)
+            print(*(done.stdout.strip().splitlines()[-1:] or [done.stderr[-1500:]]), flush=True)
     worker = engine.join(1)
     print(torch.cuda.get_device_name(), torch.__version__, flush=True)
     if given.profile:
