@@ -32,7 +32,8 @@ def spec_of(params: settings.Params, name: str) -> dict[str, Any]:
 
 
 def test_the_key_has_the_params_a_stage_reads_and_no_others(params: settings.Params) -> None:
-    assert set(spec_of(params, "pretrain phase2")["params"]) == {"seed", "architecture", "models.phase2"}
+    assert set(spec_of(params, "pretrain phase1")["params"]) == {"seed", "architecture", "models.phase1"}
+    assert set(spec_of(params, "pretrain phase2")["params"]) == {"seed", "models.phase2"}, "the weights it begins from have their shape"
 
 
 def test_the_key_does_not_know_where_it_runs(params: settings.Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
