@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from snow import digest
 from snow.errors import SnowError
 
 FOLDER = Path(".snow/lists")
@@ -18,6 +17,8 @@ def words(paths: Sequence[str]) -> list[str]:
     """What stands on a command line for some files."""
     if len(paths) <= MOST:
         return list(paths)
+    from snow import digest  # only here: the command line reads lists and must start at once
+
     text = "".join(f"{path}\n" for path in paths)
     listed = FOLDER / f"{digest.sha256(text)[:16]}.txt"
     if not listed.exists():

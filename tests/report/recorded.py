@@ -38,6 +38,7 @@ VALUES = overlay.merged(BASE, EXPERIMENTS)
 MODELS = ("phase1", "phase2", "control", "phase3", "flat", "mixed", "phase2-seed1")
 TOKENS = defaultdict(lambda: 196608, phase1=598016, first=598016, phase3=28672)
 UNIQUE = defaultdict(lambda: 49_200, phase1=4_000_000, first=4_000_000, phase3=9_800, mixed=59_000)
+OBTAINED = {"commit": "1" * 40, "architecture": "LlamaForCausalLM", "parameters": 3_000_000_000, "vocab_size": 49152}
 
 
 def languages(**sizes):
@@ -325,13 +326,7 @@ def facts_of(params, job, passed):
         "tokenizer": lambda: {"special_tokens": 7, "sample_documents": 900, "sample_bytes": 8_000_000, "vocab_size": 4096},
         "pack": lambda: packed(params.token_sets[name].documents if name in params.token_sets else None),
         "pretrain": lambda: trained(name, params.models[name]),
-        "obtain": lambda: {
-            "pretrained": params.evaluation.compare_with[name].pretrained,
-            "commit": "1" * 40,
-            "architecture": "LlamaForCausalLM",
-            "parameters": 3_000_000_000,
-            "vocab_size": 49152,
-        },
+        "obtain": lambda: OBTAINED | {"pretrained": params.evaluation.compare_with[name].pretrained},
         "annotate": annotated,
         "score": lambda: {"documents": 697, "languages": {"Python": {"documents": 565, "mean_score": 0.31}}},
         "select": lambda: selection(name),
