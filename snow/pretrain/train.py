@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from snow.errors import SnowError, Unfinished
-from snow.pretrain import checkpoint, data, engine, heldout, loss, micro_batch, schedule, signals, watch
+from snow.pretrain import checkpoint, data, engine, heldout, kernels, loss, micro_batch, schedule, signals, watch
 from snow.slurm import progress
 
 if TYPE_CHECKING:
@@ -116,7 +116,9 @@ def _train(model: PreTrainedModel, run: Run, asked: Sequence[int]) -> Any:
             continue
         records, unread = [_read(record, look, run) for record in unread], []
         if validates:
-            nats, bits = heldout.measure(running, run.heldout, running.train_micro_batch_size_per_gpu(), worker)
+            # What fits beside a fused loss need not beside the logits, which each token's loss needs.
+            rows = 1 if kernels.fused(running.module) else running.train_micro_batch_size_per_gpu()
+            nats, bits = heldout.measure(running, run.heldout, rows, worker)
             records[-1] |= {"heldout_loss": nats, "heldout_bits_per_byte": bits}
         if log:
             log.write(records)
