@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snow import environments, hub_access, packaged
 from snow.errors import SnowError
 from snow.hub_access import Reference
-from snow.reserved import root_of
 from snow.tokens import special
 
 if TYPE_CHECKING:
@@ -40,19 +39,19 @@ def shape(configuration: Mapping[str, Any]) -> dict[str, int]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def refusals(params: Params, model: str) -> Iterator[str]:
-    """A sentence for each thing that keeps a model of params from being trained, whose weights go back to one of others."""
-    one = reference(params, root_of(params.models, model))
+def refusals(params: Params, root: str, models: Collection[str]) -> Iterator[str]:
+    """A sentence for each thing that keeps models of params from being trained, whose weights go back to a model of others; its files,
+    which may lie on the hub, are read once for all of them."""
+    one = reference(params, root)
     configuration, tokenizer = _read(one, "config.json"), _read(one, "tokenizer.json")
     if (wrong := _architecture(configuration)) is not None:
         yield f"{one} is {wrong}; name a causal language model"
         return
-    known, settings = shape(configuration), params.models[model]
-    if settings.sequence_length > known.get("positions", settings.sequence_length):
-        yield (
-            f"models.{model}.sequence_length: {settings.sequence_length} are more than the {known['positions']} positions of {one.name}; "
-            "lower it"
-        )
+    known = shape(configuration)
+    for model in models:
+        length = params.models[model].sequence_length
+        if length > known.get("positions", length):
+            yield f"models.{model}.sequence_length: {length} are more than the {known['positions']} positions of {one.name}; lower it"
     if not tokenizer:
         return
     decoder = tokenizer.get("decoder") or {}
@@ -62,7 +61,7 @@ def refusals(params: Params, model: str) -> Iterator[str]:
     tokens = _tokens(tokenizer)
     if (size := max(tokens.values(), default=-1) + 1) > known.get("vocabulary", size):
         yield f"{one} has embeddings for {known['vocabulary']} tokens, but its tokenizer has {size}; name a model that fits its tokenizer"
-    for used in settings.shares:
+    for used in dict.fromkeys(used for model in models for used in params.models[model].shares):
         grouping = params.token_sets[used].grouping
         lacking = [token for token in special.FIM if token not in tokens] if params.groupings[grouping].fim_rate else []
         if lacking:

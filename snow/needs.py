@@ -35,10 +35,13 @@ def missing(jobs: Sequence[Job], params: Params, gpus: int | None, own: bool) ->
         elif not own or environments.installed(env):
             found += _said(lambda one=one, env=env: packaged.locate(one.name, environments.site_packages(env)), one.key)
     found += hub_access.refusals(hubs)
+    trained: dict[str, list[str]] = {}
     for job in jobs:
         if job.stage == "pretrain" and (root := root_of(params.models, job.instance)) != SCRATCH:
-            refused = any(one.startswith(str(bases.reference(params, root))) for one in found)
-            found += [] if refused else bases.refusals(params, job.instance)
+            trained.setdefault(root, []).append(job.instance)
+    for root, models in trained.items():
+        if not any(one.startswith(str(bases.reference(params, root))) for one in found):
+            found += bases.refusals(params, root, models)
     return list(dict.fromkeys(found))
 
 
