@@ -27,7 +27,6 @@ from typing import Any
 sys.path.insert(0, os.environ.get("SNOW_TREE", str(Path(__file__).parents[1])))
 import numpy as np
 import torch
-import torch.nn.functional as F
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama import modeling_llama
 
@@ -142,41 +141,9 @@ def ours(shape: str, way: dict[str, Any], micro: int, worker: Any) -> Callable[[
 
 def by_hand(shape: str, way: dict[str, Any], micro: int, worker: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     """A plain loop with the same kernels."""
-    from snow.pretrain import kernels
+    from pretrain import plain_step  # not at the top: an older checkout's trainer is timed by this file too
 
-    model = network(shape)
-    masters = [weight.detach().clone().requires_grad_() for weight in model.parameters()]
-    model.to(torch.bfloat16)
-    kernels.install(model, settings(shape, way, micro).engine, worker.device)
-    weights = list(model.parameters())
-    optimizer = torch.optim.AdamW(masters, 3e-4, (0.9, 0.95), weight_decay=0.1, fused=True)
-
-    def step(rows: torch.Tensor) -> torch.Tensor:
-        parts, total = rows.split(micro), torch.zeros((), device="cuda")
-        for part in parts:
-            if kernels.fused(model):
-                loss = model(input_ids=part[:, :-1], shift_labels=part[:, 1:].contiguous(), use_cache=False, return_dict=True).loss
-            else:
-                logits = model(input_ids=part[:, :-1], use_cache=False).logits
-                loss = F.cross_entropy(logits.float().flatten(0, 1), part[:, 1:].flatten())
-            (loss / len(parts)).backward()
-            total += loss.detach() / len(parts)
-            gradients = [weight.grad for weight in weights]
-            if masters[0].grad is None:
-                for master, gradient in zip(masters, gradients, strict=True):
-                    master.grad = gradient.float()
-            else:
-                torch._foreach_add_([master.grad for master in masters], gradients)
-            for weight in weights:
-                weight.grad = None
-        torch.nn.utils.clip_grad_norm_(masters, 1.0, foreach=True)
-        optimizer.step()
-        optimizer.zero_grad()
-        with torch.no_grad():
-            torch._foreach_copy_(weights, masters)
-        return total
-
-    return step
+    return plain_step(network(shape), settings(shape, way, micro), worker)
 
 
 def measured(shape: str, step: Callable[[torch.Tensor], torch.Tensor], steps: int) -> tuple[float, float]:

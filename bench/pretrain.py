@@ -27,9 +27,11 @@ import torch.nn.functional as F
 import yaml
 from transformers import AutoTokenizer, LlamaForCausalLM
 
+from snow import overlay
 from snow import params as settings
-from snow.pretrain import engine, loss, micro_batch, model
-from snow.schema import Params, Phase
+from snow.arms import Model
+from snow.pretrain import engine, kernels, loss, micro_batch, model
+from snow.schema import Params
 from snow.tokens import segments, vocabulary
 
 ROOT = Path(__file__).parents[1]
@@ -41,16 +43,12 @@ CLOCK = time.perf_counter if torch.cuda.is_available() else time.process_time
 def scale(paper: bool) -> Params:
     """The pocket run's params, or the paper's laid over them."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    return settings.check(_merge(values, yaml.safe_load((ROOT / "scales" / "paper.yaml").read_text())) if paper else values, "bench")
+    if paper:
+        values = overlay.merged(values, yaml.safe_load((ROOT / "scales" / "paper.yaml").read_text()))
+    return settings.check(values, "bench")
 
 
-def _merge(below: Any, above: Any) -> Any:
-    if not (isinstance(below, dict) and isinstance(above, dict)):
-        return above
-    return below | {key: _merge(below.get(key), value) for key, value in above.items()}
-
-
-def deepspeed_step(network: LlamaForCausalLM, phase: Phase, worker: engine.Worker) -> Callable[[torch.Tensor], float]:
+def deepspeed_step(network: LlamaForCausalLM, phase: Model, worker: engine.Worker) -> Callable[[torch.Tensor], torch.Tensor]:
     """Our optimizer step on one batch: int64 [batch_size, sequence_length + 1]."""
     micro = micro_batch.first(phase, worker)
     running = engine.start(network, phase, micro, worker)
@@ -61,42 +59,57 @@ def deepspeed_step(network: LlamaForCausalLM, phase: Phase, worker: engine.Worke
             mean = loss.mean(running, part)
             running.backward(mean)
             running.step()
-        return float(mean.detach())
+        return mean.detach()
 
     return step
 
 
-def plain_step(network: LlamaForCausalLM, phase: Phase, worker: engine.Worker) -> Callable[[torch.Tensor], float]:
-    """The same step by hand: float32 AdamW over the weights, or over float32 copies of bf16 weights."""
+def plain_step(network: LlamaForCausalLM, phase: Model, worker: engine.Worker) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The same step by hand with the same kernels: float32 AdamW over the weights, or over float32 copies of bf16 weights."""
     half = phase.engine.precision == "bf16"
-    network.to(worker.device, model.DTYPES[phase.engine.precision])
+    network.to(worker.device)
+    masters = [weight.detach().clone().requires_grad_() for weight in network.parameters()] if half else list(network.parameters())
+    network.to(model.DTYPES[phase.engine.precision])
+    kernels.install(network, phase.engine, worker.device)
     weights = list(network.parameters())
-    masters = [weight.detach().float().requires_grad_() for weight in weights] if half else weights
     fused = worker.device.type == "cuda"
     betas = (phase.beta1, phase.beta2)
     optimizer = torch.optim.AdamW(masters, phase.schedule.max_lr, betas, weight_decay=phase.weight_decay, fused=fused)
     micro = micro_batch.first(phase, worker)
 
-    def step(rows: torch.Tensor) -> float:
-        parts, loss = rows.split(micro), torch.zeros(())
+    def step(rows: torch.Tensor) -> torch.Tensor:
+        parts, total = rows.split(micro), torch.zeros((), device=worker.device)
         for part in parts:
-            logits = network(input_ids=part[:, :-1], use_cache=False).logits
-            loss = F.cross_entropy(logits.float().flatten(0, 1), part[:, 1:].flatten())
-            (loss / len(parts)).backward()
+            if kernels.fused(network):
+                mean = network(input_ids=part[:, :-1], shift_labels=part[:, 1:].contiguous(), use_cache=False, return_dict=True).loss
+            else:
+                logits = network(input_ids=part[:, :-1], use_cache=False).logits
+                mean = F.cross_entropy(logits.float().flatten(0, 1), part[:, 1:].flatten())
+            (mean / len(parts)).backward()
+            total += mean.detach() / len(parts)
             if half:
-                for master, weight in zip(masters, weights, strict=True):
-                    gradient = weight.grad.float()
-                    master.grad = gradient if master.grad is None else master.grad.add_(gradient)
-                    weight.grad = None
-        torch.nn.utils.clip_grad_norm_(masters, phase.gradient_clip)
+                _gather(masters, weights)
+        torch.nn.utils.clip_grad_norm_(masters, phase.gradient_clip, foreach=True)
         optimizer.step()
         optimizer.zero_grad()
         if half:
             with torch.no_grad():
                 torch._foreach_copy_(weights, masters)
-        return float(loss.detach())
+        return total
 
     return step
+
+
+def _gather(masters: list[torch.Tensor], weights: list[Any]) -> None:
+    """Add the weights' gradients to those of their float32 copies."""
+    gradients = [weight.grad for weight in weights]
+    if masters[0].grad is None:
+        for master, gradient in zip(masters, gradients, strict=True):
+            master.grad = gradient.float()
+    else:
+        torch._foreach_add_([master.grad for master in masters], gradients)
+    for weight in weights:
+        weight.grad = None
 
 
 def race(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
@@ -119,13 +132,13 @@ def training_rates(paper: bool, batch_size: int | None, micro: int | None, round
     random = np.random.default_rng(0)
     rows = torch.from_numpy(random.integers(0, wanted.vocab_size, (phase.batch_size, phase.sequence_length + 1))).to(worker.device)
 
-    def timed(step: Callable[[torch.Tensor], float]) -> Callable[[], float]:
+    def timed(step: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[], float]:
         step(rows)  # warm
 
         def contestant() -> float:
             began = CLOCK()
             for _ in range(3):
-                step(rows)
+                float(step(rows))
             return 3 * phase.batch_size * phase.sequence_length / (CLOCK() - began)
 
         return contestant
