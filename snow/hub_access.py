@@ -57,15 +57,22 @@ def refusals(references: Iterable[Reference]) -> Iterator[str]:
             yield f"{one} is not in the hub's cache here, and {silent}"
 
 
-def _refused(one: Reference, status: int, gated: bool) -> str:
+def acceptance(kind: hub.Kind, name: str) -> str:
+    """What to do about a gated repository of the hub."""
     from huggingface_hub import constants, get_token
 
+    page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{name}"
+    account = "the account that our token is of"
+    if get_token() is None:
+        account = "an account, and set HF_TOKEN to its token or run `hf auth login`"
+    return f"accept its terms on {page} with {account}"
+
+
+def _refused(one: Reference, status: int, gated: bool) -> str:
+    from huggingface_hub import get_token
+
     if gated:
-        page = f"{constants.ENDPOINT}/{'datasets/' if one.kind == 'dataset' else ''}{one.name}"
-        account = "the account that our token is of"
-        if get_token() is None:
-            account = "an account, and set HF_TOKEN to its token or run `hf auth login`"
-        return f"{one} is gated (status {status}): accept its terms on {page} with {account}"
+        return f"{one} is gated (status {status}): {acceptance(one.kind, one.name)}"
     if get_token() is None:
         return f"{one} is not on the hub, or not for everybody (status {status}); there is no token: set HF_TOKEN or run `hf auth login`"
     return f"{one} is not on the hub, or not for the holder of our token (status {status}); correct the name, or accept its terms there"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from snow import hub
+from snow import hub, hub_access
 from snow.corpus import rows, units
 from snow.corpus.json_rows import Numbered
 from snow.corpus.units import Table, Unit
@@ -100,12 +100,10 @@ def _fetched(remote: _Remote, folder: Path, about: str) -> str:
 
 def _reason(error: Exception, name: str, remedy: str) -> str:
     """Why a data set cannot be had, and what to do."""
-    from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError
 
     if isinstance(error, GatedRepoError) or "is a gated dataset" in str(error):  # what `datasets` says, without its cause
-        page = f"{constants.ENDPOINT}/datasets/{name}"
-        return f"it is gated; accept its terms on {page} with an account, and set HF_TOKEN to its token or run `hf auth login`"
+        return f"it is gated; {hub_access.acceptance('dataset', name)}"
     return f"{rows.first_line(error)}; {remedy}"
 
 
