@@ -72,7 +72,7 @@ def _facts(module: str) -> dict[str, Any]:
     if path is None:
         raise ModuleNotFoundError(module)
     status = path.stat()
-    state = [VERSION, str(path), status.st_size, status.st_mtime_ns]
+    state = [VERSION, str(path.relative_to(PACKAGE)), status.st_size, status.st_mtime_ns]
     memo = MEMO / f"{module}.json"
     try:
         remembered = json.loads(memo.read_bytes())

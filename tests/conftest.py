@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from . import forked
+
 ROOT = Path(__file__).parent.parent
 
 # Files that take minutes, longest first: one that began last would keep a worker waiting for it.
@@ -27,6 +29,11 @@ def benchmarks() -> Path:
     if not path.is_dir():
         pytest.skip(f"no benchmark data at ../shared/benchmarks ({path.name} missing)")
     return path
+
+
+def pytest_sessionfinish() -> None:
+    """The programs that clones run in this process end with it."""
+    forked.stop()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

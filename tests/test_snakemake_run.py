@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from . import forked
 from .conftest import ROOT
 
 SNAKEFILE = """\
@@ -135,7 +136,7 @@ onstart:
 def snakemake(folder: Path, text: str, *words: str, status: int = 0) -> str:
     """`snakemake WORDS` on a Snakefile."""
     (folder / "Snakefile").write_text(text)
-    environment = os.environ | {"PATH": f"{ROOT / '.envs/base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PATH": f"{forked.shared() / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["snakemake", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr[-3000:]
     return done.stdout + done.stderr

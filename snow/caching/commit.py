@@ -71,15 +71,16 @@ def _commit(seen: Ledger) -> tuple[list[str], list[str]]:
     unfinished |= uncached
     strange = {place: path for path in strays.found(seen.graph) for place in (path, *path.parents)}
     ready, left = [], []
-    for stage in dvc_repo.stages():
-        artifact = stage.cmd.removeprefix("snakemake ")
-        finished = artifact in seen.graph.artifacts and artifact not in unfinished
-        beside = next((strange[Path(out)] for out in stage.outs if Path(out) in strange), None)
-        if finished and beside:
-            print(f"snow commit: {stage.name} stays as dvc.lock has it, {beside} is of no job that {PARAMS} declares", file=sys.stderr)
-        (ready if finished and not beside else left).append(stage.name)
-    known = {Path(path): content for path, content in seen.present.items() if content is not None}
-    dvc_repo.commit(ready, known)
+    with dvc_repo.project() as project:
+        for stage in project.stages():
+            artifact = stage.cmd.removeprefix("snakemake ")
+            finished = artifact in seen.graph.artifacts and artifact not in unfinished
+            beside = next((strange[Path(out)] for out in stage.outs if Path(out) in strange), None)
+            if finished and beside:
+                print(f"snow commit: {stage.name} stays as dvc.lock has it, {beside} is of no job that {PARAMS} declares", file=sys.stderr)
+            (ready if finished and not beside else left).append(stage.name)
+        known = {Path(path): content for path, content in seen.present.items() if content is not None}
+        project.commit(ready, known)
     if store is not None:
         locked.mend_listings(store)  # what it names only now, DVC takes for stored when an object of that name is there
     return ready, left
@@ -119,5 +120,6 @@ def _stamp() -> str:
     """A digest of every file dvc.lock is computed from, and of dvc.lock."""
     files = [Path(name) for name in ("dvc.yaml", "dvc.lock", "params.yaml", ".dvcignore")]
     files += sorted(Path("envs").glob("*.txt")) + sorted(source_code.PACKAGE.rglob("*.py")) + sorted(ledger.RECEIPTS.rglob("*.json"))
-    pairs = [f"{file} {known.md5}" for file, known in hashes.contents(files).items() if known is not None]
+    contents = hashes.contents(files)
+    pairs = [f"{os.path.relpath(file)} {known.md5}" for file in files if (known := contents[file]) is not None]  # a clone can be moved
     return digest.sha256("\n".join(pairs))

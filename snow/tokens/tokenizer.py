@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow.compute as pc
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from snow import hub
 from snow.corpus.heldout import Heldout, read_heldout
@@ -59,6 +59,8 @@ def pretrained(reference: str, revision: str | None) -> Tokenizer:
     source, commit = hub.source("model", reference, revision)
     if source.endswith(".gguf") and Path(source).exists():
         return read_gguf(Path(source))
+    from transformers import AutoTokenizer  # which imports torch, and is not needed where a tokenizer is trained
+
     try:
         backend = getattr(AutoTokenizer.from_pretrained(source, revision=commit), "backend_tokenizer", None)
     except (OSError, ValueError) as error:

@@ -12,14 +12,14 @@ from snow.caching import gc, hashes, records
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
 
-from ..conftest import ROOT
+from .. import forked
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Two commits of `data.txt`, "first" and "second", and a finished job whose output, "orphan", is in neither."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(ROOT / ".envs/base/bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(forked.shared() / "base/bin"), prepend=os.pathsep)
     run("git", "init", "-q")
     run("dvc", "init", "-q")
     for version in ("first", "second"):

@@ -14,6 +14,7 @@ from snow.caching import dvc_repo, hashes, mend, records
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
 
+from .. import forked
 from ..conftest import ROOT
 
 CONTENTS = {"single": "a single file", "folder/one": "one of two", "folder/sub/two": "two of two", "folder/three": "three"}
@@ -30,7 +31,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A clone, the working directory, whose stage and its job's record were pushed to a folder as remote `team`."""
     (tmp_path / "first").mkdir()
     monkeypatch.chdir(tmp_path / "first")
-    monkeypatch.setenv("PATH", str(ROOT / ".envs/base/bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(forked.shared() / "base/bin"), prepend=os.pathsep)
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     run("git", "init", "-q")
     run("dvc", "init", "-q")

@@ -13,14 +13,14 @@ from snow.caching import dvc_repo, hashes, records
 from snow.caching.store import LINK_TYPES, Store, open_store
 from snow.errors import SnowError
 
-from ..conftest import ROOT
+from .. import forked
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty DVC repository, the working directory of the test."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(ROOT / ".envs/base/bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(forked.shared() / "base/bin"), prepend=os.pathsep)
     subprocess.run(["git", "init", "-q"], check=True)
     subprocess.run(["dvc", "init", "-q"], check=True)
     return tmp_path
@@ -134,7 +134,8 @@ def test_known_hashes_are_handed_to_dvc_so_that_it_reads_nothing(repository: Pat
 
     original = dvc_hash.file_md5
     monkeypatch.setattr(dvc_hash, "file_md5", lambda path, *rest, **named: read.append(str(path)) or original(path, *rest, **named))
-    dvc_repo.commit(["make"], outputs)
+    with dvc_repo.project() as project:
+        project.commit(["make"], outputs)
     lock = Path("dvc.lock").read_text()
     assert all(known.md5 in lock for known in outputs.values())
     assert [path for path in read if path.endswith((".txt", ".bin"))] == []
@@ -146,6 +147,7 @@ def test_resolved_stages_of_a_matrix(repository: Path) -> None:
         "    outs: ['out-${item.part}']\n"
     )
     Path("params.yaml").write_text("seed: 1\n")
-    found = {stage.name: stage for stage in dvc_repo.stages()}
+    with dvc_repo.project() as project:
+        found = {stage.name: stage for stage in project.stages()}
     assert set(found) == {"make@a", "make@b"}
     assert found["make@b"] == dvc_repo.DvcStage("make@b", "snakemake x-b", ("in",), ("out-b",), {"params.yaml": ("seed",)})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests import forked
 from tests.model import project
 
 STATUS = r"\[ *\d+:\d\d, +\d+ of \d+ jobs(?:, (?:(?:over )?\d+ (?:s|min) left|time left unknown))?\] "
@@ -28,7 +28,7 @@ def clone(tmp_path: Path) -> Path:
 
 def environment(clone: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SNOW_", "SNAKEMAKE_", "DVC_"))}
-    own = {"PATH": f"{ROOT / '.envs/base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(clone), "DVC_NO_ANALYTICS": "1"}
+    own = {"PATH": f"{forked.shared() / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(clone), "DVC_NO_ANALYTICS": "1"}
     return inherited | own
 
 

@@ -1,31 +1,18 @@
-"""`snakemake`, `dvc` and `snow` as real programs without their second of imports each: clients of a fork server, one process group each."""
+"""`snakemake`, `dvc` and `snow` without their second of imports each (see `forked`), one process group each."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import struct
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..conftest import ROOT
-
-BASE = ROOT / ".envs/base/bin"
-PROGRAMS = ("snakemake", "dvc", "snow", "python")
-HERE = Path(__file__).parent
-
-
-def in_memory() -> Path | None:
-    """A folder in memory with room for everything here, where a flush to disk costs nothing; None where there is none."""
-    shared = Path("/dev/shm")
-    return shared if shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 1 << 29 else None
+from .. import forked
 
 
 @dataclass(frozen=True)
@@ -80,7 +67,7 @@ class Commands:
         output = self.folder / f"output-{time.monotonic_ns()}"
         inherited = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "TMPDIR", "USER")}
         environment = inherited | {
-            "PATH": f"{self.folder / 'bin'}:{BASE}:{os.environ['PATH']}",
+            "PATH": f"{self.folder / '.envs/base/bin'}:{forked.ROOT / '.envs/base/bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(cwd),
             "XDG_CACHE_HOME": str(self.folder / "xdg"),
             "DVC_GLOBAL_CONFIG_DIR": str(self.folder / "dvc-global"),
@@ -92,7 +79,7 @@ class Commands:
         said = ["0", str(os.getpid()), str(cwd), str(len(words)), *words, *(f"{name}={value}" for name, value in environment.items())]
         data = b"".join(os.fsencode(word) + b"\0" for word in said)
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(self.folder / "socket"))
+        connection.connect(str(forked.socket_of(self.folder, "base")))
         with open(os.devnull) as nothing, output.open("w") as stream:
             socket.send_fds(connection, [struct.pack("I", len(data))], [nothing.fileno(), stream.fileno(), stream.fileno()])
         connection.sendall(data)
@@ -106,21 +93,6 @@ class Commands:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Commands]:
-    """A fork server for as long as this lasts; its folder's path is short, because a socket's must be."""
-    with tempfile.TemporaryDirectory(prefix="snow-model-", dir=in_memory()) as name:
-        folder = Path(name)
-        clients = folder / "bin"
-        clients.mkdir()
-        given = [f'-DFORK_SERVER="{folder / "socket"}"', f'-DFORK_PYTHON="{BASE / "python"}"']
-        subprocess.run(["c++", "-O1", *given, "-o", str(clients / "python"), str(HERE / "client.cpp")], check=True)
-        for program in PROGRAMS[:-1]:
-            os.link(clients / "python", clients / program)
-        words = [str(BASE / "python"), str(HERE / "forkserver.py"), str(folder / "socket"), str(clients)]
-        variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "SNOW_PARAMS")}
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables) as server:
-            assert server.stdin is not None
-            assert server.stdout is not None
-            assert server.stdout.readline() == b"ready\n"
-            yield Commands(folder)
-            server.stdin.close()
-            server.wait(60)
+    """The commands of the base environment for as long as this lasts."""
+    with forked.serving("base") as folder:
+        yield Commands(folder)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .commands import in_memory, serving
+from ..forked import in_memory
+from .commands import serving
 from .ground import Ground, prepare
 
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .commands import in_memory, serving
+from ..forked import in_memory
+from .commands import serving
 from .ground import Ground, prepare, replay
 
 TRIES = 2  # a step with a moment in it does not fail every time

@@ -16,6 +16,7 @@ import yaml
 
 from snow import overlay as overlay_of
 from snow.stages import STAGES
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 TABLES = {
@@ -31,6 +32,7 @@ class Clone:
     """One working copy and its commands."""
 
     path: Path
+    imports: bool = False  # whether every program imports what it needs, as a user's does, or is forked from one that has
 
     def run(self, *command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
         """A command in the clone, with the clone's own code and the locked environments of this checkout."""
@@ -51,7 +53,8 @@ class Clone:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("SNOW_", "SNAKEMAKE_", "DVC_", "VIRTUAL_ENV"))
         }
-        own = {"PATH": f"{ROOT / '.envs/base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(self.path), "HF_HUB_OFFLINE": "1"}
+        environments = ROOT / ".envs" if self.imports else forked.shared()
+        own = {"PATH": f"{environments / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(self.path), "HF_HUB_OFFLINE": "1"}
         return inherited | own | {"DVC_NO_ANALYTICS": "1"} | variables
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

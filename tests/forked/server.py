@@ -1,91 +1,112 @@
-"""A process that has the third-party parts of `snakemake`, `dvc` and `snow` imported and forks once per command.
+"""A process that has the third-party parts of an environment's programs imported and forks once per command.
 
-Started by the tests with the `base` environment's Python, which never imports `snow` here: each child puts the clone's own first
+Started by the tests with the environment's own Python, which never imports `snow` here: each child puts the clone's own first
 on its path and calls the program's `main` with the command's real words, streams, folder and environment (or, for `exec LINE`,
 executes a line of Python). It joins the process group of the client that asked (`client.cpp`), so killing the group kills it, and
-what it does at its end is what a Python does.
+so does killing the client; what it does at its end is what a Python does.
 
-    python forkserver.py SOCKET BIN    # BIN: the folder with the clients, which is where the children believe their Python is
+    python server.py ENVIRONMENT SOCKET BIN    # BIN: the folder with the clients, where the children believe their Python is
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
 import os
-import selectors
+import select
 import signal
 import socket
 import struct
 import sys
+import threading
 from pathlib import Path
 from typing import NoReturn
 
-PRELOADED = (
-    "argparse",
-    "configparser",
-    "cProfile",
-    "graphlib",
-    "ruamel.yaml",
-    "pydantic",
-    "yaml",
-    "psutil",
-    "resource",
-    "sqlite3",
-    "tarfile",
-    "snakemake.cli",
-    "snakemake.api",
-    "snakemake.workflow",
-    "snakemake.dag",
-    "snakemake.executors.local",
-    "snakemake.executors.dryrun",
-    "snakemake.scheduling.milp",
-    "snakemake.scheduling.greedy",
-    "snakemake.utils",
-    "snakemake.benchmark",
-    "snakemake_executor_plugin_cluster_generic",
-    "dvc.cli",
-    "dvc.cli.parser",
-    "dvc.repo",
-    "dvc.stage",
-    "dvc.stage.cache",
-    "dvc.commands.status",
-    "dvc.commands.repro",
-    "dvc.commands.checkout",
-    "dvc.commands.data_sync",
-    "dvc.commands.gc",
-    "dvc.rwlock",
-    "dvc.dependency",
-    "dvc.output",
-    "dvc_data.hashfile.db.local",
-    "dvc_data.index",
-    "dvc_objects.fs.local",
-)
+# Of threads, which do not live on in a fork, these start only OpenBLAS's and jemalloc's, and both know how to start them again.
+PRELOADED = {
+    "base": (
+        "argparse",
+        "configparser",
+        "cProfile",
+        "graphlib",
+        "ruamel.yaml",
+        "pydantic",
+        "yaml",
+        "psutil",
+        "resource",
+        "sqlite3",
+        "tarfile",
+        "snakemake.cli",
+        "snakemake.api",
+        "snakemake.workflow",
+        "snakemake.dag",
+        "snakemake.executors.local",
+        "snakemake.executors.dryrun",
+        "snakemake.scheduling.milp",
+        "snakemake.scheduling.greedy",
+        "snakemake.utils",
+        "snakemake.benchmark",
+        "snakemake_executor_plugin_cluster_generic",
+        "dvc.cli",
+        "dvc.cli.parser",
+        "dvc.repo",
+        "dvc.stage",
+        "dvc.stage.cache",
+        "dvc.commands.status",
+        "dvc.commands.repro",
+        "dvc.commands.checkout",
+        "dvc.commands.data_sync",
+        "dvc.commands.gc",
+        "dvc.rwlock",
+        "dvc.dependency",
+        "dvc.output",
+        "dvc_data.hashfile.db.local",
+        "dvc_data.index",
+        "dvc_objects.fs.local",
+    ),
+    "torch": (
+        "pydantic",
+        "yaml",
+        "psutil",
+        "pyarrow.parquet",
+        "pyarrow.compute",
+        "numba",
+        "torch",
+        "torch.distributed",
+        "transformers",
+        "transformers.generation.utils",
+        "transformers.models.auto.modeling_auto",
+        "transformers.models.auto.tokenization_auto",
+        "transformers.models.bert.modeling_bert",
+        "transformers.models.llama.modeling_llama",
+        "deepspeed",
+        "sklearn.linear_model",
+        "sklearn.metrics",
+        "sklearn.preprocessing",
+    ),
+}
 
 
-def serve(address: str, bin_folder: str) -> NoReturn:
+def serve(listener: socket.socket, bin_folder: str) -> NoReturn:
     """Fork a child per request until the process that started this one closes its standard input."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address)
-    listener.listen(64)
     wake, waker = socket.socketpair()
     waker.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-    ready = selectors.DefaultSelector()
+    ready = select.poll()
     for stream in (listener, wake, sys.stdin):
-        ready.register(stream, selectors.EVENT_READ)
+        ready.register(stream, select.POLLIN)
     running: dict[int, socket.socket] = {}
     gc.freeze()
-    print("ready", flush=True)
     while True:
-        for key, _ in ready.select():
-            if key.fileobj is sys.stdin:
+        for number, _ in ready.poll():
+            if number == sys.stdin.fileno():
                 raise SystemExit
-            if key.fileobj is wake:
+            if number == wake.fileno():
                 wake.recv(4096)
-            else:
+            elif number == listener.fileno():
                 connection = listener.accept()[0]
                 child = os.fork()
                 if child == 0:
@@ -94,15 +115,22 @@ def serve(address: str, bin_folder: str) -> NoReturn:
                     listener.close()
                     _become(connection, bin_folder)
                 running[child] = connection
-        _reap(running)
+                ready.register(connection, select.POLLRDHUP)
+            else:  # whoever asked was killed, and so is the process that it believes to be
+                for child in (child for child, connection in running.items() if connection.fileno() == number):
+                    os.kill(child, signal.SIGKILL)
+                ready.unregister(number)
+        _reap(running, ready)
 
 
-def _reap(running: dict[int, socket.socket]) -> None:
+def _reap(running: dict[int, socket.socket], ready: select.poll) -> None:
     while running:
         process, status = os.waitpid(-1, os.WNOHANG)
         if process == 0:
             return
         with running.pop(process) as connection, contextlib.suppress(OSError):  # the client may be dead
+            with contextlib.suppress(KeyError):
+                ready.unregister(connection)
             connection.sendall(struct.pack("i", status))
 
 
@@ -137,11 +165,18 @@ def _become(connection: socket.socket, bin_folder: str) -> NoReturn:
     os.getppid = lambda: int(parent)  # the client's; the server is nobody's parent
     name, *arguments = words[: int(count)]
     sys.executable = f"{bin_folder}/python"
+    sys.prefix = sys.exec_prefix = str(Path(bin_folder).parent)
     sys.argv = [f"{bin_folder}/{name}", *arguments]
     sys.orig_argv = [sys.executable, *sys.argv]
     sys.path[0] = bin_folder
     sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(":"))
-    raise SystemExit(_run(name))  # the interpreter then ends as any other, exit handlers and teardown included
+    status = _run(name)
+    threading._shutdown()  # as any interpreter ends, but for freeing what this process shares with the server
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _run(name: str) -> int:
@@ -165,13 +200,17 @@ def _run(name: str) -> int:
 
 
 def main() -> None:
-    """Import, then serve."""
-    address, bin_folder = sys.argv[1:]
+    """Listen, so that clients wait for what is imported then, and serve."""
+    environment, address, bin_folder = sys.argv[1:]
     sys.path[0] = str(Path(bin_folder))
-    for module in PRELOADED:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen(64)
+    print("ready", flush=True)
+    for module in PRELOADED[environment]:
         importlib.import_module(module)
     assert "snow" not in sys.modules
-    serve(address, bin_folder)
+    serve(listener, bin_folder)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,9 @@ int main(int argc, char **argv) {
     if (base(argv[0]).rfind("python", 0) == 0) {
         first = argc > 2 && !strcmp(argv[1], "-m") ? 2 : 1;
         if (argc <= first || !known(base(argv[first]))) {
+            static char own[4096];  // the environment that Python is to find, whatever word it was called by
+            if (readlink("/proc/self/exe", own, sizeof own - 1) < 0) _exit(126);
+            argv[0] = own;
             execv(FORK_PYTHON, argv);
             _exit(126);
         }
