@@ -1,14 +1,16 @@
 // Stands in for `snakemake`, `dvc`, `snow` and `python` where the tests look for them: asks the fork server to run the command in a
-// process that has everything imported, and ends as that process does. Its group, standard streams, folder and environment are ours.
+// process that has everything imported, and ends as that process does. Its group, open files, folder and environment are ours.
 // FORK_SERVER and FORK_PYTHON are given when it is compiled. `python` with anything but one of the three is the real one.
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <dirent.h>
 #include <string>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 extern char **environ;
 
@@ -42,8 +44,18 @@ int main(int argc, char **argv) {
     }
     char folder[4096];
     if (!getcwd(folder, sizeof folder)) _exit(125);
-    std::string said;
+    std::vector<int> streams;  // all that are open here, such as those of bash's <(...)
+    std::string numbers, said;
+    DIR *open_here = opendir("/proc/self/fd");
+    while (dirent *entry = readdir(open_here)) {
+        int number = atoi(entry->d_name);
+        if (entry->d_name[0] == '.' || number == dirfd(open_here)) continue;
+        streams.push_back(number);
+        numbers += (numbers.empty() ? "" : ",") + std::to_string(number);
+    }
+    closedir(open_here);
     auto add = [&](const std::string &word) { said.append(word).push_back('\0'); };
+    add(numbers);
     add(std::to_string(getpgrp()));
     add(std::to_string(getppid()));
     add(folder);
@@ -58,19 +70,18 @@ int main(int argc, char **argv) {
     strncpy(address.sun_path, FORK_SERVER, sizeof address.sun_path - 1);
     if (connect(server, reinterpret_cast<sockaddr *>(&address), sizeof address)) _exit(125);
     uint32_t size = said.size();
-    int streams[3] = {0, 1, 2};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof streams)] = {};
+    std::vector<cmsghdr> control(1 + CMSG_SPACE(streams.size() * sizeof(int)) / sizeof(cmsghdr));
     iovec part{&size, sizeof size};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(streams.size() * sizeof(int));
     cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof streams);
-    memcpy(CMSG_DATA(header), streams, sizeof streams);
+    header->cmsg_len = CMSG_LEN(streams.size() * sizeof(int));
+    memcpy(CMSG_DATA(header), streams.data(), streams.size() * sizeof(int));
     if (sendmsg(server, &message, MSG_NOSIGNAL) != sizeof size) _exit(125);
     for (size_t sent = 0; sent < said.size();) {
         ssize_t wrote = send(server, said.data() + sent, said.size() - sent, MSG_NOSIGNAL);

@@ -1,7 +1,7 @@
 """A process that has the third-party parts of an environment's programs imported and forks once per command.
 
 Started by the tests with the environment's own Python, which never imports `snow` here: each child puts the clone's own first
-on its path and calls the program's `main` with the command's real words, streams, folder and environment (or, for `exec LINE`,
+on its path and calls the program's `main` with the command's real words, open files, folder and environment (or, for `exec LINE`,
 executes a line of Python). It joins the process group of the client that asked (`client.cpp`), so killing the group kills it, and
 so does killing the client; what it does at its end is what a Python does.
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
 import os
@@ -139,7 +140,7 @@ def _become(connection: socket.socket, bin_folder: str) -> NoReturn:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        data, streams, _, _ = socket.recv_fds(connection, 4, 3)
+        data, received, _, _ = socket.recv_fds(connection, 4, 64)
         (size,) = struct.unpack("I", data)
         said = b""
         while len(said) < size:
@@ -147,14 +148,17 @@ def _become(connection: socket.socket, bin_folder: str) -> NoReturn:
             if not part:
                 os._exit(125)
             said += part
-        group, parent, folder, count, *words = [os.fsdecode(word) for word in said.split(b"\0")[:-1]]
+        numbers, group, parent, folder, count, *words = [os.fsdecode(word) for word in said.split(b"\0")[:-1]]
         os.setpgid(0, int(group))
         connection.sendall(struct.pack("i", os.getpid()))
     except (OSError, struct.error):  # whoever asked was killed
         os._exit(125)
     connection.close()
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
+    streams = [fcntl.fcntl(stream, fcntl.F_DUPFD, 512) for stream in received]
+    for stream in received:
+        os.close(stream)
+    for number, stream in zip(numbers.split(","), streams, strict=True):
+        os.dup2(stream, int(number))
         os.close(stream)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww"))
     sys.stderr.reconfigure(line_buffering=True)

@@ -76,7 +76,15 @@ class Commands:
             "CI": "1",  # keeps DVC from asking whether there is a newer DVC
             **variables,
         }
-        said = ["0", str(os.getpid()), str(cwd), str(len(words)), *words, *(f"{name}={value}" for name, value in environment.items())]
+        said = [
+            "0,1,2",
+            "0",
+            str(os.getpid()),
+            str(cwd),
+            str(len(words)),
+            *words,
+            *(f"{name}={value}" for name, value in environment.items()),
+        ]
         data = b"".join(os.fsencode(word) + b"\0" for word in said)
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(forked.socket_of(self.folder, "base")))
