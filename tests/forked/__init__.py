@@ -69,7 +69,7 @@ def _server(folder: Path, environment: str) -> Iterator[subprocess.Popen[bytes]]
     for program in ENVIRONMENTS[environment]:
         os.link(clients / "python", clients / program)
     words = [str(real / "bin/python"), str(HERE / "server.py"), environment, str(socket_of(folder, environment)), str(clients)]
-    variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "SNOW_PARAMS")}
+    variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SNOW_PARAMS")}
     variables["HF_HUB_OFFLINE"] = "1"  # is read at import
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables) as server:
         yield server
