@@ -62,10 +62,22 @@ WAYS = {
     "liger, full": PLAIN | {"kernels": "liger", "activation_checkpointing": "full"},
     "liger, z-loss": PLAIN | {"kernels": "liger", "z_loss": 1e-4},
     "liger, document masks": PLAIN | {"kernels": "liger", "document_masks": True},
+    "liger, document masks, flex": PLAIN | {"kernels": "liger", "document_masks": True, "attention": "flex_attention"},
 }
+BY_HAND = {"torch", "liger", "liger, compile"}  # what the plain loop has
 RACES = {
     "evening": [("liger", 16), ("liger, compile", 16)],
-    "paper": [("torch", 1), ("liger", 1), ("liger, selective", 1), ("liger, compile", 1), ("liger", 2), ("liger, full", 8)],
+    "paper": [
+        ("torch", 1),
+        ("liger", 1),
+        ("liger, selective", 1),
+        ("liger", 2),
+        ("liger", 4),
+        ("liger, document masks", 1),
+        ("liger, document masks, flex", 1),
+        ("liger, selective", 8),
+        ("liger, full", 8),
+    ],
     "small": [("torch", 8), ("liger", 8), ("liger", 32), ("liger, compile", 32), ("torch", 32)],
 }
 
@@ -140,6 +152,8 @@ def ours(shape: str, way: dict[str, Any], micro: int, worker: Any) -> Callable[[
     given = settings(shape, way, micro)
     objective = Objective(0 if given.document_masks else None, given.z_loss)  # tokens() ends a file with a 0
     running = engine.start(network(shape), given, micro, worker)
+    if "attention" in way:
+        running.module.set_attn_implementation(way["attention"])
 
     def step(rows: torch.Tensor) -> torch.Tensor:
         return _step(running, objective, rows.split(micro), worker, None)[0]
@@ -177,7 +191,7 @@ def race(shape: str, worker: Any) -> list[dict[str, Any]]:
     flop = 6 * size + 12 * wanted["num_hidden_layers"] * wanted["hidden_size"] * length
     found = []
     for name, micro in RACES[shape]:
-        for who, make in (("snow", ours), ("by hand", by_hand)):
+        for who, make in (("snow", ours), *([("by hand", by_hand)] if name in BY_HAND else [])):
             _forget()
             before = torch.cuda.memory_allocated() / 1e9  # of a contestant that something still holds
             try:
