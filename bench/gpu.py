@@ -60,10 +60,24 @@ WAYS = {
     "liger, compile": PLAIN | {"kernels": "liger", "compile": True},
     "liger, selective": PLAIN | {"kernels": "liger", "activation_checkpointing": "selective"},
     "liger, full": PLAIN | {"kernels": "liger", "activation_checkpointing": "full"},
+    "liger, z-loss": PLAIN | {"kernels": "liger", "z_loss": 1e-4},
+    "liger, document masks": PLAIN | {"kernels": "liger", "document_masks": True},
+    "liger, document masks, flex": PLAIN | {"kernels": "liger", "document_masks": True, "attention": "flex_attention"},
 }
+BY_HAND = {"torch", "liger", "liger, compile"}  # what the plain loop has
 RACES = {
     "evening": [("liger", 16), ("liger, compile", 16)],
-    "paper": [("torch", 1), ("liger", 1), ("liger, selective", 1), ("liger, compile", 1), ("liger", 2), ("liger, full", 8)],
+    "paper": [
+        ("torch", 1),
+        ("liger", 1),
+        ("liger, selective", 1),
+        ("liger", 2),
+        ("liger", 4),
+        ("liger, document masks", 1),
+        ("liger, document masks, flex", 1),
+        ("liger, selective", 8),
+        ("liger, full", 8),
+    ],
     "small": [("torch", 8), ("liger", 8), ("liger", 32), ("liger, compile", 32), ("torch", 32)],
 }
 
@@ -99,6 +113,9 @@ def settings(shape: str, way: dict[str, Any], micro: int | str) -> Model:
         "beta1": 0.9,
         "beta2": 0.95,
         "weight_decay": 0.1,
+        "weight_decay_on": "matrices",
+        "z_loss": way.get("z_loss", 0.0),
+        "document_masks": way.get("document_masks", False),
         "gradient_clip": 1.0,
         "engine": {"zero_stage": 1, "precision": "bf16", "offload_optimizer": False, **known},
         "checkpoint_steps": 10**6,
@@ -129,12 +146,17 @@ def batches(shape: str) -> Iterator[torch.Tensor]:
 
 def ours(shape: str, way: dict[str, Any], micro: int, worker: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     """The stage's step."""
+    from snow.pretrain.loss import Objective
     from snow.pretrain.train import _step
 
-    running = engine.start(network(shape), settings(shape, way, micro), micro, worker)
+    given = settings(shape, way, micro)
+    objective = Objective(0 if given.document_masks else None, given.z_loss)  # tokens() ends a file with a 0
+    running = engine.start(network(shape), given, micro, worker)
+    if "attention" in way:
+        running.module.set_attn_implementation(way["attention"])
 
     def step(rows: torch.Tensor) -> torch.Tensor:
-        return _step(running, rows.split(micro), worker, None)[0]
+        return _step(running, objective, rows.split(micro), worker, None)[0]
 
     return step
 
@@ -169,7 +191,7 @@ def race(shape: str, worker: Any) -> list[dict[str, Any]]:
     flop = 6 * size + 12 * wanted["num_hidden_layers"] * wanted["hidden_size"] * length
     found = []
     for name, micro in RACES[shape]:
-        for who, make in (("snow", ours), ("by hand", by_hand)):
+        for who, make in (("snow", ours), *([("by hand", by_hand)] if name in BY_HAND else [])):
             _forget()
             before = torch.cuda.memory_allocated() / 1e9  # of a contestant that something still holds
             try:
@@ -230,7 +252,7 @@ class Text:
 def trainer(shape: str, way: str, micro: int | str) -> dict[str, Any]:
     """The whole training loop of the checkout that is imported: milliseconds a step, and seconds to the first one."""
     begun = time.perf_counter()
-    from snow.pretrain import data, heldout
+    from snow.pretrain import data, heldout, loss
     from snow.pretrain import train as loop
 
     worker = engine.join(1)
@@ -249,6 +271,8 @@ def trainer(shape: str, way: str, micro: int | str) -> dict[str, Any]:
             "steps": 120,
         }
         values |= {"seed": 0, "worker": worker, "work": Path(work), "telemetry": None}
+        if hasattr(loss, "Objective"):
+            values["objective"] = loss.Objective()
         run = loop.Run(**{field.name: values[field.name] for field in fields(loop.Run)})
         with torch.device("cuda"):
             start = LlamaForCausalLM(config(shape))

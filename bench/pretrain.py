@@ -56,7 +56,7 @@ def deepspeed_step(network: LlamaForCausalLM, phase: Model, worker: engine.Worke
     def step(rows: torch.Tensor) -> float:
         mean = torch.zeros(())
         for part in rows.split(micro):
-            mean = loss.mean(running, part)
+            mean = loss.Objective().mean(running, part)
             running.backward(mean)
             running.step()
         return mean.detach()

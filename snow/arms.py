@@ -197,6 +197,9 @@ class Model(Section):
     beta1: Fraction
     beta2: Fraction
     weight_decay: float = Field(ge=0)
+    weight_decay_on: Literal["matrices", "layers", "all"]  # as is usual since GPT-3; no embeddings; norms and biases too
+    z_loss: float = Field(ge=0)  # weight of the squared log of the softmax's normalizer; PaLM's is 1e-4
+    document_masks: bool  # attention stays in a document, where else it goes through all that a sequence holds
     gradient_clip: float = Field(gt=0)
     engine: Engine
     checkpoint_steps: Positive

@@ -84,10 +84,16 @@ def start(model: PreTrainedModel, settings: Model, micro: int, worker: Worker, u
 
 
 def _optimizer(model: torch.nn.Module, settings: Model, worker: Worker) -> torch.optim.Optimizer:
-    """AdamW; weight decay on matrices, embedding included, and none on the vectors of the norms, as is usual since GPT-3."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    """AdamW, with weight decay on what `weight_decay_on` names."""
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
+
+    def decays(parameter: torch.nn.Parameter) -> bool:
+        matrix = parameter.ndim > 1
+        return {"all": True, "matrices": matrix, "layers": matrix and id(parameter) not in embeddings}[settings.weight_decay_on]
+
+    decayed = [parameter for parameter in model.parameters() if decays(parameter)]
+    others = [parameter for parameter in model.parameters() if not decays(parameter)]
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
     common = {"lr": settings.schedule.max_lr, "betas": (settings.beta1, settings.beta2)}
     if settings.engine.offload_optimizer and settings.engine.zero_stage:
         from deepspeed.ops.adam import DeepSpeedCPUAdam  # compiled on first use, several times faster than torch's on CPU

@@ -11,7 +11,7 @@ import torch
 
 from snow.pretrain.data import window_count, windows
 from snow.pretrain.engine import Worker, total
-from snow.pretrain.loss import token_losses
+from snow.pretrain.loss import Objective
 from snow.tokens.stream import Stream
 
 
@@ -40,7 +40,7 @@ def choose(stream: Stream, sequence_length: int, tokens: int, byte_lengths: np.n
     return Heldout(windows(stream, np.arange(wanted) * count // wanted, sequence_length), byte_lengths)
 
 
-def measure(engine: Any, heldout: Heldout, micro: int, worker: Worker) -> tuple[float, float]:
+def measure(engine: Any, objective: Objective, heldout: Heldout, micro: int, worker: Worker) -> tuple[float, float]:
     """(nats per token, bits per byte); a collective that splits the windows over the workers.
 
     Every worker makes the same number of passes, as ZeRO 3 needs; rows past the end are repeats that count for nothing.
@@ -53,7 +53,7 @@ def measure(engine: Any, heldout: Heldout, micro: int, worker: Worker) -> tuple[
             positions = begin + worker.rank * micro + np.arange(micro)
             inside = torch.from_numpy(positions < len(heldout.rows)).to(worker.device)
             rows = torch.from_numpy(heldout.rows[np.minimum(positions, len(heldout.rows) - 1)]).to(worker.device)
-            nats += (token_losses(engine, rows).double().sum(1) * inside).sum()
+            nats += (objective.token_losses(engine, rows).double().sum(1) * inside).sum()
     engine.train()
     summed = float(total(nats))
     return summed / heldout.tokens, summed / math.log(2) / max(1, heldout.bytes)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from snow.errors import SnowError
-from snow.pretrain import loss
 from snow.pretrain.engine import highest
 
 if TYPE_CHECKING:
     from snow.arms import Model
     from snow.pretrain.engine import Worker
+    from snow.pretrain.loss import Objective
 
 ON_CPU = 8  # where memory does not decide; a fixed number, because it decides the last bits of the weights
 RESERVE = 0.06  # of the memory, for what the allocator cannot join together
@@ -34,7 +34,7 @@ def first(settings: Model, worker: Worker) -> int:
     return next(size for size in _divisors(settings.batch_size // worker.size) if size <= wanted)
 
 
-def settle(engine: Any, settings: Model, worker: Worker, work: Path) -> None:
+def settle(engine: Any, objective: Objective, settings: Model, worker: Worker, work: Path) -> None:
     """With `auto` on GPUs let the engine take the most sequences at a time that fit into the memory of each; a collective.
 
     What was found is written to `work`, where a later attempt on the same kind of GPU reads it.
@@ -44,7 +44,7 @@ def settle(engine: Any, settings: Model, worker: Worker, work: Path) -> None:
     here = {"gpu": torch.cuda.get_device_name(worker.device), "workers": worker.size}
     size = _written(work / FILE, here)
     if size is None:
-        size = -highest(-_largest(engine, settings, worker), worker)
+        size = -highest(-_largest(engine, objective, settings, worker), worker)
         if worker.leads:
             (work / FILE).write_text(json.dumps({"micro_batch_size": size, **here}))
             print(f"micro_batch_size: {size} of the {settings.batch_size // worker.size} sequences fit at a time", file=sys.stderr)
@@ -61,7 +61,7 @@ def _written(path: Path, here: dict[str, Any]) -> int | None:
     return size if found == here else None
 
 
-def _largest(engine: Any, settings: Model, worker: Worker) -> int:
+def _largest(engine: Any, objective: Objective, settings: Model, worker: Worker) -> int:
     """The most sequences whose pass forwards and backwards fits beside the float32 sums of the gradients, which do not exist yet."""
     weights = [weight for weight in engine.module.parameters() if weight.requires_grad]
     total = torch.cuda.get_device_properties(worker.device).total_memory
@@ -70,7 +70,7 @@ def _largest(engine: Any, settings: Model, worker: Worker) -> int:
         rows = torch.zeros((size, settings.sequence_length + 1), dtype=torch.int64, device=worker.device)
         torch.cuda.reset_peak_memory_stats(worker.device)
         try:
-            torch.autograd.grad(loss.mean(engine, rows), weights)  # the engine, which adds gradients up at their weights, sees nothing
+            torch.autograd.grad(objective.mean(engine, rows), weights)  # the engine, which adds gradients up at their weights, sees nothing
         except torch.cuda.OutOfMemoryError:
             fits = False
         else:

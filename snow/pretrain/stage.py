@@ -8,6 +8,7 @@ runs this on its share of every batch, and the leader alone writes.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Sequence
@@ -17,13 +18,13 @@ import numpy as np
 
 from snow.errors import SnowError
 from snow.pretrain import checkpoint, data, engine, heldout, model
+from snow.pretrain.loss import Objective
 from snow.pretrain.train import Horizon, Run, horizon, train
 from snow.reserved import SCRATCH
 from snow.tokens import vocabulary
 from snow.tokens.stream import Stream, open_stream
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
     from transformers import PreTrainedConfig, PreTrainedModel
 
     from snow.arms import Model
@@ -51,7 +52,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
     held = heldout.choose(held_stream, settings.sequence_length, settings.validate_tokens, lengths)
     length = horizon(parts, settings, job.params.seed)
     worker = engine.join(job.threads)
-    start = _start(job, tokenizer, len(table))
+    end = vocabulary.end_id(tokenizer, job.input("tokenizer"))
+    start = _start(job, len(table), end)
     wanted, size, kept = start.config, model.parameters(start), model.buffers(start)
     seen = length.steps * settings.batch_size * settings.sequence_length
     if worker.leads:
@@ -60,7 +62,8 @@ def run(job: Job[Params]) -> dict[str, Any]:
             print(f"{job.instance}: this CPU has no bf16 instructions; with precision fp32 it would be far faster", file=sys.stderr)
     telemetry = _telemetry(job, wanted, length, size, worker) if worker.leads else None
     began = time.monotonic()
-    running = train(start, Run(job.instance, parts, held, settings, length.steps, job.params.seed, worker, job.work, telemetry))
+    objective = Objective(end if settings.document_masks else None, settings.z_loss)
+    running = train(start, Run(job.instance, objective, parts, held, settings, length.steps, job.params.seed, worker, job.work, telemetry))
     hours = (time.monotonic() - began) / 3600 * worker.size
     weights = engine.weights(running, worker) | kept
     facts: dict[str, Any] = {}
@@ -107,16 +110,18 @@ def _stream(job: Job[Params], tokens: str, index: str, vocab_size: int) -> Strea
     return stream
 
 
-def _start(job: Job[Params], tokenizer: Tokenizer, vocab_size: int) -> PreTrainedModel:
+def _start(job: Job[Params], vocab_size: int, end: int) -> PreTrainedModel:
     given, begin = job.inputs.get("model", ()), job.params.model.begin_from
-    end = vocabulary.end_id(tokenizer, job.input("tokenizer"))
     if begin == SCRATCH:
         if given:
             raise SnowError(f"models.{job.instance}.begin_from is scratch, but --input model was given; remove one of the two")
         return model.fresh(model.config(job.params.architecture, vocab_size, end), job.params.seed)
     if not given:
         raise SnowError(f"models.{job.instance} begins from {begin}; give its folder with --input model models/{begin}")
-    return model.previous(job.input("model"), vocab_size, job.params.model.sequence_length, end)
+    found = model.previous(job.input("model"), vocab_size, job.params.model.sequence_length, end)
+    if job.params.model.document_masks and "position_ids" not in inspect.signature(found.forward).parameters:
+        raise SnowError(f"models.{job.instance}.document_masks: {found.config.model_type} takes no positions; set it to false")
+    return found
 
 
 def _telemetry(job: Job[Params], wanted: PreTrainedConfig, length: Horizon, size: int, worker: engine.Worker) -> Telemetry:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from snow.errors import SnowError, Unfinished
-from snow.pretrain import checkpoint, data, engine, heldout, kernels, loss, micro_batch, schedule, signals, watch
+from snow.pretrain import checkpoint, data, engine, heldout, kernels, micro_batch, schedule, signals, watch
 from snow.slurm import progress
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from snow.arms import Model
     from snow.console.telemetry import Telemetry
+    from snow.pretrain.loss import Objective
 
 READ_STEPS = 10  # losses and norms are read together at the latest after so many steps: each reading waits for the device
 
@@ -54,10 +55,11 @@ def horizon(parts: Sequence[data.Part], settings: Model, seed: int) -> Horizon:
 
 @dataclass(frozen=True)
 class Run:
-    """A model's name, what it trains on and looks at, for how long, as which worker, where it keeps what it needs to continue, and on
-    the leader what tells people how it goes."""
+    """A model's name, what it minimizes, what it trains on and looks at, for how long, as which worker, where it keeps what it needs to
+    continue, and on the leader what tells people how it goes."""
 
     name: str
+    objective: Objective
     parts: tuple[data.Part, ...]
     heldout: heldout.Heldout
     settings: Model
@@ -85,7 +87,7 @@ def _train(model: PreTrainedModel, run: Run, asked: Sequence[int]) -> Any:
     if newest and universal:
         checkpoint.convert(newest, worker)
     running = engine.start(model, settings, micro_batch.first(settings, worker), worker, universal)
-    micro_batch.settle(running, settings, worker, run.work)
+    micro_batch.settle(running, run.objective, settings, worker, run.work)
     if newest:
         checkpoint.load(running, newest, universal)
     done = checkpoint.step_of(newest)
@@ -102,7 +104,7 @@ def _train(model: PreTrainedModel, run: Run, asked: Sequence[int]) -> Any:
     for step in range(done, run.steps):
         rate = schedule.learning_rate(plan.kind, step, run.steps, warmup, plan.max_lr, plan.min_lr, plan.decay_share)
         engine.set_learning_rate(running, rate)
-        mean, norm, wrong = _step(running, next(batches), worker, look if skips else None)
+        mean, norm, wrong = _step(running, run.objective, next(batches), worker, look if skips else None)
         ended = step + 1
         tokens = ended * settings.batch_size * settings.sequence_length
         unread.append({"step": ended, "tokens": tokens, "loss": mean, "lr": rate, "grad_norm": norm})
@@ -118,7 +120,7 @@ def _train(model: PreTrainedModel, run: Run, asked: Sequence[int]) -> Any:
         if validates:
             # What fits beside a fused loss need not beside the logits, which each token's loss needs.
             rows = 1 if kernels.fused(running.module) else running.train_micro_batch_size_per_gpu()
-            nats, bits = heldout.measure(running, run.heldout, rows, worker)
+            nats, bits = heldout.measure(running, run.objective, run.heldout, rows, worker)
             records[-1] |= {"heldout_loss": nats, "heldout_bits_per_byte": bits}
         if log:
             log.write(records)
@@ -156,14 +158,14 @@ def _batches(run: Run, micro: int, passes: int, begin: int) -> Iterator[list[tor
 
 
 def _step(
-    running: Any, batch: Sequence[torch.Tensor], worker: engine.Worker, look: watch.Watch | None
+    running: Any, objective: Objective, batch: Sequence[torch.Tensor], worker: engine.Worker, look: watch.Watch | None
 ) -> tuple[torch.Tensor, Any, str | None]:
     """One optimizer step over this worker's share of the batch: (loss over the whole batch, norm of the gradient before clipping), both
     still to be computed by the device, and with `look` why the weights were left as they are, or None."""
     summed = torch.zeros((), dtype=torch.float64, device=worker.device)
     total, norm, wrong = summed, None, None
     for rows in batch:
-        mean = loss.mean(running, rows.to(worker.device, non_blocking=True))
+        mean = objective.mean(running, rows.to(worker.device, non_blocking=True))
         summed += mean.detach().double()
         last = running.is_gradient_accumulation_boundary()
         if last:

@@ -13,6 +13,7 @@ from snow.report.markdown import escaped, markdown_table
 from snow.report.markup import printable
 from snow.report.run import Run, schedule_words
 
+DECAYED = {"matrices": "matrices", "layers": "the layers' matrices", "all": "all weights"}
 PREFERENCE = "- Selection prefers what resembles the annotator's positives. It is a preference, not a measure of correctness."
 ONE_SEED = "- One run of each model with one seed: how much results vary from seed to seed was not measured."
 
@@ -203,9 +204,11 @@ def _recipe(run: Run) -> str:
     return "\n".join(
         "- "
         + escaped(
-            f"{name}: AdamW (betas {general(model.beta1)} and {general(model.beta2)}, weight decay {general(model.weight_decay)}, "
+            f"{name}: AdamW (betas {general(model.beta1)} and {general(model.beta2)}, weight decay {general(model.weight_decay)} on "
+            f"{DECAYED[model.weight_decay_on]}, "
             f"gradients clipped at {general(model.gradient_clip)}), {count(model.batch_size)} sequences of {count(model.sequence_length)} "
-            f"tokens a step, {schedule_words(model.schedule)}, {model.engine.precision}."
+            f"tokens a step, {'attention within documents, ' if model.document_masks else ''}"
+            f"{f'z-loss {general(model.z_loss)}, ' if model.z_loss else ''}{schedule_words(model.schedule)}, {model.engine.precision}."
         )
         for name, model in run.models.items()
     )

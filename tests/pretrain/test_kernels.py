@@ -72,9 +72,10 @@ def test_a_fused_loss_is_asked_for_the_next_token() -> None:
     engine = lambda **named: network.forward(**named)  # noqa: E731
     engine.module = network
     rows = torch.arange(10).view(2, 5)
-    assert loss.mean(engine, rows) == 1.5
+    assert loss.Objective(z_loss=1e-4).mean(engine, rows) == 1.5
     assert given["input_ids"].tolist() == [[0, 1, 2, 3], [5, 6, 7, 8]]
     assert given["shift_labels"].tolist() == [[1, 2, 3, 4], [6, 7, 8, 9]]
+    assert given["lse_square_scale"] == 1e-4
 
 
 def _model(**changes: Any) -> Any:
@@ -85,13 +86,13 @@ def _gpu(monkeypatch: pytest.MonkeyPatch, bytes_a_sequence: int, total: int) -> 
     """A GPU of `total` bytes whose passes take so many for each sequence; the sizes tried."""
     tried: list[int] = []
 
-    def mean(engine: Any, rows: torch.Tensor) -> torch.Tensor:
+    def mean(_: loss.Objective, engine: Any, rows: torch.Tensor) -> torch.Tensor:
         tried.append(len(rows))
         if len(rows) * bytes_a_sequence > total:
             raise torch.cuda.OutOfMemoryError
         return engine.module.weight.sum()
 
-    monkeypatch.setattr(loss, "mean", mean)
+    monkeypatch.setattr(loss.Objective, "mean", mean)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=total))
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: tried[-1] * bytes_a_sequence)
@@ -101,13 +102,13 @@ def _gpu(monkeypatch: pytest.MonkeyPatch, bytes_a_sequence: int, total: int) -> 
 def test_the_most_sequences_that_fit_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, worker = SimpleNamespace(module=torch.nn.Linear(4, 4, bias=False)), Worker(0, 2, CPU)
     tried = _gpu(monkeypatch, 10_000, 50_000)
-    assert micro_batch._largest(engine, _model(), worker) == 4
+    assert micro_batch._largest(engine, loss.Objective(), _model(), worker) == 4
     assert tried == [12, 6, 4], "a worker's half of the batch of 24, then its divisors"
     tried = _gpu(monkeypatch, 10_000, 40_050)
-    assert micro_batch._largest(engine, _model(), worker) == 3, "four leave no room for sums of the gradients"
+    assert micro_batch._largest(engine, loss.Objective(), _model(), worker) == 3, "four leave no room for sums of the gradients"
     _gpu(monkeypatch, 10_000, 9_000)
     with pytest.raises(SnowError, match="not one sequence of 64 fits into the GPU's 0 GB; set activation_checkpointing to full"):
-        micro_batch._largest(engine, _model(), worker)
+        micro_batch._largest(engine, loss.Objective(), _model(), worker)
     assert engine.module.weight.grad is None
 
 

@@ -45,18 +45,18 @@ def overflow(losses: torch.Tensor) -> torch.Tensor:
 def harm(data: Data, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, Harm]], None]:
     """Lets the second micro batch of some steps go wrong, whichever attempt comes to them."""
     part = windows.Part("corpus", open_stream(data.inputs["tokens:corpus"], data.inputs["index:corpus"]), 1.0)
-    measured = loss.token_losses
+    measured = loss._cross_entropy
 
     def install(harms: dict[int, Harm]) -> None:
         rows = {step: windows.batch([part], 64, params({}).seed, np.arange(step * 8 - 4, step * 8)) for step in harms}
 
-        def losses(model: Any, given: torch.Tensor) -> torch.Tensor:
-            found = measured(model, given)
+        def losses(logits: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+            found = measured(logits, given)
             if not torch.is_grad_enabled():
                 return found
             return next((harms[step](found) for step, each in rows.items() if np.array_equal(each, given.numpy())), found)
 
-        monkeypatch.setattr(loss, "token_losses", losses)
+        monkeypatch.setattr(loss, "_cross_entropy", losses)
 
     return install
 
@@ -91,9 +91,9 @@ def test_a_skipped_batch_leaves_the_weights_as_they_are_and_is_recorded(
 ) -> None:
     step, changed = loop._step, []
 
-    def compared(running: Any, batch: Any, worker: engine.Worker, look: Any) -> Any:
+    def compared(running: Any, objective: Any, batch: Any, worker: engine.Worker, look: Any) -> Any:
         before = engine.weights(running, worker)
-        taken = step(running, batch, worker, look)
+        taken = step(running, objective, batch, worker, look)
         after = engine.weights(running, worker)
         changed.append(any(not torch.equal(before[name], after[name]) for name in before))
         return taken
