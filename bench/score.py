@@ -4,7 +4,8 @@ The peer is what one writes with transformers alone: `AutoModelForSequenceClassi
 order, every file tokenised as a whole, its three sections padded together. Both give the same sections of the same length, in
 float32; our bfloat16 is shown beside them. A second peer scores only the beginning of every file, as FineWeb-Edu does, a
 third of the work. Rounds alternate and the best counts: CPU seconds on a processor, wall seconds on a GPU. `--check` compares
-the ratio to the first peer with the floor in bench/floors.json and exits with status 1 below it.
+the ratio to the first peer with the floor in bench/floors.json and exits with status 1 below it. `--stand-in` asks instead what it
+brings to cut the next windows while a GPU embeds: in place of the encoder stands a wait as long as the cutting takes on this machine.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from transformers import AutoModelForSequenceClassification
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from snow import packaged
+from snow.ahead import ahead
 from snow.params import load
 from snow.quality import encoder as encoders
 from snow.quality import head
 from snow.quality.encoder import Encoder
 from snow.quality.head import Head
+from snow.quality.windows import Section
 
 ROOT = Path(__file__).parents[1]
 BATCH = {"cpu": 16, "cuda": 256}
@@ -65,19 +68,53 @@ def usual_loop(encoder: Encoder, classifier: torch.nn.Module, texts: list[str], 
     return np.concatenate(scores)
 
 
+def overlap(encoder: Encoder, texts: list[str], window: int, sections: tuple[Section, ...]) -> int:
+    """Wall seconds for batches that are cut and then waited for, and for those that are cut while the one before is waited for."""
+    batches = [texts[start : start + 50] for start in range(0, len(texts), 50)]
+
+    def cut(batch: list[str]) -> None:
+        head.windows_of(encoder, batch, sections, window)
+
+    def one_by_one(pause: float) -> None:
+        for batch in batches:
+            cut(batch)
+            time.sleep(pause)
+
+    def overlapping(pause: float) -> None:
+        for _ in ahead(batches, cut):
+            time.sleep(pause)
+
+    best: dict[Callable[[float], None], float] = {one_by_one: float("inf"), overlapping: float("inf")}
+    pause = 0.0
+    for turn in range(ROUNDS + 1):
+        begin = time.perf_counter()
+        one_by_one(0.0)
+        pause = (time.perf_counter() - begin) / len(batches)
+        for method in best if turn else ():  # the first round warms up
+            begin = time.perf_counter()
+            method(pause)
+            best[method] = min(best[method], time.perf_counter() - begin)
+    print(f"{len(texts) * len(sections) / pause / len(batches):.0f} windows/s are cut; while a GPU as fast embeds, scoring is", end=" ")
+    print(f"{best[one_by_one] / best[overlapping]:.2f} times as fast as one after the other")
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=150)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--stand-in", action="store_true")
     options = parser.parse_args()
     annotator = load(ROOT / "params.yaml").annotators["hqins"]
     window, sections, reference = annotator.scoring.window_tokens, annotator.scoring.sections, annotator.training.encoder
     exact, rough = (encoders.load(reference, annotator.training.revision, options.threads, precision) for precision in ("fp32", "bf16"))
+    texts = installed(options.documents)
+    if options.stand_in:
+        return overlap(exact, texts, window, sections)
     place = packaged.locate(reference) if reference.startswith(packaged.PREFIX) else reference
     classifier = AutoModelForSequenceClassification.from_pretrained(place, num_labels=1, dtype=torch.float32).eval().to(exact.device)
     flat = Head(np.zeros(exact.size, np.float32), np.zeros(1, np.float32))  # its values cost nothing
-    texts = installed(options.documents)
     methods: dict[str, Callable[[], object]] = {
         "snow, fp32": lambda: head.section_scores(exact, flat, texts, sections, window),
         "usual loop, fp32": lambda: usual_loop(exact, classifier, texts, window, False),

@@ -7,7 +7,6 @@ import contextlib
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import torch
 
+from snow.ahead import ahead
 from snow.errors import SnowError, Unfinished
 from snow.pretrain import checkpoint, data, engine, heldout, kernels, micro_batch, schedule, signals, watch
 from snow.slurm import progress
@@ -148,13 +148,8 @@ def _batches(run: Run, micro: int, passes: int, begin: int) -> Iterator[list[tor
         rows = [torch.from_numpy(data.batch(run.parts, settings.sequence_length, run.seed, each)) for each in positions]
         return [each.pin_memory() for each in rows] if worker.device.type == "cuda" else rows
 
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(of, begin)
-        for step in range(begin + 1, run.steps + 1):
-            made = coming.result()
-            if step < run.steps:
-                coming = thread.submit(of, step)
-            yield made
+    for _, made in ahead(range(begin, run.steps), of):
+        yield made
 
 
 def _step(

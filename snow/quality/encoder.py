@@ -109,10 +109,19 @@ def embed(
     """
     distinct = list(dict.fromkeys(windows))
     embedded = np.empty((len(distinct), encoder.size), dtype=np.float32)
+    under_way: list[tuple[list[int], torch.Tensor]] = []  # a GPU has its next batch before anybody waits for one
+
+    def read(rows: list[int], vectors: torch.Tensor) -> None:
+        embedded[rows] = vectors[: len(rows)].cpu().numpy()
+        progress(len(rows))
+
     with torch.inference_mode():
         for rows, ids, mask in _batches(encoder, distinct, window_tokens):
-            embedded[rows] = forward(encoder, ids, mask)[: len(rows)].cpu().numpy()
-            progress(len(rows))
+            under_way.append((rows, forward(encoder, ids, mask)))
+            if len(under_way) > 1:
+                read(*under_way.pop(0))
+        for last in under_way:
+            read(*last)
     place = {window: row for row, window in enumerate(distinct)}
     return embedded[[place[window] for window in windows]]
 
@@ -136,7 +145,13 @@ def pad(encoder: Encoder, windows: Sequence[Window], length: int) -> tuple[torch
     for row, window in enumerate(windows):
         tokens = np.frombuffer(window, dtype=TOKEN)
         ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, 1
-    return torch.from_numpy(ids).to(encoder.device), None if mask.all() else torch.from_numpy(mask).to(encoder.device)
+    return _placed(ids, encoder.device), None if mask.all() else _placed(mask, encoder.device)
+
+
+def _placed(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    """On the device, which copies it by itself while it computes."""
+    tensor = torch.from_numpy(values)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def _batches(encoder: Encoder, windows: Sequence[Window], full: int) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor | None]]:

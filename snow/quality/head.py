@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from snow.errors import SnowError
 from snow.quality import encoder as encoders
 from snow.quality.encoder import Encoder, Precision
-from snow.quality.windows import Section, all_sections
+from snow.quality.windows import Section, Window, all_sections
 
 HEAD, DESCRIPTION = "head.safetensors", "annotator.json"
 
@@ -40,9 +40,25 @@ def section_scores(
     window_tokens: int,
     progress: Callable[[int], object] = lambda count: None,
 ) -> np.ndarray:
-    """P(high quality) of shape (texts, sections). The sections of a text shorter than a window are the same window, scored once."""
-    windows = [window for row in all_sections(encoder.tokenizer, texts, sections, window_tokens) for window in row]
-    return head.probability(encoders.embed(encoder, windows, window_tokens, progress)).reshape(len(texts), len(sections))
+    """P(high quality) of shape (texts, sections)."""
+    return window_scores(encoder, head, windows_of(encoder, texts, sections, window_tokens), window_tokens, progress)
+
+
+def windows_of(encoder: Encoder, texts: Sequence[str], sections: Sequence[Section], window_tokens: int) -> list[tuple[Window, ...]]:
+    """The windows of every text, one per section; those of a text shorter than a window are one and the same."""
+    return all_sections(encoder.tokenizer, texts, sections, window_tokens)
+
+
+def window_scores(
+    encoder: Encoder,
+    head: Head,
+    windows: Sequence[tuple[Window, ...]],
+    window_tokens: int,
+    progress: Callable[[int], object] = lambda count: None,
+) -> np.ndarray:
+    """P(high quality) of every window, of shape (texts, sections); equal windows are scored once."""
+    flat = [window for row in windows for window in row]
+    return head.probability(encoders.embed(encoder, flat, window_tokens, progress)).reshape(len(windows), len(windows[0]) if windows else 0)
 
 
 def save(encoder: Encoder, head: Head, description: dict[str, Any], folder: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from snow.ahead import ahead
 from snow.errors import SnowError
 from snow.quality import encoder as encoders
 from snow.quality import head as heads
@@ -28,6 +29,7 @@ from snow.tables import TableWriter, read_batches
 if TYPE_CHECKING:
     from snow.arms import Scoring
     from snow.job import Job
+    from snow.quality.windows import Window
 
 DECIMALS = 5
 ROWS = {"cpu": 256, "cuda": 4096}  # documents scored together, and lost at most by an interruption
@@ -44,12 +46,9 @@ def schema(sections: Iterable[str]) -> pa.Schema:
     )
 
 
-def scored(
-    batches: Iterable[dict[str, list[Any]]], sections: tuple[str, ...], score: Callable[[int, list[str]], np.ndarray]
-) -> Iterator[dict[str, Any]]:
-    """Rows of `schema` in document order. `score(number, texts)` gives (texts, sections); a NaN is a SnowError naming the document."""
-    for number, batch in enumerate(batches):
-        table = score(number, batch["content"])
+def scored(tables: Iterable[tuple[dict[str, list[Any]], np.ndarray]], sections: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Rows of `schema` in document order, of batches and their scores (texts, sections); a NaN is a SnowError naming the document."""
+    for batch, table in tables:
         for row, values in enumerate(table):
             if not np.isfinite(values).all():
                 raise SnowError(f"document {batch['id'][row]} ({batch['path'][row]}) has the score {values}; the annotator is broken")
@@ -57,13 +56,9 @@ def scored(
             yield {**{name: batch[name][row] for name in COLUMNS}, "score": round(float(values.mean()), DECIMALS), **named}
 
 
-def kept(folder: Path, number: int, compute: Callable[[], np.ndarray]) -> np.ndarray:
-    """The scores of one batch: from an interrupted attempt at the same job, or computed and kept for the next."""
-    path = folder / f"{number:06}.npy"
-    if path.exists():
-        return np.load(path)
-    table = compute()
-    folder.mkdir(exist_ok=True)
+def keep(path: Path, table: np.ndarray) -> np.ndarray:
+    """The scores of a batch, kept for the attempt after this one."""
+    path.parent.mkdir(exist_ok=True)
     staged = path.with_suffix(".staged.npy")
     np.save(staged, table)
     os.replace(staged, path)
@@ -99,16 +94,22 @@ def run(job: Job[Params]) -> dict[str, Any]:
         file=sys.stderr,
     )
 
-    def compute(texts: list[str]) -> np.ndarray:
-        return heads.section_scores(encoder, head, texts, settings.sections, settings.window_tokens)
+    def windows(numbered: tuple[Path, dict[str, list[Any]]]) -> list[tuple[Window, ...]] | None:
+        kept, batch = numbered  # by an attempt that was interrupted
+        return None if kept.exists() else heads.windows_of(encoder, batch["content"], settings.sections, settings.window_tokens)
 
-    def score(number: int, texts: list[str]) -> np.ndarray:
-        return kept(job.work / encoder.device.type, number, lambda: compute(texts))
+    def tables() -> Iterator[tuple[dict[str, list[Any]], np.ndarray]]:
+        read = read_batches(documents, [*COLUMNS, "content"], ROWS[encoder.device.type])
+        numbered = ((job.work / encoder.device.type / f"{number:06}.npy", batch.to_pydict()) for number, batch in enumerate(read))
+        # A GPU would wait for windows as long as it takes to score them.
+        cut = ahead(numbered, windows) if encoder.device.type == "cuda" else ((each, windows(each)) for each in numbered)
+        for (kept, batch), found in cut:
+            scores = np.load(kept) if found is None else keep(kept, heads.window_scores(encoder, head, found, settings.window_tokens))
+            yield batch, scores
 
-    batches = (batch.to_pydict() for batch in read_batches(documents, [*COLUMNS, "content"], ROWS[encoder.device.type]))
     sums: dict[str, list[float]] = defaultdict(lambda: [0, 0.0])
     with TableWriter(job.output("scores"), schema(settings.sections)) as writer:
-        rows = scored(batches, settings.sections, score)
+        rows = scored(tables(), settings.sections)
         for row in tqdm(rows, total=total, desc=f"score {job.instance}", unit="document", mininterval=5, file=sys.stderr):
             writer.write(row)
             sums[row["language"]][0] += 1

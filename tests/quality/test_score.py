@@ -59,16 +59,16 @@ def test_an_interrupted_shard_continues(trained: Trained, tmp_path: Path, docume
     (tmp_path / "whole").mkdir()
     monkeypatch.setitem(stage.ROWS, "cpu", 10)
     scored: list[int] = []
-    real = heads.section_scores
+    real = heads.window_scores
 
-    def counting(encoder: Any, head: Any, texts: list[str], *others: Any) -> np.ndarray:
+    def counting(encoder: Any, head: Any, windows: list[Any], *others: Any) -> np.ndarray:
         if len(scored) == 2 and not (tmp_path / "interrupted").exists():
             (tmp_path / "interrupted").touch()
             raise KeyboardInterrupt
-        scored.append(len(texts))
-        return real(encoder, head, texts, *others)
+        scored.append(len(windows))
+        return real(encoder, head, windows, *others)
 
-    monkeypatch.setattr(heads, "section_scores", counting)
+    monkeypatch.setattr(heads, "window_scores", counting)
     with pytest.raises(KeyboardInterrupt):
         score(trained, tmp_path, documents)
     score(trained, tmp_path, documents)
