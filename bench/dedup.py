@@ -106,7 +106,7 @@ def cluster_ours(signatures: np.ndarray) -> np.ndarray:
     bands, width = minhash.bands(THRESHOLD, PERMUTATIONS)
     keys, rows = minhash.band_keys(signatures, bands, width), np.arange(len(signatures))
     ids = np.random.default_rng(0).integers(0, 2**32, (len(signatures), linking.ID_WORDS), dtype=np.uint32)
-    return linking.components(ids, signatures, ((keys[:, band], rows) for band in range(bands)), THRESHOLD)[0]
+    return linking.components(ids, signatures, ([(keys[:, band], rows)] for band in range(bands)), THRESHOLD)[0]
 
 
 def cluster_datasketch(made: list[datasketch.MinHash]) -> list[list[Any]]:

@@ -5,15 +5,14 @@ Exact copies share a document id. Near-copies are pairs that collide in some LSH
 the agreement is an unbiased estimate of Jaccard with standard error sqrt(J (1 - J) / permutations), 0.029 at 0.7. Clusters are
 the connected components of those pairs, as in The Stack.
 
-Bounds, per document: about 170 bytes of memory (band keys, rows, their order while sorting, parents; bench/scale.py) and, with 256
-permutations, 1040 bytes of scratch on disk under the job's work folder, mapped and read only where bands collide. Time per band is one
-sort of the keys plus at most `linking.BUCKET` comparisons per document.
+Bounds, per document: 6 bytes of memory (its cluster and what becomes of it) beside some 200 MB for what is sorted at a time, and, with
+256 permutations, 1052 bytes of scratch on disk under the job's work folder: ids and signatures, mapped and read only where bands
+collide, and the keys of a band. Time per band is one sort of the keys plus at most `linking.BUCKET` comparisons per document.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,7 +23,8 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from snow import tables
-from snow.corpus.linking import ID_WORDS, Evidence, Integers, components
+from snow.corpus import linking
+from snow.corpus.linking import ID_WORDS, Evidence, Piece, Rows, chunks, components
 from snow.errors import SnowError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ CLUSTERS = pa.schema(
 KEEP = {"stars": -1, "last_commit": -1, "depth": 1, "size": -1}  # of `dedup.keep`: 1 where the smallest survives, -1 the largest
 
 
-def firsts(groups: Sequence[npt.NDArray[Any]], preferences: Sequence[Integers], rows: Integers) -> npt.NDArray[np.bool_]:
+def firsts(groups: Sequence[npt.NDArray[Any]], preferences: Sequence[npt.NDArray[Any]], rows: Rows) -> npt.NDArray[np.bool_]:
     """For each entry, whether it has the smallest (*preferences, row) among the entries equal to it in all of `groups`."""
     order = np.lexsort((rows, *reversed(preferences), *groups))
     changes = np.zeros(len(order), bool)
@@ -58,27 +58,43 @@ def firsts(groups: Sequence[npt.NDArray[Any]], preferences: Sequence[Integers], 
     return marks
 
 
-def clusters(ids: Evidence, roots: Integers, rows: Integers, preferences: Sequence[Integers]) -> Iterator[dict[str, Any]]:
-    """One entry per clustered row: `row`, `id`, `cluster`, `method`, `survivor`. `rows` are all rows in clusters of two or more, and
-    `preferences` theirs: the smallest of a cluster survives."""
-    own, root = ids[rows], roots[rows]
-    survivor = firsts([root], preferences, rows)
-    copy = ~firsts([own[:, word] for word in range(ID_WORDS)], preferences, rows)
-    chosen = np.flatnonzero(survivor)
-    chosen = chosen[np.argsort(root[chosen])]
-    leader = chosen[np.searchsorted(root[chosen], root)]  # position of each entry's survivor
-    for position, row in enumerate(rows):
-        yield {
-            "row": int(row),
-            "id": own[position].tobytes().hex(),
-            "cluster": own[leader[position]].tobytes().hex(),
-            "method": None if survivor[position] else "exact" if copy[position] else "near",
-            "survivor": bool(survivor[position]),
-        }
+NOT_CLUSTERED, CLUSTERED, SURVIVOR, EXACT, NEAR = range(5)  # what becomes of a document; CLUSTERED is not decided yet
+METHODS = {SURVIVOR: None, EXACT: "exact", NEAR: "near"}
+
+
+class Verdicts:
+    """What becomes of every document: `fate` and, of those in clusters, the row of the survivor in `leader`; the largest cluster's size."""
+
+    def __init__(self, roots: Rows) -> None:
+        """`roots` has the smallest row of each row's cluster, and is what `leader` is made in."""
+        self.fate, self.leader, self.largest = np.full(len(roots), NOT_CLUSTERED, np.uint8), roots, 1
+        for some in chunks(len(roots)):
+            others = np.flatnonzero(roots[some] != np.arange(some.start, some.stop)) + some.start
+            self.fate[others] = self.fate[roots[others]] = CLUSTERED
+
+    def decide(self, ids: Evidence, preferences: Callable[[Rows], Sequence[npt.NDArray[Any]]]) -> None:
+        """The smallest of each cluster by (*preferences, row) survives; some clusters at a time, whose rows are about `linking.PART`."""
+        parts = -(-int(np.count_nonzero(self.fate)) // linking.PART)
+        for part in range(parts):
+            rows = np.concatenate([self._of(some, part, parts) for some in chunks(len(self.fate))])
+            if not len(rows):
+                continue
+            own, root, order = ids[rows], self.leader[rows], preferences(rows)
+            survivor = firsts([root], order, rows)
+            copy = ~firsts([own[:, word] for word in range(ID_WORDS)], order, rows)
+            chosen = rows[survivor][np.argsort(root[survivor])]
+            _, cluster, sizes = np.unique(root, return_inverse=True, return_counts=True)
+            self.largest = max(self.largest, int(sizes.max()))
+            self.fate[rows] = np.where(survivor, SURVIVOR, np.where(copy, EXACT, NEAR))
+            self.leader[rows] = chosen[cluster]
+
+    def _of(self, some: slice, part: int, parts: int) -> Rows:
+        here = np.flatnonzero((self.fate[some] == CLUSTERED) & (self.leader[some] % parts == part))
+        return (here + some.start).astype(np.uint32)
 
 
 class Store:
-    """Ids and signatures of all shards as two mapped files, plus readers of single columns that never hold a shard."""
+    """Ids and signatures of all shards as two mapped files, plus readers of single columns that never hold one."""
 
     def __init__(self, paths: Sequence[Path], permutations: int, folder: Path) -> None:
         self.paths = paths
@@ -104,21 +120,26 @@ class Store:
         self.ids = np.memmap(folder / "ids", np.uint32, "r", shape=(int(self.starts[-1]), ID_WORDS))
         self.signatures = np.memmap(folder / "signatures", np.uint32, "r", shape=(int(self.starts[-1]), permutations))
 
-    def column(self, name: str) -> tuple[npt.NDArray[Any], Integers]:
-        """The values of one column that are not null, and their rows."""
-        values, rows = [], []
+    def band(self, name: str) -> Iterator[Piece]:
+        """The keys of a band, and their rows, which some documents have none of."""
+        for start, column in self._batches(name):
+            present = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+            yield column.drop_null().to_numpy(zero_copy_only=False), (present + start).astype(np.uint32)
+
+    def column(self, name: str, rows: Rows) -> npt.NDArray[Any]:
+        """The values of a column that every document has, at some rows, ascending."""
+        values = []
+        for start, column in self._batches(name):
+            begin, end = np.searchsorted(rows, [start, start + len(column)])
+            values.append(column.to_numpy(zero_copy_only=False)[rows[begin:end] - start])
+        return np.concatenate(values)
+
+    def _batches(self, name: str) -> Iterator[tuple[int, pa.Array]]:
+        """One column of all shards, a batch at a time, and the row that each begins with."""
         for path, start in zip(self.paths, self.starts, strict=False):
             for batch in tables.read_batches(path, [name], rows=1 << 16):
-                present = np.flatnonzero(batch.column(0).is_valid().to_numpy(zero_copy_only=False))
-                values.append(batch.column(0).drop_null().to_numpy(zero_copy_only=False))
-                rows.append(present + start)
+                yield int(start), batch.column(0)
                 start += len(batch)
-        return np.concatenate(values), np.concatenate(rows)
-
-    def address(self, row: int) -> tuple[int, int]:
-        """(shard, row in the shard) of a row over all shards."""
-        shard = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return shard, row - int(self.starts[shard])
 
 
 class Params(Protocol):
@@ -130,25 +151,36 @@ def run(job: Job[Params]) -> dict[str, Any]:
     current: one row per document in a cluster of two or more, in row order."""
     settings = job.params.dedup
     store = Store(job.inputs["signatures"], settings.permutations, job.work)
-    bands = (store.column(name) for name in tqdm(store.bands, desc="bands", unit="band", mininterval=5))
-    roots, work = components(np.asarray(store.ids), np.asarray(store.signatures), bands, settings.threshold)
-    members = np.bincount(roots, minlength=len(roots))
-    rows = np.flatnonzero(members[roots] > 1)
-    preferences = [KEEP[name] * store.column(name)[0][rows] for name in settings.keep] + [store.column("lot")[0][rows]]
-    dropped = {"exact": 0, "near": 0}
-    with contextlib.ExitStack() as stack:
-        folder = job.output("duplicates")
-        writers = [stack.enter_context(tables.TableWriter(folder / path.name, CLUSTERS)) for path in store.paths]
-        for entry in clusters(np.asarray(store.ids), roots, rows, preferences):
-            shard, row = store.address(entry.pop("row"))
-            writers[shard].write({**entry, "shard": shard, "row": row})
-            if entry["method"]:
-                dropped[entry["method"]] += 1
+    ids = np.asarray(store.ids)
+    bands = (store.band(name) for name in tqdm(store.bands, desc="bands", unit="band", mininterval=5))
+    roots, work = components(ids, np.asarray(store.signatures), bands, settings.threshold, job.work)
+
+    def preferences(rows: Rows) -> list[npt.NDArray[Any]]:
+        return [*(KEEP[name] * store.column(name, rows) for name in settings.keep), store.column("lot", rows)]
+
+    verdicts = Verdicts(roots)
+    verdicts.decide(ids, preferences)
+    folder, ends = job.output("duplicates"), store.starts[1:]
+    for shard, (path, begin, end) in enumerate(zip(store.paths, store.starts, ends, strict=False)):
+        with tables.TableWriter(folder / path.name, CLUSTERS) as writer:
+            for row in np.flatnonzero(verdicts.fate[begin:end]) + begin:
+                fate = int(verdicts.fate[row])
+                writer.write(
+                    {
+                        "id": ids[row].tobytes().hex(),
+                        "shard": shard,
+                        "row": int(row - begin),
+                        "cluster": ids[verdicts.leader[row]].tobytes().hex(),
+                        "method": METHODS[fate],
+                        "survivor": fate == SURVIVOR,
+                    }
+                )
+    counts = np.bincount(verdicts.fate, minlength=len(METHODS) + 2).tolist()
     return {
         "documents": len(roots),
-        "clusters": int(np.count_nonzero(members > 1)),
-        "largest_cluster": int(members.max()),
-        "kept": len(roots) - sum(dropped.values()),
-        "dropped": dropped,
+        "clusters": counts[SURVIVOR],
+        "largest_cluster": verdicts.largest,
+        "kept": len(roots) - counts[EXACT] - counts[NEAR],
+        "dropped": {"exact": counts[EXACT], "near": counts[NEAR]},
         **work,
     }

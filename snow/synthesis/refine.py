@@ -166,10 +166,10 @@ def mark_duplicates(candidates: Sequence[Candidate], signatures: np.ndarray, sim
         return
     ids = np.frombuffer(bytes.fromhex("".join(one.id or "" for one in open_ones)), np.uint32).reshape(len(open_ones), linking.ID_WORDS)
     # Without a shingle all words are ones; that the first four are by chance happens once in 2^128.
-    signed = np.flatnonzero((signatures[:, :4] != np.uint32(0xFFFFFFFF)).any(axis=1))
+    signed = np.flatnonzero((signatures[:, :4] != np.uint32(0xFFFFFFFF)).any(axis=1)).astype(np.uint32)
     count, width = minhash.bands(similarity, signatures.shape[1])
     keys = (minhash.band_keys(signatures[signed, band * width : (band + 1) * width], 1, width)[:, 0] for band in range(count))
-    roots, _ = linking.components(ids, signatures, ((of_band, signed) for of_band in keys), similarity)
+    roots, _ = linking.components(ids, signatures, ([(of_band, signed)] for of_band in keys), similarity)
     for position in np.flatnonzero(roots != np.arange(len(roots))):
         open_ones[position].reason = "duplicate"
 

@@ -146,7 +146,7 @@ def test_clusters_are_datasketchs_up_to_the_estimates_noise() -> None:
     keys = minhash.band_keys(signatures, *minhash.bands(0.7, 256))
     every = np.arange(len(texts))
     ids = np.random.default_rng(0).integers(0, 2**32, (len(texts), 4), dtype=np.uint32)
-    ours, _ = linking.components(ids, signatures, ((keys[:, band].copy(), every) for band in range(keys.shape[1])), 0.7)
+    ours, _ = linking.components(ids, signatures, ([(keys[:, band].copy(), every)] for band in range(keys.shape[1])), 0.7)
 
     index, sketches = datasketch.MinHashLSH(threshold=0.7, num_perm=256), []
     for number, text in enumerate(texts):
@@ -290,12 +290,26 @@ def test_threshold_is_what_decides(tmp_path: Path) -> None:
     assert len(deduplicate(tmp_path / "loose", documents, threshold=0.3)[0]) == 1
 
 
+def test_what_is_sorted_in_parts_on_disk_gives_the_same_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = split(corpus(), 3)
+    whole, facts = deduplicate(tmp_path / "whole", shards)
+    monkeypatch.setattr(linking, "PART", 7)
+    monkeypatch.setattr(linking, "CHUNK", 5)
+    parts, told = deduplicate(tmp_path / "parts", shards)
+    assert facts["dropped"]["near"] >= 10
+    assert parts == whole
+    tables = [sorted((tmp_path / name / "duplicates").glob("*.parquet")) for name in ("whole", "parts")]
+    assert [file.read_bytes() for file in tables[0]] == [file.read_bytes() for file in tables[1]]
+    assert {key: told[key] for key in told if key != "pairs_compared"} == {key: facts[key] for key in facts if key != "pairs_compared"}
+    assert {file.stat().st_size for file in (tmp_path / "parts").rglob("part-*")} == {0}, "what was sorted stays on disk"
+
+
 def test_a_bucket_of_boilerplate_ends_and_is_reported() -> None:
     """The known hang: one band shared by very many files that are otherwise different."""
     count = 20_000
     signatures = np.random.default_rng(0).integers(0, 2**32, (count, 256), dtype=np.uint32)
     ids = np.random.default_rng(1).integers(0, 2**32, (count, 4), dtype=np.uint32)
-    roots, work = linking.components(ids, signatures, [(np.zeros(count, np.uint64), np.arange(count))], 0.7)
+    roots, work = linking.components(ids, signatures, [[(np.zeros(count, np.uint64), np.arange(count))]], 0.7)
     assert (roots == np.arange(count)).all()
     assert work["pairs_compared"] < count * linking.BUCKET
     assert work["not_compared_with_all"] == count - linking.BUCKET - 1
