@@ -55,7 +55,8 @@ class Clone:
         }
         environments = ROOT / ".envs" if self.imports else forked.shared()
         own = {"PATH": f"{environments / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(self.path), "HF_HUB_OFFLINE": "1"}
-        return inherited | own | {"DVC_NO_ANALYTICS": "1"} | variables
+        kept = {} if self.imports else {"NUMBA_CACHE_DIR": str(environments.parent)}  # each kernel is compiled once for all clones
+        return inherited | own | kept | {"DVC_NO_ANALYTICS": "1"} | variables
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`snakemake ARGUMENTS`."""
