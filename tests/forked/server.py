@@ -111,6 +111,7 @@ PRELOADED = {
         "transformers.models.bert.modeling_bert",
         "transformers.models.llama.modeling_llama",
         "deepspeed",
+        "openai",
         "sklearn.linear_model",
         "sklearn.metrics",
         "sklearn.preprocessing",

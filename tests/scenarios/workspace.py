@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import os
 import re
@@ -9,12 +11,14 @@ import shutil
 import subprocess
 import sysconfig
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from snow import overlay as overlay_of
+from snow import packaged
 from snow.stages import STAGES
 from tests import forked
 
@@ -24,6 +28,7 @@ TABLES = {
     "part-1": ("asyncio", "http", "unittest", "urllib", "importlib"),
     "part-2": ("xml", "concurrent", "multiprocessing", "ctypes", "encodings", "dbm"),
 }
+TASKS = 20  # of the suite
 ADDED = {"part-3": ("sqlite3",)}  # one repository, which makes no other move to another shard
 
 
@@ -159,6 +164,7 @@ def create(path: Path, tiny: bool = True) -> Clone:
     if tiny:
         overlay = yaml.safe_load((Path(__file__).parent / "tiny.yaml").read_text())
         params = overlay_of.merged(yaml.safe_load((ROOT / "params.yaml").read_text()), overlay)
+        shorten(params["evaluation"]["suites"]["humaneval"], path / "tasks/humaneval.jsonl")
         (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
         write_tables(path, TABLES)
     clone = Clone(path)
@@ -167,6 +173,15 @@ def create(path: Path, tiny: bool = True) -> Clone:
     clone.git("add", "-A")
     clone.git("commit", "-q", "-m", "start")
     return clone
+
+
+def shorten(suite: dict[str, Any], file: Path) -> None:
+    """Put the first tasks of a suite from a package into a file of the clone, and that into the suite's params."""
+    with gzip.open(packaged.locate(suite["data"])) as whole:
+        text = b"".join(islice(whole, TASKS))
+    file.parent.mkdir()
+    file.write_bytes(text)
+    suite |= {"data": f"{file.parent.name}/{file.name}", "sha256": hashlib.sha256(text).hexdigest()}
 
 
 def write_tables(path: Path, tables: dict[str, tuple[str, ...]]) -> None:
