@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from snow.caching import dvc_repo, hashes, records
 from snow.caching.store import LINK_TYPES, Store, open_store
@@ -139,6 +140,33 @@ def test_known_hashes_are_handed_to_dvc_so_that_it_reads_nothing(repository: Pat
     lock = Path("dvc.lock").read_text()
     assert all(known.md5 in lock for known in outputs.values())
     assert [path for path in read if path.endswith((".txt", ".bin"))] == []
+
+
+def test_a_commit_of_some_stages_writes_what_dvc_commit_writes(repository: Path) -> None:
+    stages = {
+        name: {"cmd": "true", "deps": ["in.txt"], "params": ["shared", name], "outs": [f"{name}.txt"]}
+        for name in ("first", "second", "third")
+    }
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    values = {"shared": {"rate": 5.3e-4, "names": ["yes", "no", None], "text": "a: b # c"}, "first": 1.0, "second": True, "third": "1e-3"}
+    locks: list[tuple[bytes, bytes]] = []
+    for number, chosen in enumerate((["first", "second"], ["second", "third"])):
+        Path("params.yaml").write_text(yaml.safe_dump(values | {"shared": {**values["shared"], "rate": number}}))
+        for name in ("in", "first", "second", "third"):
+            Path(f"{name}.txt").write_text(f"{name} {number}")
+        before = Path("dvc.lock").read_bytes() if number else b""
+        subprocess.run(["dvc", "commit", "-q", "-f", *chosen], check=True)
+        theirs = Path("dvc.lock").read_bytes()
+        Path("dvc.lock").write_bytes(before) if number else Path("dvc.lock").unlink()
+        with dvc_repo.project() as project:
+            project.commit(chosen, {})
+        locks.append((Path("dvc.lock").read_bytes(), theirs))
+    assert all(ours == theirs for ours, theirs in locks)
+    assert subprocess.run(["dvc", "status", "second", "third"], capture_output=True, text=True, check=True).stdout.count("changed") == 0
+    Path("first.txt").rename("tracked.txt")
+    subprocess.run(["git", "add", "-f", "tracked.txt", "second.txt"], check=True)
+    with dvc_repo.project() as project, pytest.raises(Exception, match=r"second\.txt' is already tracked by SCM"):
+        project.commit(["second"], {})
 
 
 def test_resolved_stages_of_a_matrix(repository: Path) -> None:
