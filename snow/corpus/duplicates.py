@@ -130,7 +130,7 @@ class Store:
         """The values of a column that every document has, at some rows, ascending."""
         values = []
         for start, column in self._batches(name):
-            begin, end = np.searchsorted(rows, [start, start + len(column)])
+            begin, end = np.searchsorted(rows, np.array([start, start + len(column)], rows.dtype))  # of another type, all were converted
             values.append(column.to_numpy(zero_copy_only=False)[rows[begin:end] - start])
         return np.concatenate(values)
 
