@@ -6,15 +6,18 @@ and a worker goes on with the work. On one node with one worker nothing happens,
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 
 from snow.errors import SnowError
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Set for the commands that srun starts, which Slurm tells of themselves only:
 RENDEZVOUS = "SNOW_RENDEZVOUS"  # address:port of the first node
 TASKS = "SNOW_TASKS_PER_NODE"  # of the whole job
@@ -33,6 +36,7 @@ def spread(arguments: Sequence[str], threads: int) -> None:
     The workers of a node are its GPUs, or without any the tasks that Slurm gave it; they share the node's threads.
     """
     if is_worker():
+        _end_with_launcher()
         return
     nodes = int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))
     tasks = int(os.environ.get(TASKS) or max(1, int(os.environ.get("SLURM_NTASKS", "1")) // nodes))
@@ -46,6 +50,14 @@ def spread(arguments: Sequence[str], threads: int) -> None:
         print(f"snow {arguments[0]}: {workers} workers on each of {nodes} nodes", file=sys.stderr)
     each = max(1, threads * tasks // workers)  # `threads` are a task's, and a node has `tasks` of them
     _become(_torchrun(nodes, workers), command[1:], {"OMP_NUM_THREADS": str(each)})
+
+
+def _end_with_launcher() -> None:
+    """A launcher that is killed cannot end its workers, which would go on beside those of the next attempt, in the same work folder."""
+    launcher = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != launcher:  # it was killed before that
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _on_every_node(nodes: int, tasks: int) -> list[str]:

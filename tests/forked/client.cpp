@@ -1,6 +1,7 @@
 // Stands in for `snakemake`, `dvc`, `snow` and `python` where the tests look for them: asks the fork server to run the command in a
 // process that has everything imported, and ends as that process does. Its group, open files, folder and environment are ours.
 // FORK_SERVER and FORK_PYTHON are given when it is compiled. `python` with anything but one of the three is the real one.
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +15,12 @@
 
 extern char **environ;
 
+static volatile pid_t running = 0;  // what does our work
+
+static void forward(int number) {
+    if (running) kill(running, number);
+}
+
 static std::string base(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
@@ -24,6 +31,7 @@ static bool known(const std::string &name) { return name == "snakemake" || name 
 static void whole(int from, void *data, size_t size) {
     for (char *at = static_cast<char *>(data); size;) {
         ssize_t got = read(from, at, size);
+        if (got < 0 && errno == EINTR) continue;
         if (got <= 0) _exit(125);
         at += got;
         size -= got;
@@ -90,6 +98,8 @@ int main(int argc, char **argv) {
     }
     int32_t process, status;
     whole(server, &process, sizeof process);
+    running = process;
+    for (int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) signal(number, forward);
     whole(server, &status, sizeof status);
     if (WIFSIGNALED(status)) {
         signal(WTERMSIG(status), SIG_DFL);

@@ -2,8 +2,8 @@
 
 Started by the tests with the environment's own Python, which never imports `snow` here: each child puts the clone's own first
 on its path and calls the program's `main` with the command's real words, open files, folder and environment (or, for `exec LINE`,
-executes a line of Python). It joins the process group of the client that asked (`client.cpp`), so killing the group kills it, and
-so does killing the client; what it does at its end is what a Python does.
+executes a line of Python). It joins the process group of the client that asked (`client.cpp`), or where that is of another session
+has one of its own; it is killed when the client is, and has the client's signals; at its end it does what a Python does.
 
     python server.py ENVIRONMENT SOCKET BIN    # BIN: the folder with the clients, where the children believe their Python is
 """
@@ -148,7 +148,8 @@ def serve(listener: socket.socket, bin_folder: str) -> NoReturn:
                 ready.register(connection, select.POLLRDHUP)
             else:  # whoever asked was killed, and so is the process that it believes to be
                 for child in (child for child, connection in running.items() if connection.fileno() == number):
-                    os.kill(child, signal.SIGKILL)
+                    leads = os.getpgid(child) == child
+                    os.killpg(child, signal.SIGKILL) if leads else os.kill(child, signal.SIGKILL)
                 ready.unregister(number)
         _reap(running, ready)
 
@@ -178,7 +179,10 @@ def _become(connection: socket.socket, bin_folder: str) -> NoReturn:
                 os._exit(125)
             said += part
         numbers, group, parent, folder, count, *words = [os.fsdecode(word) for word in said.split(b"\0")[:-1]]
-        os.setpgid(0, int(group))
+        try:
+            os.setpgid(0, int(group))
+        except PermissionError:  # of another session
+            os.setsid()
         connection.sendall(struct.pack("i", os.getpid()))
     except (OSError, struct.error):  # whoever asked was killed
         os._exit(125)

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tests import forked
 from tests.stage_runs import changed, run
 from tests.tokens.token_jobs import SPECIAL, corpus, write_documents, write_heldout
 
@@ -92,7 +93,7 @@ def command(data: Data, folder: Path, workers: int = 1, **changes: Any) -> list[
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(changed(changes_of("phase1", changes))))
     python = (
-        [sys.executable]
+        [str(forked.shared() / "torch/bin/python")]
         if workers == 1
         else [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(workers)]
     )

@@ -24,7 +24,7 @@ def test_s13_kill_9_at_random_moments(finished: Clone, tmp_path: Path, kills: in
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     choose = random.Random(seed)
-    clone = workspace.create(tmp_path / "clone")
+    clone, under_way = workspace.create(tmp_path / "clone"), 0
     for kill in range(kills):
         run = subprocess.Popen(
             ["snakemake", "all"],
@@ -37,10 +37,13 @@ def test_s13_kill_9_at_random_moments(finished: Clone, tmp_path: Path, kills: in
         try:
             run.wait(choose.uniform(2, 10))
         except subprocess.TimeoutExpired:
+            under_way += 1
             if kill % 2 == 0 or not _kill_one_job(run.pid, choose):
                 os.killpg(run.pid, signal.SIGKILL)
             run.wait(300)
+        _all_gone(clone)
         _no_partial_file(clone, finished)
+    assert under_way > kills / 2
     clone.snakemake("all")
     assert set(clone.contents()) == set(finished.contents())
     _no_partial_file(clone, finished)
@@ -60,6 +63,17 @@ def _kill_one_job(run: int, choose: random.Random) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         choose.choice(jobs).kill()
     return True
+
+
+def _all_gone(clone: Clone) -> None:
+    """Wait for what was killed in a clone: the processes of a forked program follow it in a moment."""
+    inside = str(clone.path)
+    for _ in range(200):
+        folders = [process.info["cwd"] or "" for process in psutil.process_iter(["cwd"])]
+        if not any(folder.startswith(inside) for folder in folders):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"processes go on in {inside}")
 
 
 def _no_partial_file(clone: Clone, finished: Clone) -> None:
