@@ -4,7 +4,7 @@ Documents of some 150 bytes, 20 in a repository, so that it is their number that
 them, the others on all. Each run is a process of its own, of which CPU seconds and peak memory are told, and what a million documents
 cost. With `--check` the status is 1 where ten times the documents take more than 11 times the CPU seconds, or where memory grows by more
 than a fifth and what a stage may hold: row groups, which a tenth does not fill; for `partition` what it keeps before it writes; for
-`duplicates`, which alone grows with documents, what its docstring says.
+`duplicates` what it sorts at a time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SCORES = pa.schema({"id": pa.string(), "score": pa.float32()})
 STAGES = ("partition", "measure", "filter", "redact", "minhash", "duplicates", "unique", "holdout", "select")
 OF_ALL = ("partition", "duplicates", "holdout", "select")
 SLOWER, LARGER = 11, 1.2
-ROW_GROUPS_MB, HELD_MB = 64, {"partition": 512, "duplicates": 300}
+ROW_GROUPS_MB, HELD_MB = 64, {"partition": 512, "duplicates": 100}
 Paths = Mapping[str, Path | list[Path]]
 
 

@@ -53,7 +53,8 @@ def read_batches(path: Path, columns: list[str] | None = None, rows: int = 1024)
     """Record batches of at most `rows` rows in file order; memory is one row group. A broken file is a SnowError naming it."""
     try:
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=rows, columns=columns)
+            for group in range(file.num_row_groups):  # of several, pyarrow keeps all that it has read in memory
+                yield from file.iter_batches(batch_size=rows, row_groups=[group], columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise SnowError(f"{path} is not a readable Parquet file ({error}); delete it and run again") from error
 

@@ -5,7 +5,7 @@ Exact copies share a document id. Near-copies are pairs that collide in some LSH
 the agreement is an unbiased estimate of Jaccard with standard error sqrt(J (1 - J) / permutations), 0.029 at 0.7. Clusters are
 the connected components of those pairs, as in The Stack.
 
-Bounds, per document: 6 bytes of memory (its cluster and what becomes of it) beside some 200 MB for what is sorted at a time, and, with
+Bounds, per document: 6 bytes of memory (its cluster and what becomes of it) beside some 100 MB for what is sorted at a time, and, with
 256 permutations, 1052 bytes of scratch on disk under the job's work folder: ids and signatures, mapped and read only where bands
 collide, and the keys of a band. Time per band is one sort of the keys plus at most `linking.BUCKET` comparisons per document.
 """

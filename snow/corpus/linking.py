@@ -20,7 +20,8 @@ Piece = tuple[Keys, Rows]  # keys and the rows that they belong to
 
 BUCKET = 1000  # a document is compared with the first so many of its bucket; without a limit one boilerplate file type is quadratic
 ID_WORDS = 4  # a document id is 128 bits
-PART = 1 << 21  # rows whose keys are sorted at a time, about 50 bytes each
+PART = 1 << 20  # rows whose keys are sorted at a time, about 50 bytes each
+MOST_PARTS = 512  # files that are open together
 CHUNK = 1 << 18  # rows that are looked at together where nothing is sorted
 SPILLED = np.dtype([("key", "<u8"), ("row", "<u4")])
 
@@ -80,7 +81,7 @@ def in_parts(pieces: Iterable[Piece], rows: int, folder: Path | None) -> Iterato
     """All of `pieces`, which belong to `rows` rows at most, in parts of about `PART`, in each of which a key is with all its equals;
     rows keep their order. More than one part is written to files in `folder`, which None has no need of.
     """
-    count = max(1, -(-rows // PART))
+    count = min(max(1, -(-rows // PART)), MOST_PARTS)
     if folder is None or count == 1:
         if found := list(pieces):
             yield np.concatenate([keys for keys, _ in found]), np.concatenate([of for _, of in found]).astype(np.uint32, copy=False)
