@@ -60,7 +60,6 @@ WAYS = {
     "liger, compile": PLAIN | {"kernels": "liger", "compile": True},
     "liger, selective": PLAIN | {"kernels": "liger", "activation_checkpointing": "selective"},
     "liger, full": PLAIN | {"kernels": "liger", "activation_checkpointing": "full"},
-    "liger, z-loss": PLAIN | {"kernels": "liger", "z_loss": 1e-4},
     "liger, document masks": PLAIN | {"kernels": "liger", "document_masks": True},
     "liger, document masks, flex": PLAIN | {"kernels": "liger", "document_masks": True, "attention": "flex_attention"},
 }
@@ -114,7 +113,7 @@ def settings(shape: str, way: dict[str, Any], micro: int | str) -> Model:
         "beta2": 0.95,
         "weight_decay": 0.1,
         "weight_decay_on": "matrices",
-        "z_loss": way.get("z_loss", 0.0),
+        "z_loss": 0.0,
         "document_masks": way.get("document_masks", False),
         "gradient_clip": 1.0,
         "engine": {"zero_stage": 1, "precision": "bf16", "offload_optimizer": False, **known},
@@ -223,6 +222,8 @@ def curves(worker: Any) -> list[dict[str, Any]]:
     """How far the loss of 50 steps goes from torch's with each setting."""
     found, reference = [], None
     for name, way in WAYS.items():
+        if way.keys() != PLAIN.keys():
+            continue  # its loss is another
         _forget()
         step, rows = ours("small", way, 32, worker), batches("small")
         losses = torch.stack([step(next(rows)) for _ in range(50)]).tolist()

@@ -30,7 +30,7 @@ from snow.quality import encoder as encoders
 from snow.quality import head
 from snow.quality.encoder import Encoder
 from snow.quality.head import Head
-from snow.quality.windows import Section
+from snow.quality.windows import Section, all_sections
 
 ROOT = Path(__file__).parents[1]
 BATCH = {"cpu": 16, "cuda": 256}
@@ -73,7 +73,7 @@ def overlap(encoder: Encoder, texts: list[str], window: int, sections: tuple[Sec
     batches = [texts[start : start + 50] for start in range(0, len(texts), 50)]
 
     def cut(batch: list[str]) -> None:
-        head.windows_of(encoder, batch, sections, window)
+        all_sections(encoder.tokenizer, batch, sections, window)
 
     def one_by_one(pause: float) -> None:
         for batch in batches:

@@ -77,6 +77,7 @@ class Project:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
+                self._repo._reset()  # who had it may have changed what was read
 
 
 @contextlib.contextmanager

@@ -175,7 +175,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
                         "survivor": fate == SURVIVOR,
                     }
                 )
-    counts = np.bincount(verdicts.fate, minlength=len(METHODS) + 2).tolist()
+    counts = np.bincount(verdicts.fate, minlength=NEAR + 1).tolist()
     return {
         "documents": len(roots),
         "clusters": counts[SURVIVOR],

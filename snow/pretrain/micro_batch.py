@@ -67,7 +67,8 @@ def _largest(engine: Any, objective: Objective, settings: Model, worker: Worker)
     total = torch.cuda.get_device_properties(worker.device).total_memory
     limit = (1 - RESERVE) * total - sum(4 * weight.numel() for weight in weights)
     for size in _divisors(settings.batch_size // worker.size):
-        rows = torch.zeros((size, settings.sequence_length + 1), dtype=torch.int64, device=worker.device)
+        # Of documents that end, so that a mask between them takes its memory here too.
+        rows = torch.full((size, settings.sequence_length + 1), objective.document_end or 0, dtype=torch.int64, device=worker.device)
         torch.cuda.reset_peak_memory_stats(worker.device)
         try:
             torch.autograd.grad(objective.mean(engine, rows), weights)  # the engine, which adds gradients up at their weights, sees nothing

@@ -40,25 +40,22 @@ def section_scores(
     window_tokens: int,
     progress: Callable[[int], object] = lambda count: None,
 ) -> np.ndarray:
-    """P(high quality) of shape (texts, sections)."""
-    return window_scores(encoder, head, windows_of(encoder, texts, sections, window_tokens), window_tokens, progress)
-
-
-def windows_of(encoder: Encoder, texts: Sequence[str], sections: Sequence[Section], window_tokens: int) -> list[tuple[Window, ...]]:
-    """The windows of every text, one per section; those of a text shorter than a window are one and the same."""
-    return all_sections(encoder.tokenizer, texts, sections, window_tokens)
+    """P(high quality) of shape (texts, sections). The sections of a text shorter than a window are the same window, scored once."""
+    windows = all_sections(encoder.tokenizer, texts, sections, window_tokens)
+    return window_scores(encoder, head, windows, len(sections), window_tokens, progress)
 
 
 def window_scores(
     encoder: Encoder,
     head: Head,
     windows: Sequence[tuple[Window, ...]],
+    sections: int,
     window_tokens: int,
     progress: Callable[[int], object] = lambda count: None,
 ) -> np.ndarray:
-    """P(high quality) of every window, of shape (texts, sections); equal windows are scored once."""
+    """P(high quality) of the windows of each text, one a section: (texts, sections); equal windows are scored once."""
     flat = [window for row in windows for window in row]
-    return head.probability(encoders.embed(encoder, flat, window_tokens, progress)).reshape(len(windows), len(windows[0]) if windows else 0)
+    return head.probability(encoders.embed(encoder, flat, window_tokens, progress)).reshape(len(windows), sections)
 
 
 def save(encoder: Encoder, head: Head, description: dict[str, Any], folder: Path) -> None:

@@ -24,6 +24,7 @@ from snow.errors import SnowError
 from snow.quality import encoder as encoders
 from snow.quality import head as heads
 from snow.quality.encoder import Encoder
+from snow.quality.windows import all_sections
 from snow.tables import TableWriter, read_batches
 
 if TYPE_CHECKING:
@@ -96,7 +97,10 @@ def run(job: Job[Params]) -> dict[str, Any]:
 
     def windows(numbered: tuple[Path, dict[str, list[Any]]]) -> list[tuple[Window, ...]] | None:
         kept, batch = numbered  # by an attempt that was interrupted
-        return None if kept.exists() else heads.windows_of(encoder, batch["content"], settings.sections, settings.window_tokens)
+        return None if kept.exists() else all_sections(encoder.tokenizer, batch["content"], settings.sections, settings.window_tokens)
+
+    def compute(found: list[tuple[Window, ...]]) -> np.ndarray:
+        return heads.window_scores(encoder, head, found, len(settings.sections), settings.window_tokens)
 
     def tables() -> Iterator[tuple[dict[str, list[Any]], np.ndarray]]:
         read = read_batches(documents, [*COLUMNS, "content"], ROWS[encoder.device.type])
@@ -104,8 +108,7 @@ def run(job: Job[Params]) -> dict[str, Any]:
         # A GPU would wait for windows as long as it takes to score them.
         cut = ahead(numbered, windows) if encoder.device.type == "cuda" else ((each, windows(each)) for each in numbered)
         for (kept, batch), found in cut:
-            scores = np.load(kept) if found is None else keep(kept, heads.window_scores(encoder, head, found, settings.window_tokens))
-            yield batch, scores
+            yield batch, np.load(kept) if found is None else keep(kept, compute(found))
 
     sums: dict[str, list[float]] = defaultdict(lambda: [0, 0.0])
     with TableWriter(job.output("scores"), schema(settings.sections)) as writer:

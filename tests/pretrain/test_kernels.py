@@ -86,8 +86,9 @@ def _gpu(monkeypatch: pytest.MonkeyPatch, bytes_a_sequence: int, total: int) -> 
     """A GPU of `total` bytes whose passes take so many for each sequence; the sizes tried."""
     tried: list[int] = []
 
-    def mean(_: loss.Objective, engine: Any, rows: torch.Tensor) -> torch.Tensor:
+    def mean(objective: loss.Objective, engine: Any, rows: torch.Tensor) -> torch.Tensor:
         tried.append(len(rows))
+        assert objective.document_end is None or (rows == objective.document_end).any(), "no document ends, so no mask is made"
         if len(rows) * bytes_a_sequence > total:
             raise torch.cuda.OutOfMemoryError
         return engine.module.weight.sum()
@@ -105,7 +106,8 @@ def test_the_most_sequences_that_fit_are_found(monkeypatch: pytest.MonkeyPatch) 
     assert micro_batch._largest(engine, loss.Objective(), _model(), worker) == 4
     assert tried == [12, 6, 4], "a worker's half of the batch of 24, then its divisors"
     tried = _gpu(monkeypatch, 10_000, 40_050)
-    assert micro_batch._largest(engine, loss.Objective(), _model(), worker) == 3, "four leave no room for sums of the gradients"
+    masked = loss.Objective(document_end=7)
+    assert micro_batch._largest(engine, masked, _model(), worker) == 3, "four leave no room for sums of the gradients"
     _gpu(monkeypatch, 10_000, 9_000)
     with pytest.raises(SnowError, match="not one sequence of 64 fits into the GPU's 0 GB; set activation_checkpointing to full"):
         micro_batch._largest(engine, loss.Objective(), _model(), worker)
