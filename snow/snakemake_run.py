@@ -1,7 +1,7 @@
 """The one module that looks at Snakemake's own objects; `tests/test_snakemake_run.py` fails when a new version changes them.
 
 Snakemake documents no way to ask, from inside a Snakefile, what a run is going to do, what failed, where its cores come from, and what
-it tells its user. Nothing of Snakemake's is replaced; the one value that is set, and the filter that is added, are named below.
+it tells its user. Nothing of Snakemake's is replaced; the values that are set, and the filter that is added, are named below.
 """
 
 from __future__ import annotations
@@ -99,6 +99,11 @@ def forget_cores(workflow: Any) -> None:
     """Take back the cores that profiles/default gives this machine, for a run that submits its jobs: they would believe that their
     node has no more."""
     workflow.resource_settings.cores = workflow.global_resources["_cores"] = None
+
+
+def start_at_once(workflow: Any) -> None:
+    """Take back the limit of jobs a second, which is meant for clusters and whose clocks keep every run a second longer; in `onstart`."""
+    workflow.scheduler.job_rate_limiter = None
 
 
 def cores(workflow: Any) -> int | None:

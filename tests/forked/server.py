@@ -2,7 +2,8 @@
 
 Started by the tests with the environment's own Python, which never imports `snow` here: each child puts the clone's own first
 on its path and calls the program's `main` with the command's real words, open files, folder and environment (or, for `exec LINE`,
-executes a line of Python). It joins the process group of the client that asked (`client.cpp`), or where that is of another session
+executes a line of Python). For each clone there is one more such process, forked from this one, that has the clone's modules imported
+as long as none of their files changes in any way. It joins the process group of the client that asked (`client.cpp`), or where that is of another session
 has one of its own; it is killed when the client is, and has the client's signals; at its end it does what a Python does.
 
     python server.py ENVIRONMENT SOCKET BIN    # BIN: the folder with the clients, where the children believe their Python is
@@ -22,6 +23,7 @@ import socket
 import struct
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -119,101 +121,250 @@ PRELOADED = {
 }
 
 
-def serve(listener: socket.socket, bin_folder: str) -> NoReturn:
-    """Fork a child per request until the process that started this one closes its standard input."""
-    wake, waker = socket.socketpair()
-    waker.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-    ready = select.poll()
-    for stream in (listener, wake, sys.stdin):
-        ready.register(stream, select.POLLIN)
-    running: dict[int, socket.socket] = {}
-    gc.freeze()
-    while True:
-        for number, _ in ready.poll():
-            if number == sys.stdin.fileno():
-                raise SystemExit
-            if number == wake.fileno():
-                wake.recv(4096)
-            elif number == listener.fileno():
-                connection = listener.accept()[0]
-                child = os.fork()
-                if child == 0:
-                    wake.close()
-                    waker.close()
-                    listener.close()
-                    _become(connection, bin_folder)
-                running[child] = connection
-                ready.register(connection, select.POLLRDHUP)
-            else:  # whoever asked was killed, and so is the process that it believes to be
-                for child in (child for child, connection in running.items() if connection.fileno() == number):
-                    leads = os.getpgid(child) == child
-                    os.killpg(child, signal.SIGKILL) if leads else os.kill(child, signal.SIGKILL)
-                ready.unregister(number)
-        _reap(running, ready)
+CLONES = 6  # whose modules are kept imported
+
+
+@dataclass(frozen=True)
+class Request:
+    """A client's words, folder and environment, with its connection and its open files."""
+
+    said: bytes
+    connection: socket.socket
+    files: tuple[int, ...]
+
+    @property
+    def parts(self) -> tuple[str, str, str, list[str], dict[str, str]]:
+        """The numbers of its files, its parent, its folder, its words, its variables."""
+        numbers, _, parent, folder, count, *rest = [os.fsdecode(word) for word in self.said.split(b"\0")[:-1]]
+        words, entries = rest[: int(count)], rest[int(count) :]
+        return numbers, parent, folder, words, dict(entry.split("=", 1) for entry in entries)
+
+    @property
+    def group(self) -> int:
+        """Its process group."""
+        return int(self.said.split(b"\0", 2)[1])
+
+    def close(self) -> None:
+        """Forget it here; another process answers."""
+        self.connection.close()
+        for number in self.files:
+            os.close(number)
+
+
+@dataclass(frozen=True)
+class Code:
+    """The modules of a clone as they are: paths, with the times at which they were last changed in any way, and sizes."""
+
+    files: frozenset[tuple[str, int, int]]
+
+    @classmethod
+    def of(cls, clone: Path) -> Code:
+        """Those that lie there."""
+        found = []
+        for folder, _, names in os.walk(clone / "snow"):
+            for path in (f"{folder}/{name}" for name in names if name.endswith(".py")):
+                with contextlib.suppress(OSError):
+                    told = os.stat(path)
+                    found.append((path, told.st_ctime_ns, told.st_size))
+        return cls(frozenset(found))
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A server that has the modules of a clone: as they were, so many of them, and the way to it."""
+
+    code: Code
+    modules: int
+    control: socket.socket
+
+
+def _receive(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """A message and what was sent along; OSError from a peer that is gone."""
+    data, files, _, _ = socket.recv_fds(connection, 4, 64)
+    try:
+        (size,) = struct.unpack("I", data)
+    except struct.error:
+        raise ConnectionError("the other side is gone") from None
+    said = b""
+    while len(said) < size:
+        part = connection.recv(size - len(said))
+        if not part:
+            raise ConnectionError("the other side is gone")
+        said += part
+    return said, files
+
+
+class Server:
+    """Forks a child per request. One that has a clone's modules imported besides gets its requests from the one it was forked from."""
+
+    def __init__(self, bin_folder: str, source: socket.socket, learnt: tuple[socket.socket, socket.socket]) -> None:
+        self.bin_folder, self.source = bin_folder, source
+        self.to_learn, self.to_tell = learnt  # datagrams: the modules of `snow` that a child had in the end
+        self.clones: dict[str, Clone] = {}
+        self.modules: dict[str, None] = {}  # of `snow`, to be imported once per clone
+        self.set: dict[str, str] = {}  # variables that imports have set
+        self.ended = False  # whether no more requests come
+
+    def serve(self, first: bool) -> NoReturn:
+        """Until whoever started this one closes the first's standard input, and with it those of the others."""
+        wake, waker = socket.socketpair()
+        waker.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        ready = select.poll()
+        for stream in (self.source, wake, *([sys.stdin, self.to_learn] if first else [])):
+            ready.register(stream, select.POLLIN)
+        running: dict[int, socket.socket] = {}
+        gc.freeze()
+        while True:
+            for number, _ in ready.poll():
+                if first and number == sys.stdin.fileno():
+                    raise SystemExit
+                if number == wake.fileno():
+                    wake.recv(4096)
+                elif first and number == self.to_learn.fileno():
+                    self.modules |= dict.fromkeys(self.to_learn.recv(1 << 20).decode().split())
+                elif number == self.source.fileno():
+                    request = self._next(first)
+                    if request is None and not first:
+                        ready.unregister(number)
+                    if request is None or (first and self._passed_on(request)):
+                        continue
+                    child = os.fork()
+                    if child == 0:
+                        signal.set_wakeup_fd(-1)
+                        for stream in (wake, waker, self.source, *(clone.control for clone in self.clones.values())):
+                            stream.close()
+                        self._become(request)
+                    running[child] = request.connection
+                    for file in request.files:
+                        os.close(file)
+                    ready.register(request.connection, select.POLLRDHUP)
+                else:  # whoever asked was killed, and so is the process that it believes to be
+                    for child in (child for child, connection in running.items() if connection.fileno() == number):
+                        leads = os.getpgid(child) == child
+                        os.killpg(child, signal.SIGKILL) if leads else os.kill(child, signal.SIGKILL)
+                    ready.unregister(number)
+            _reap(running, ready)
+            if self.ended and not running:
+                os._exit(0)
+
+    def _next(self, first: bool) -> Request | None:
+        """None for a client that was killed, and where the first server is gone or has another in this one's place."""
+        try:
+            if first:
+                connection = self.source.accept()[0]
+                said, files = _receive(connection)
+            else:
+                said, (number, *files) = _receive(self.source)
+                connection = socket.socket(fileno=number)
+        except OSError:
+            self.ended = not first
+            return None
+        return Request(said, connection, tuple(files))
+
+    def _passed_on(self, request: Request) -> bool:
+        """Whether a server that has the clone's own modules answers; it is made where none has them as they are now."""
+        _, _, folder, (program, *_), variables = request.parts
+        path = variables.get("PYTHONPATH", "").split(":")[0]
+        if program == "dvc" or not path or not self.modules:
+            return False
+        code = Code.of(Path(folder, path))
+        known = self.clones.pop(path, None)
+        if known is None or known.code != code or len(self.modules) > known.modules + 10:
+            if known is not None:
+                known.control.close()
+            while len(self.clones) >= CLONES:
+                self.clones.pop(next(iter(self.clones))).control.close()
+            known = Clone(code, len(self.modules), self._with_modules(request, path))
+        self.clones[path] = known  # the last one used is the last to go
+        socket.send_fds(known.control, [struct.pack("I", len(request.said))], [request.connection.fileno(), *request.files])
+        known.control.sendall(request.said)
+        request.close()
+        return True
+
+    def _with_modules(self, request: Request, path: str) -> socket.socket:
+        """Fork a server for a clone; the way to it."""
+        control, other = socket.socketpair()
+        if os.fork():
+            other.close()
+            return control
+        signal.set_wakeup_fd(-1)
+        for stream in (self.source, control, *(clone.control for clone in self.clones.values())):
+            stream.close()
+        request.close()
+        self.clones, self.source = {}, other
+        sys.path.insert(1, path)
+        before = dict(os.environ)
+        for module in self.modules:
+            with contextlib.suppress(Exception):  # which whoever needs it will meet
+                importlib.import_module(module)
+        self.set = {name: value for name, value in os.environ.items() if name not in before}
+        sys.path.remove(path)
+        self.serve(first=False)
+
+    def _become(self, request: Request) -> NoReturn:
+        """Turn this fork into the command that a client asks for."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        try:
+            try:
+                os.setpgid(0, request.group)
+            except PermissionError:  # of another session
+                os.setsid()
+            request.connection.sendall(struct.pack("i", os.getpid()))
+        except OSError:  # whoever asked was killed
+            os._exit(125)
+        request.connection.close()
+        numbers, parent, folder, (name, *arguments), variables = request.parts
+        streams = [fcntl.fcntl(stream, fcntl.F_DUPFD, 512) for stream in request.files]
+        for stream in request.files:
+            os.close(stream)
+        learner = fcntl.fcntl(self.to_tell.fileno(), fcntl.F_DUPFD_CLOEXEC, 512)
+        self.to_tell.close()
+        self.to_learn.close()
+        for number, stream in zip(numbers.split(","), streams, strict=True):
+            os.dup2(stream, int(number))
+            os.close(stream)
+        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww"))
+        sys.stderr.reconfigure(line_buffering=True)
+        sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(self.set | variables)
+        os.getppid = lambda: int(parent)  # the client's; the server is nobody's parent
+        sys.executable = f"{self.bin_folder}/python"
+        sys.prefix = sys.exec_prefix = str(Path(self.bin_folder).parent)
+        sys.argv = [f"{self.bin_folder}/{name}", *arguments]
+        sys.orig_argv = [sys.executable, *sys.argv]
+        sys.path[0] = self.bin_folder
+        sys.path[1:1] = filter(None, variables.get("PYTHONPATH", "").split(":"))
+        before = set(sys.modules)
+        status = _run(name)
+        threading._shutdown()  # as any interpreter ends, but for freeing what this process shares with the server
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        if own := [module for module in sys.modules if module.startswith("snow.") and module not in before]:
+            with contextlib.suppress(OSError):
+                os.write(learner, " ".join(own).encode())
+        os._exit(status)
 
 
 def _reap(running: dict[int, socket.socket], ready: select.poll) -> None:
-    while running:
-        process, status = os.waitpid(-1, os.WNOHANG)
+    while True:
+        try:
+            process, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
         if process == 0:
             return
+        if process not in running:  # a server of a clone
+            continue
         with running.pop(process) as connection, contextlib.suppress(OSError):  # the client may be dead
             with contextlib.suppress(KeyError):
                 ready.unregister(connection)
             connection.sendall(struct.pack("i", status))
-
-
-def _become(connection: socket.socket, bin_folder: str) -> NoReturn:
-    """Turn this fork into the command that a client asks for."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    try:
-        data, received, _, _ = socket.recv_fds(connection, 4, 64)
-        (size,) = struct.unpack("I", data)
-        said = b""
-        while len(said) < size:
-            part = connection.recv(size - len(said))
-            if not part:
-                os._exit(125)
-            said += part
-        numbers, group, parent, folder, count, *words = [os.fsdecode(word) for word in said.split(b"\0")[:-1]]
-        try:
-            os.setpgid(0, int(group))
-        except PermissionError:  # of another session
-            os.setsid()
-        connection.sendall(struct.pack("i", os.getpid()))
-    except (OSError, struct.error):  # whoever asked was killed
-        os._exit(125)
-    connection.close()
-    streams = [fcntl.fcntl(stream, fcntl.F_DUPFD, 512) for stream in received]
-    for stream in received:
-        os.close(stream)
-    for number, stream in zip(numbers.split(","), streams, strict=True):
-        os.dup2(stream, int(number))
-        os.close(stream)
-    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww"))
-    sys.stderr.reconfigure(line_buffering=True)
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(entry.split("=", 1) for entry in words[int(count) :])
-    os.getppid = lambda: int(parent)  # the client's; the server is nobody's parent
-    name, *arguments = words[: int(count)]
-    sys.executable = f"{bin_folder}/python"
-    sys.prefix = sys.exec_prefix = str(Path(bin_folder).parent)
-    sys.argv = [f"{bin_folder}/{name}", *arguments]
-    sys.orig_argv = [sys.executable, *sys.argv]
-    sys.path[0] = bin_folder
-    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(":"))
-    status = _run(name)
-    threading._shutdown()  # as any interpreter ends, but for freeing what this process shares with the server
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(status)
 
 
 def _run(name: str) -> int:
@@ -247,7 +398,9 @@ def main() -> None:
     for module in PRELOADED[environment]:
         importlib.import_module(module)
     assert "snow" not in sys.modules
-    serve(listener, bin_folder)
+    to_learn, to_tell = socket.socketpair(type=socket.SOCK_DGRAM)
+    to_tell.setblocking(False)
+    Server(bin_folder, listener, (to_learn, to_tell)).serve(first=True)
 
 
 if __name__ == "__main__":
