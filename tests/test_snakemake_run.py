@@ -132,6 +132,8 @@ onstart:
             json.dump([snakemake_run.most(workflow, "gpu"), snakemake_run.beyond(workflow, "gpu")], stream)
 """
 
+QUICK = ("--seconds-between-status-checks", "1")
+
 
 def snakemake(folder: Path, text: str, *words: str, status: int = 0) -> str:
     """`snakemake WORDS` on a Snakefile."""
@@ -170,14 +172,14 @@ def test_a_run_that_submits_has_no_cores_of_its_own(tmp_path: Path) -> None:
     """Through the cluster executor, with a submit command that runs the job script in place and notes what was asked for."""
     (tmp_path / "submit").write_text('echo $1 > asked.txt; sh "$2" > log.txt 2>&1; echo 1')
     submit = "sh submit {threads}"
-    words = ["--executor", "cluster-generic", "-j1", "-c2", "--cluster-generic-submit-cmd", submit, "wide.txt"]
+    words = ["--executor", "cluster-generic", "-j1", "-c2", "--cluster-generic-submit-cmd", submit, *QUICK, "wide.txt"]
     snakemake(tmp_path, CORES, *words)
     assert (tmp_path / "asked.txt").read_text() == "64\n"
 
 
 def test_a_rule_asks_a_cluster_for_gpus_and_this_machine_for_those_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "submit").write_text('sh "$1" > log.txt 2>&1; echo 1')
-    cluster = ["--executor", "cluster-generic", "-j1", "--cluster-generic-submit-cmd", "sh submit", "--default-resources", "gpu=0"]
+    cluster = ["--executor", "cluster-generic", "-j1", "--cluster-generic-submit-cmd", "sh submit", *QUICK, "--default-resources", "gpu=0"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     snakemake(tmp_path, GPUS, *cluster)
     assert {name: (tmp_path / name).read_text() for name in ("one", "served")} == {"one": "0\n", "served": "6\n"}

@@ -108,12 +108,16 @@ def run(job: Job[Params]) -> dict[str, Any]:
         # A GPU would wait for windows as long as it takes to score them.
         cut = ahead(numbered, windows) if encoder.device.type == "cuda" else ((each, windows(each)) for each in numbered)
         for (kept, batch), found in cut:
-            yield batch, np.load(kept) if found is None else keep(kept, compute(found))
+            table = np.load(kept) if found is None else keep(kept, compute(found))
+            bar.update(len(table))
+            yield batch, table
 
     sums: dict[str, list[float]] = defaultdict(lambda: [0, 0.0])
-    with TableWriter(job.output("scores"), schema(settings.sections)) as writer:
-        rows = scored(tables(), settings.sections)
-        for row in tqdm(rows, total=total, desc=f"score {job.instance}", unit="document", mininterval=5, file=sys.stderr):
+    with (
+        tqdm(total=total, desc=f"score {job.instance}", unit="document", mininterval=5, file=sys.stderr) as bar,
+        TableWriter(job.output("scores"), schema(settings.sections)) as writer,
+    ):
+        for row in scored(tables(), settings.sections):
             writer.write(row)
             sums[row["language"]][0] += 1
             sums[row["language"]][1] += row["score"]

@@ -1,6 +1,7 @@
 // Stands in for `snakemake`, `dvc`, `snow` and `python` where the tests look for them: asks the fork server to run the command in a
 // process that has everything imported, and ends as that process does. Its group, open files, folder and environment are ours.
-// FORK_SERVER and FORK_PYTHON are given when it is compiled. `python` with anything but one of the three is the real one.
+// FORK_SERVER and FORK_PYTHON are given when it is compiled. `python` with anything but one of the three is the real one, and in
+// another process namespace, as on a pretended node of a cluster, all of them are.
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -28,6 +29,23 @@ static std::string base(const char *path) {
 
 static bool known(const std::string &name) { return name == "snakemake" || name == "dvc" || name == "snow"; }
 
+static int real(char **argv, int first) {
+    static char own[4096];  // the environment that Python is to find, whatever word it was called by
+    ssize_t length = readlink("/proc/self/exe", own, sizeof own - sizeof "/python");
+    if (length < 0) _exit(126);
+    own[length] = 0;
+    strcpy(strrchr(own, '/'), "/python");
+    std::vector<char *> words{own};
+    std::string module = argv[first] ? base(argv[first]) : "";
+    char option[] = "-m";
+    bool client = first < 2 && known(module);  // the word is a client's, which Python cannot read
+    if (client) words.insert(words.end(), {option, &module[0]});
+    for (char **at = argv + (client ? first + 1 : 1); *at; at++) words.push_back(*at);
+    words.push_back(nullptr);
+    execv(FORK_PYTHON, words.data());
+    _exit(126);
+}
+
 static void whole(int from, void *data, size_t size) {
     for (char *at = static_cast<char *>(data); size;) {
         ssize_t got = read(from, at, size);
@@ -42,22 +60,25 @@ int main(int argc, char **argv) {
     int first = 0;  // the word that names the program
     if (base(argv[0]).rfind("python", 0) == 0) {
         first = argc > 2 && !strcmp(argv[1], "-m") ? 2 : 1;
-        if (argc <= first || !known(base(argv[first]))) {
-            static char own[4096];  // the environment that Python is to find, whatever word it was called by
-            if (readlink("/proc/self/exe", own, sizeof own - 1) < 0) _exit(126);
-            argv[0] = own;
-            execv(FORK_PYTHON, argv);
-            _exit(126);
-        }
+        if (argc <= first || !known(base(argv[first]))) return real(argv, first);
     }
     char folder[4096];
     if (!getcwd(folder, sizeof folder)) _exit(125);
+    int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    strncpy(address.sun_path, FORK_SERVER, sizeof address.sun_path - 1);
+    if (connect(server, reinterpret_cast<sockaddr *>(&address), sizeof address)) _exit(125);
+    ucred peer{};
+    socklen_t peer_size = sizeof peer;
+    if (getsockopt(server, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size)) _exit(125);
+    if (peer.pid == 0) return real(argv, first);  // none that we could see
     std::vector<int> streams;  // all that are open here, such as those of bash's <(...)
     std::string numbers, said;
     DIR *open_here = opendir("/proc/self/fd");
     while (dirent *entry = readdir(open_here)) {
         int number = atoi(entry->d_name);
-        if (entry->d_name[0] == '.' || number == dirfd(open_here)) continue;
+        if (entry->d_name[0] == '.' || number == dirfd(open_here) || number == server) continue;
         streams.push_back(number);
         numbers += (numbers.empty() ? "" : ",") + std::to_string(number);
     }
@@ -72,11 +93,6 @@ int main(int argc, char **argv) {
     for (int at = first + 1; at < argc; at++) add(argv[at]);
     for (char **at = environ; *at; at++) add(*at);
 
-    int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    strncpy(address.sun_path, FORK_SERVER, sizeof address.sun_path - 1);
-    if (connect(server, reinterpret_cast<sockaddr *>(&address), sizeof address)) _exit(125);
     uint32_t size = said.size();
     std::vector<cmsghdr> control(1 + CMSG_SPACE(streams.size() * sizeof(int)) / sizeof(cmsghdr));
     iovec part{&size, sizeof size};

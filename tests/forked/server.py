@@ -2,9 +2,10 @@
 
 Started by the tests with the environment's own Python, which never imports `snow` here: each child puts the clone's own first
 on its path and calls the program's `main` with the command's real words, open files, folder and environment (or, for `exec LINE`,
-executes a line of Python). For each clone there is one more such process, forked from this one, that has the clone's modules imported
-as long as none of their files changes in any way. It joins the process group of the client that asked (`client.cpp`), or where that is of another session
-has one of its own; it is killed when the client is, and has the client's signals; at its end it does what a Python does.
+executes a line of Python). It joins the process group of the client that asked (`client.cpp`), or where that is of another session
+has one of its own; it is killed when the client is, and has the client's signals; at its end it does what a Python does. For each
+clone there is one more such process, forked from this one, that has the clone's modules imported as long as none of their files
+changes in any way.
 
     python server.py ENVIRONMENT SOCKET BIN    # BIN: the folder with the clients, where the children believe their Python is
 """
@@ -27,99 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-# Of threads, which do not live on in a fork, these start only OpenBLAS's and jemalloc's, and both know how to start them again.
-PRELOADED = {
-    "base": (
-        "argparse",
-        "configparser",
-        "cProfile",
-        "graphlib",
-        "ruamel.yaml",
-        "pydantic",
-        "yaml",
-        "psutil",
-        "resource",
-        "sqlite3",
-        "tarfile",
-        "snakemake.cli",
-        "snakemake.api",
-        "snakemake.workflow",
-        "snakemake.dag",
-        "snakemake.executors.local",
-        "snakemake.executors.dryrun",
-        "snakemake.scheduling.milp",
-        "snakemake.scheduling.greedy",
-        "snakemake.utils",
-        "snakemake.benchmark",
-        "snakemake_executor_plugin_cluster_generic",
-        "dvc.cli",
-        "dvc.cli.parser",
-        "dvc.repo",
-        "dvc.stage",
-        "dvc.stage.cache",
-        "dvc.commands.status",
-        "dvc.commands.repro",
-        "dvc.commands.checkout",
-        "dvc.commands.data_sync",
-        "dvc.commands.gc",
-        "dvc.rwlock",
-        "dvc.dependency",
-        "dvc.output",
-        "dvc_data.hashfile.db.local",
-        "dvc_data.index",
-        "snakemake.assets",
-        "snakemake.profiles",
-        "snakemake.report.html_reporter",
-        "snakemake.storage",
-        "requests",
-        "smart_open",
-        "yte",
-        "dvc.cachemgr",
-        "dvc.data_cloud",
-        "dvc.repo.artifacts",
-        "dvc.repo.datasets",
-        "dvc.repo.index",
-        "dvc.repo.metrics",
-        "dvc.repo.open_repo",
-        "dvc.repo.params",
-        "dvc.repo.plots",
-        "dvc.repo.stage",
-        "dvc.scm",
-        "dvc.utils.strictyaml",
-        "dvc_data.hashfile.status",
-        "dvc_data.index.collect",
-        "dvc_data.index.fetch",
-        "dvc_render",
-        "dulwich.client",
-        "flatten_dict",
-        "fsspec.implementations.memory",
-        "rich.json",
-        "scmrepo.git",
-        "dvc_objects.fs.local",
-    ),
-    "torch": (
-        "pydantic",
-        "yaml",
-        "psutil",
-        "pyarrow.parquet",
-        "pyarrow.compute",
-        "numba",
-        "torch",
-        "torch.distributed",
-        "transformers",
-        "transformers.generation.utils",
-        "transformers.models.auto.modeling_auto",
-        "transformers.models.auto.tokenization_auto",
-        "transformers.models.bert.modeling_bert",
-        "transformers.models.llama.modeling_llama",
-        "deepspeed",
-        "openai",
-        "sklearn.linear_model",
-        "sklearn.metrics",
-        "sklearn.preprocessing",
-    ),
-}
-
+from preloaded import CALLED, PRELOADED
 
 CLONES = 6  # whose modules are kept imported
 
@@ -219,6 +128,7 @@ class Server:
         while True:
             for number, _ in ready.poll():
                 if first and number == sys.stdin.fileno():
+                    signal.set_wakeup_fd(-1)
                     raise SystemExit
                 if number == wake.fileno():
                     wake.recv(4096)
@@ -286,14 +196,18 @@ class Server:
     def _with_modules(self, request: Request, path: str) -> socket.socket:
         """Fork a server for a clone; the way to it."""
         control, other = socket.socketpair()
-        if os.fork():
-            other.close()
-            return control
+        if os.fork() == 0:
+            self._import(request, path, control, other)
+        other.close()
+        return control
+
+    def _import(self, request: Request, path: str, control: socket.socket, source: socket.socket) -> NoReturn:
+        """Turn this fork into a server for a clone."""
         signal.set_wakeup_fd(-1)
         for stream in (self.source, control, *(clone.control for clone in self.clones.values())):
             stream.close()
         request.close()
-        self.clones, self.source = {}, other
+        self.clones, self.source = {}, source
         sys.path.insert(1, path)
         before = dict(os.environ)
         for module in self.modules:
@@ -397,6 +311,8 @@ def main() -> None:
     print("ready", flush=True)
     for module in PRELOADED[environment]:
         importlib.import_module(module)
+    for module, name in CALLED[environment]:
+        getattr(importlib.import_module(module), name)()
     assert "snow" not in sys.modules
     to_learn, to_tell = socket.socketpair(type=socket.SOCK_DGRAM)
     to_tell.setblocking(False)

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import forked
+
 from .slurm import Cluster
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +101,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         """This checkout's interpreters and the cluster's settings."""
         mine = {name: value for name, value in self.cluster.environment.items() if not name.startswith(("SNAKEMAKE_", "SNOW_"))}
-        return mine | {"PATH": f"{ROOT / '.envs/base/bin'}:{mine['PATH']}", "PYTHONPATH": str(ROOT)}
+        return mine | {"PATH": f"{forked.shared() / 'base/bin'}:{mine['PATH']}", "PYTHONPATH": str(ROOT)}
 
     def start(self, *arguments: str) -> Run:
         """`snakemake --profile slurm ARGUMENTS` in the background."""

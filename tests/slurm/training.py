@@ -41,7 +41,7 @@ def write(project: Project, data: Data, nodes: int = 1, tasks: int = 1, minutes:
 
 
 def alone(data: Data, folder: Path, **changes: object) -> Path:
-    """The model of the same phase on one process, without Slurm."""
+    """The model of the same phase without Slurm."""
     finish(command(data, folder, **changes), folder)
     return folder / "model"
 
