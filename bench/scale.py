@@ -37,7 +37,11 @@ BANDS, PERMUTATIONS = 25, 256
 WRITTEN = 10_000  # documents in a row group
 INDEX = pa.schema({"id": pa.string(), "repo": pa.string(), "language": pa.string(), "tokens": pa.int64()})
 SCORES = pa.schema({"id": pa.string(), "score": pa.float32()})
-STAGES = ("partition", "measure", "filter", "redact", "minhash", "duplicates", "unique", "holdout", "select")
+STAGES = (
+    *("collect", "partition", "measure", "filter", "redact", "minhash", "duplicates", "unique", "suite", "decontaminate"),
+    *("holdout", "tokenizer", "pack", "select"),
+)
+ONCE = ("suite", "tokenizer")  # for those after them, whatever the documents are
 OF_ALL = ("partition", "duplicates", "holdout", "select")
 SLOWER, LARGER = 11, 1.2
 ROW_GROUPS_MB, HELD_MB = 64, {"partition": 512, "duplicates": 100}
@@ -87,7 +91,34 @@ def work(folder: Path, stage: str) -> tuple[str, Paths, dict[str, Path], dict[st
     def of(name: str) -> Path:
         return folder / name / f"{one}.parquet"
 
+    source = {"name": "tables", "kind": "parquet", "paths": [str(of("raw"))], "exclude": [], "limit_files": None}
+    fields = {name: name for name in ("content", "repo", "path", "license")}
     return {
+        "collect": (
+            one,
+            {},
+            {"documents": of("collected"), "repositories": of("repositories")},
+            {"shards": 1, "sources": [source | {"fields": fields}]},
+        ),
+        "suite": ("humaneval", {}, {"suite": folder / "suites/humaneval.jsonl"}, {}),
+        "decontaminate": (
+            one,
+            {"documents": of("unique"), "suites": folder / "suites/humaneval.jsonl"},
+            {"documents": of("clean"), "matches": of("matches")},
+            {},
+        ),
+        "tokenizer": (
+            "bpe",
+            {"documents": [of("partitioned")], "heldout": folder / "heldout.json"},
+            {"tokenizer": folder / "tokenizer"},
+            {"tokenizers.bpe": {"sample_bytes": 2_000_000}},
+        ),
+        "pack": (
+            f"corpus/{one}",
+            {"documents": of("clean"), "tokenizer": folder / "tokenizer", "left_out": folder / "heldout.json"},
+            {"tokens": folder / f"tokens/{one}.bin", "index": folder / f"tokens/{one}.index.parquet"},
+            {},
+        ),
         "partition": ("all", {"documents": every("raw")}, {"documents": folder / "partitioned"}, {}),
         "measure": (one, {"documents": of("partitioned")}, {"signals": of("signals")}, {}),
         "filter": (
@@ -151,6 +182,8 @@ def main() -> int:
             build(folder, documents)
         for stage in STAGES:  # each reads what those before it wrote
             small, large = (measured(folder, stage) for folder in folders)
+            if stage in ONCE:
+                continue
             documents = options.documents if stage in OF_ALL else options.documents // SHARDS
             times = large["cpu"] / small["cpu"]
             million = (large["cpu"] - small["cpu"]) / 0.9 / documents * 1e6

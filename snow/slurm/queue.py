@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,11 +11,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from snow.errors import SnowError
+from snow.slurm.progress import STATE
 
 PATIENCE = 1800  # seconds a controller may be away before a submission is given up
 _PAUSE = 5  # seconds between two attempts to reach it
-# What clients say when the controller is away or overloaded; anything else is a refusal (observed with Slurm 22.05).
-_AWAY = ("Unable to contact slurm controller", "Socket timed out", "Connection refused", "Connection timed out", "Zero Bytes")
+_PAUSE_AT_LIMIT = 20  # ... to submit where the queue has room for no more
+_TOLD = 600  # seconds until the user hears again that a submission waits
+# What clients say when the controller is away or overloaded, and where a user, an account or the controller may have no more jobs in
+# the queue for now; anything else is a refusal (observed with Slurm 22.05, but for "Unexpected message received" and the last of all).
+_AWAY = (
+    "Unable to contact slurm controller",
+    "Socket timed out",
+    "Connection refused",
+    "Connection timed out",
+    "Zero Bytes",
+    "Unexpected message received",
+)
+_FULL = re.compile(r"\b(?:Assoc|QOS)\w*Submit\w*Limit\b|Resource temporarily unavailable")
 
 
 @dataclass(frozen=True)
@@ -56,19 +69,34 @@ def submit(arguments: Sequence[str], name: str) -> str:
 
 
 def _patiently(command: Sequence[str], arrived: Callable[[], Live | None] | None = None) -> str:
-    """The output of a client command, repeated while the controller is away and until the job of a lost answer is found."""
-    end = time.monotonic() + PATIENCE
+    """The output of a client command, repeated while the controller is away and until the job of a lost answer is found; and for as
+    long as the queue has no room, which ends when jobs do."""
+    away: float | None = None  # since when
     while True:
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
         said = done.stderr.strip()
         if done.returncode == 0:
             return done.stdout
-        if not any(sign in said for sign in _AWAY) or time.monotonic() > end:
+        if full := _FULL.search(said):
+            _tell_once(f"{command[0]}: no more jobs may be in the queue ({full[0]}); waiting for some to end")
+            away = None
+            time.sleep(_PAUSE_AT_LIMIT)
+            continue
+        away = time.monotonic() if away is None else away
+        if not any(sign in said for sign in _AWAY) or time.monotonic() > away + PATIENCE:
             raise Refused(said or f"{command[0]} exited {done.returncode}")
         print(f"{command[0]}: the controller does not answer; trying again", file=sys.stderr)
         time.sleep(_PAUSE)
         if arrived and (found := arrived()):
             return found.id
+
+
+def _tell_once(sentence: str) -> None:
+    """To the user, unless one of the last `_TOLD` seconds' submissions did."""
+    told = STATE / "full"
+    if not told.exists() or time.time() > told.stat().st_mtime + _TOLD:
+        print(sentence, file=sys.stderr)
+        told.touch()
 
 
 def _environment() -> dict[str, str]:
