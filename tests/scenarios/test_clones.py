@@ -66,11 +66,11 @@ def test_s7_the_run_cache_restores_everything_without_computing(clone: Clone, fr
 
 
 def test_s11_either_front_door_after_the_other(clone: Clone) -> None:
-    clone.set_param("filters.max_line_length", 400)
+    clone.set_param("models.phase3.tokens", 1024)
     clone.dvc("repro")
-    assert "filter 00000" in clone.executed()
+    assert "pretrain phase3" in clone.executed()
     assert clone.nothing_to_do()
-    clone.set_param("filters.max_line_length", 1000)
+    clone.set_param("models.phase3.tokens", 2048)
     clone.snakemake("all")
     repeated = clone.dvc("repro")
     assert "Data and pipelines are up to date" in repeated.stdout
@@ -78,9 +78,9 @@ def test_s11_either_front_door_after_the_other(clone: Clone) -> None:
 
 
 def test_s12_a_checkout_of_an_older_state_has_nothing_to_do(clone: Clone) -> None:
-    clone.set_param("selections.best.tokens", 5000)
+    clone.set_param("models.phase3.tokens", 1024)
     clone.snakemake("all")
-    clone.git("commit", "-qam", "another selection")
+    clone.git("commit", "-qam", "a shorter phase")
     clone.git("checkout", "-q", "HEAD~1")
     clone.dvc("checkout")
     clone.executed()

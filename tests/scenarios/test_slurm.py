@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def submitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     """A new clone in which `snakemake --profile slurm all` has run once."""
     for cluster in running_cluster(tmp_path_factory.mktemp("c"), cpus=2, memory=64000):
-        clone = Clone(workspace.create(tmp_path_factory.mktemp("submitted") / "a clone").path, imports=True)  # a job's process is Slurm's
+        clone = workspace.create(tmp_path_factory.mktemp("submitted") / "a clone", imports=True)  # a job's process is Slurm's
         (clone.path / "slurm/site.yaml").write_text(SITE)
         clone.run("snakemake", "--profile", "slurm", "all", SLURM_CONF=f"{cluster.root}/slurm.conf")
         yield clone

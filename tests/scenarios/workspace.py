@@ -85,10 +85,10 @@ class Clone:
         names = (cost.relative_to(logs).as_posix().removesuffix(".cost.json") for cost in costs)
         return {name.replace("/", " ", 1) for name in names}
 
-    def nothing_to_do(self) -> bool:
-        """Whether both tools say that everything is current."""
-        dry = self.snakemake("-n", "all")
-        status = self.dvc("status")
+    def nothing_to_do(self, target: str = "all") -> bool:
+        """Whether both tools say that everything is current, or all that an artifact is made of."""
+        dry = self.snakemake("-n", target)
+        status = self.dvc("status", *([] if target == "all" else ["--with-deps", target]))
         snakemake_idle = "Nothing to be done" in dry.stdout + dry.stderr
         assert snakemake_idle, (dry.stdout + dry.stderr)[-3000:]
         assert "up to date" in status.stdout, status.stdout
@@ -139,7 +139,7 @@ class Clone:
     def copy(self, path: Path) -> Clone:
         """The clone with everything in it, file times kept."""
         subprocess.run(["cp", "-a", "--reflink=auto", str(self.path), str(path)], check=True)
-        return Clone(path)
+        return Clone(path, self.imports)
 
 
 def measured(name: str) -> bool:
@@ -147,7 +147,7 @@ def measured(name: str) -> bool:
     return any(part in name for part in ("synthetic", "generate", "refine", "phase3", "report"))
 
 
-def create(path: Path, tiny: bool = True) -> Clone:
+def create(path: Path, tiny: bool = True, imports: bool = False) -> Clone:
     """A new clone of this checkout's present state at `path`, committed; `tiny`: its params at the smallest size, its tables written."""
     path.mkdir(parents=True)
     listed = subprocess.run(
@@ -167,7 +167,7 @@ def create(path: Path, tiny: bool = True) -> Clone:
         shorten(params["evaluation"]["suites"]["humaneval"], path / "tasks/humaneval.jsonl")
         (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
         write_tables(path, TABLES)
-    clone = Clone(path)
+    clone = Clone(path, imports)
     clone.run("python", "-c", "from snow.caching import pipeline; pipeline.write(pipeline.text())")
     clone.git("init", "-q", "-b", "main")
     clone.git("add", "-A")
