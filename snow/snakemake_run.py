@@ -102,8 +102,11 @@ def forget_cores(workflow: Any) -> None:
 
 
 def start_at_once(workflow: Any) -> None:
-    """Take back the limit of jobs a second, which is meant for clusters and whose clocks keep every run a second longer; in `onstart`."""
-    workflow.scheduler.job_rate_limiter = None
+    """On this machine take back Snakemake's own limit of jobs a second, which is meant for clusters and whose clocks keep every run a
+    second longer; another that somebody gave stays; in `onstart`."""
+    limiter = workflow.scheduler.job_rate_limiter
+    if workflow.local_exec and limiter is not None and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
 
 
 def cores(workflow: Any) -> int | None:

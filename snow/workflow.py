@@ -128,8 +128,7 @@ def begin(workflow: Any, params: settings.Params) -> None:
         atexit.register(_claims.close)  # also of a run that fails
     reconcile.record_present()
     strays.remove(graph)
-    if snakemake_run.default_resource(workflow, GPU) is None:  # on this machine
-        snakemake_run.start_at_once(workflow)
+    snakemake_run.start_at_once(workflow)
     _begin_telling(workflow, params)
 
 

@@ -52,6 +52,25 @@ onstart:
         snakemake_run.run_first(workflow, "first.txt", {"SOME_SETTLED": "yes"})
         snakemake_run.start_over({"SOME_SETTLED": "yes"})
 """
+HURRIED = """\
+import threading
+from snow import snakemake_run
+
+rule all:
+    input: "first", "second"
+
+rule some:
+    input: lambda wildcards: ["first"] if wildcards.name == "second" else []
+    output: "{name}"
+    shell: "touch {output}"
+
+onstart:
+    snakemake_run.start_at_once(workflow)
+
+onsuccess:
+    with open("told", "w") as stream:
+        stream.write(f"{workflow.scheduler.job_rate_limiter} {any(isinstance(each, threading.Timer) for each in threading.enumerate())}")
+"""
 SPEAKING = """\
 import json, logging
 from snow import snakemake_run
@@ -166,6 +185,13 @@ def test_what_fails_first_ends_the_run_with_its_status(tmp_path: Path) -> None:
 def test_a_dry_run_makes_nothing_first(tmp_path: Path) -> None:
     snakemake(tmp_path, FIRST, "-n", "all.txt")
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_run_ends_with_its_last_job_unless_somebody_limits_its_jobs(tmp_path: Path) -> None:
+    snakemake(tmp_path, HURRIED, "-c1")
+    assert (tmp_path / "told").read_text() == "None False"
+    snakemake(tmp_path, HURRIED, "-c1", "-F", "--max-jobs-per-timespan", "50/1s")
+    assert (tmp_path / "told").read_text().endswith("> True")
 
 
 def test_a_run_that_submits_has_no_cores_of_its_own(tmp_path: Path) -> None:

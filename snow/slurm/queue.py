@@ -27,7 +27,9 @@ _AWAY = (
     "Zero Bytes",
     "Unexpected message received",
 )
-_FULL = re.compile(r"\b(?:Assoc|QOS)\w*Submit\w*Limit\b|Resource temporarily unavailable")
+_FULL = re.compile(r"\b(?:Assoc|QOS)\w*Submit\w*Limit\b|submission failed: Resource temporarily unavailable")
+_OWN = re.compile(r"\b(?:AssocMaxSubmitJobLimit|QOSMaxSubmitJobPerUserLimit)\b")  # of a user's own jobs: without any it is 0
+TOLD = STATE / "full"  # when the user heard last of a full queue; a run removes it when it begins
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,19 @@ def submit(arguments: Sequence[str], name: str) -> str:
 
 
 def _patiently(command: Sequence[str], arrived: Callable[[], Live | None] | None = None) -> str:
-    """The output of a client command, repeated while the controller is away and until the job of a lost answer is found; and for as
-    long as the queue has no room, which ends when jobs do."""
+    """The output of a client command, repeated while the controller is away and until the job of a lost answer is found; of one that
+    submits also for as long as the queue has no room, which ends when jobs do."""
     away: float | None = None  # since when
+    alone = False  # whether none of this user's jobs was in the queue when it had no room
     while True:
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
         said = done.stderr.strip()
         if done.returncode == 0:
             return done.stdout
-        if full := _FULL.search(said):
+        full = _FULL.search(said) if arrived else None
+        if full and not (alone and _OWN.search(said)):
             _tell_once(f"{command[0]}: no more jobs may be in the queue ({full[0]}); waiting for some to end")
-            away = None
+            alone, away = not live(), None
             time.sleep(_PAUSE_AT_LIMIT)
             continue
         away = time.monotonic() if away is None else away
@@ -92,11 +96,11 @@ def _patiently(command: Sequence[str], arrived: Callable[[], Live | None] | None
 
 
 def _tell_once(sentence: str) -> None:
-    """To the user, unless one of the last `_TOLD` seconds' submissions did."""
-    told = STATE / "full"
-    if not told.exists() or time.time() > told.stat().st_mtime + _TOLD:
+    """To the user, unless one of the last `_TOLD` seconds' submissions of this run did."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    if not TOLD.exists() or time.time() > TOLD.stat().st_mtime + _TOLD:
         print(sentence, file=sys.stderr)
-        told.touch()
+        TOLD.touch()
 
 
 def _environment() -> dict[str, str]:

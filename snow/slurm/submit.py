@@ -96,6 +96,8 @@ def _under_way(run: str) -> dict[str, tuple[Record, queue.Live]]:
     """
     records = {path.stem: Record(**json.loads(path.read_text())) for path in STATE.glob("*.json")}
     others = {name: record for name, record in records.items() if record.run != run}
+    if len(others) == len(records):
+        queue.TOLD.unlink(missing_ok=True)
     if not others:
         return {}
     waiting = queue.live()

@@ -128,6 +128,7 @@ def test_no_wrong_solution_passes(suite: Path, sandbox: Sandbox, tmp_path: Path,
     rows = judge.verdicts([*samples, (tasks[0].task_id, tasks[0].prompt + tasks[0].solution)], threads=2)
     assert {name: row for name, row in zip(ATTACKS, rows, strict=False) if row["status"] == "pass"} == {}
     assert rows[-1]["status"] == "pass"
+    assert taken.keys() >= {solution for _, solution in samples}
     slow = [sample for sample in samples if taken[sample[1]] >= PATIENCE * 1.0 + 2]
     for sample in slow:
         judge.verdicts([sample], threads=1)

@@ -70,7 +70,7 @@ def _server(folder: Path, environment: str) -> Iterator[subprocess.Popen[bytes]]
         os.link(clients / "python", clients / program)
     words = [str(real / "bin/python"), str(HERE / "server.py"), environment, str(socket_of(folder, environment)), str(clients)]
     variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SNOW_PARAMS")}
-    variables["HF_HUB_OFFLINE"] = "1"  # is read at import
+    variables |= {"HF_HUB_OFFLINE": "1", "NUMBA_CACHE_DIR": str(folder)}  # are read at import
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables) as server:
         yield server
         assert server.stdin is not None

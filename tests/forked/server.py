@@ -1,6 +1,6 @@
 """A process that has the third-party parts of an environment's programs imported and forks once per command.
 
-Started by the tests with the environment's own Python, which never imports `snow` here: each child puts the clone's own first
+Started by the tests with the environment's own Python: each child puts the clone's own first
 on its path and calls the program's `main` with the command's real words, open files, folder and environment (or, for `exec LINE`,
 executes a line of Python). It joins the process group of the client that asked (`client.cpp`), or where that is of another session
 has one of its own; it is killed when the client is, and has the client's signals; at its end it does what a Python does. For each
@@ -91,15 +91,18 @@ def _receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     """A message and what was sent along; OSError from a peer that is gone."""
     data, files, _, _ = socket.recv_fds(connection, 4, 64)
     try:
-        (size,) = struct.unpack("I", data)
-    except struct.error:
-        raise ConnectionError("the other side is gone") from None
-    said = b""
-    while len(said) < size:
-        part = connection.recv(size - len(said))
-        if not part:
+        if len(data) < 4:
             raise ConnectionError("the other side is gone")
-        said += part
+        (size,), said = struct.unpack("I", data), b""
+        while len(said) < size:
+            part = connection.recv(size - len(said))
+            if not part:
+                raise ConnectionError("the other side is gone")
+            said += part
+    except OSError:
+        for file in files:
+            os.close(file)
+        raise
     return said, files
 
 
@@ -113,6 +116,8 @@ class Server:
         self.modules: dict[str, None] = {}  # of `snow`, to be imported once per clone
         self.set: dict[str, str] = {}  # variables that imports have set
         self.ended = False  # whether no more requests come
+        self.running: dict[int, socket.socket] = {}  # whose end clients wait for
+        self.own: tuple[socket.socket, ...] = ()  # what wakes this server
 
     def serve(self, first: bool) -> NoReturn:
         """Until whoever started this one closes the first's standard input, and with it those of the others."""
@@ -123,7 +128,10 @@ class Server:
         ready = select.poll()
         for stream in (self.source, wake, *([sys.stdin, self.to_learn] if first else [])):
             ready.register(stream, select.POLLIN)
-        running: dict[int, socket.socket] = {}
+        for stream in (*self.running.values(), *self.own):  # of the server that this one was forked from
+            stream.close()
+        self.running, self.own = {}, (wake, waker)
+        running = self.running
         gc.freeze()
         while True:
             for number, _ in ready.poll():
@@ -143,7 +151,7 @@ class Server:
                     child = os.fork()
                     if child == 0:
                         signal.set_wakeup_fd(-1)
-                        for stream in (wake, waker, self.source, *(clone.control for clone in self.clones.values())):
+                        for stream in (*self.own, self.source, *running.values(), *(clone.control for clone in self.clones.values())):
                             stream.close()
                         self._become(request)
                     running[child] = request.connection
@@ -164,9 +172,12 @@ class Server:
         try:
             if first:
                 connection = self.source.accept()[0]
+                connection.settimeout(10)  # for one that is stopped
                 said, files = _receive(connection)
+                connection.settimeout(None)
             else:
                 said, (number, *files) = _receive(self.source)
+                os.set_inheritable(number, False)
                 connection = socket.socket(fileno=number)
         except OSError:
             self.ended = not first
@@ -175,11 +186,11 @@ class Server:
 
     def _passed_on(self, request: Request) -> bool:
         """Whether a server that has the clone's own modules answers; it is made where none has them as they are now."""
-        _, _, folder, (program, *_), variables = request.parts
+        _, _, _, (program, *_), variables = request.parts
         path = variables.get("PYTHONPATH", "").split(":")[0]
-        if program == "dvc" or not path or not self.modules:
+        code = Code.of(Path(path))
+        if program == "dvc" or not Path(path).is_absolute() or not code.files or not self.modules:
             return False
-        code = Code.of(Path(folder, path))
         known = self.clones.pop(path, None)
         if known is None or known.code != code or len(self.modules) > known.modules + 10:
             if known is not None:
@@ -187,9 +198,13 @@ class Server:
             while len(self.clones) >= CLONES:
                 self.clones.pop(next(iter(self.clones))).control.close()
             known = Clone(code, len(self.modules), self._with_modules(request, path))
+        try:
+            socket.send_fds(known.control, [struct.pack("I", len(request.said))], [request.connection.fileno(), *request.files])
+            known.control.sendall(request.said)
+        except OSError:  # it is gone
+            known.control.close()
+            return False
         self.clones[path] = known  # the last one used is the last to go
-        socket.send_fds(known.control, [struct.pack("I", len(request.said))], [request.connection.fileno(), *request.files])
-        known.control.sendall(request.said)
         request.close()
         return True
 
@@ -211,7 +226,7 @@ class Server:
         sys.path.insert(1, path)
         before = dict(os.environ)
         for module in self.modules:
-            with contextlib.suppress(Exception):  # which whoever needs it will meet
+            with contextlib.suppress(BaseException):  # which whoever needs it will meet
                 importlib.import_module(module)
         self.set = {name: value for name, value in os.environ.items() if name not in before}
         sys.path.remove(path)

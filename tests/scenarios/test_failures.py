@@ -35,29 +35,29 @@ def test_s13_kill_9_at_random_moments(finished: Clone, tmp_path: Path, kills: in
             stderr=subprocess.DEVNULL,
         )
         try:
-            run.wait(choose.uniform(2, 10))
+            run.wait(choose.uniform(2, 10 if target == "all" else 6))
         except subprocess.TimeoutExpired:
             under_way += 1
-            if kill % 2 == 0 or not _kill_one_job(run.pid, choose):
+            if kill % 2 == 0 or not _kill_one_job(clone, choose):
                 os.killpg(run.pid, signal.SIGKILL)
             run.wait(300)
         _all_gone(clone)
         _no_partial_file(clone, finished)
     assert under_way > kills / 2
     clone.snakemake(target)
-    assert "models/phase1/model.safetensors" in clone.contents()
-    assert target != "all" or set(clone.contents()) == set(finished.contents())
+    made = {name for name in finished.contents() if target == "all" or name.startswith(("corpus/", "models/phase1/", "eval/phase1/"))}
+    assert made <= set(clone.contents()) <= set(finished.contents())
     _no_partial_file(clone, finished)
     assert clone.nothing_to_do(target)
 
 
-def _kill_one_job(run: int, choose: random.Random) -> bool:
-    """SIGKILL to one `snow` process below a run; False when none is there."""
+def _kill_one_job(clone: Clone, choose: random.Random) -> bool:
+    """SIGKILL to one `snow` process of a clone, what is forked for it included; False when none is there."""
     jobs = []
-    for process in psutil.Process(run).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
             words = process.cmdline()
-            if any(word == "snow" or word.endswith("/snow") for word in words[:3]):
+            if process.cwd() == str(clone.path) and any(word == "snow" or word.endswith("/snow") for word in words[:3]):
                 jobs.append(process)
     if not jobs:
         return False

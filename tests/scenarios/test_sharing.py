@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -39,7 +40,9 @@ def test_three_lines_share_everything_through_s3(clone: Clone, fresh_clone: Call
     clone.dvc("push", "--run-cache")
     restored = fresh_clone(clone, "restored")
     restored.dvc("fetch", "--run-cache")
-    pulled = restored.copy(restored.path.with_name("pulled"))  # fetching is most of pulling
+    pulled = restored.copy(restored.path.with_name("pulled"))  # what a pull fetches is there but for some of it
+    for folder in (pulled.path / ".dvc/cache/files/md5").glob("a*"):
+        shutil.rmtree(folder)
     pulled.dvc("pull")
     assert pulled.contents() == clone.contents()
     assert pulled.nothing_to_do()

@@ -19,12 +19,11 @@ def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         '#!/bin/sh\ncd "$(dirname "$0")"; line=$(head -n 1 said); sed -i 1d said\n'
         '[ -z "$line" ] && { echo 7; exit 0; }; printf "$line\\n" >&2; exit 1\n'
     )
-    (tmp_path / "squeue").write_text("#!/bin/sh\n")
+    (tmp_path / "squeue").write_text("#!/bin/sh\necho 3 RUNNING other\n")
     for name in ("sbatch", "squeue"):
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.chdir(tmp_path)
-    queue.STATE.mkdir(parents=True)
     monkeypatch.setattr(queue, "_PAUSE", 0)
     monkeypatch.setattr(queue, "_PAUSE_AT_LIMIT", 0)
     return tmp_path
@@ -55,6 +54,14 @@ def test_a_controller_that_is_busy_is_asked_again(sbatch: Path, reason: str, cap
     (sbatch / "said").write_text(f"{FAILED} {reason}\n" * 2)
     assert queue.submit(["job.sh"], "name") == "7"
     assert capsys.readouterr().err.count("the controller does not answer; trying again") == 2
+
+
+@pytest.mark.parametrize("limit", ["AssocMaxSubmitJobLimit", "QOSMaxSubmitJobPerUserLimit"])
+def test_a_limit_of_no_jobs_at_all_is_a_refusal(sbatch: Path, limit: str) -> None:
+    (sbatch / "squeue").write_text("#!/bin/sh\n")
+    (sbatch / "said").write_text(f"sbatch: error: {limit}\\n{POLICY}\n" * 9)
+    with pytest.raises(queue.Refused, match=limit):
+        queue.submit(["job.sh"], "name")
 
 
 def test_a_limit_that_no_end_of_a_job_lifts_is_a_refusal(sbatch: Path) -> None:
