@@ -8,6 +8,7 @@
 #include <cstring>
 #include <dirent.h>
 #include <string>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -59,7 +60,8 @@ static void whole(int from, void *data, size_t size) {
 int main(int argc, char **argv) {
     int first = 0;  // the word that names the program
     if (base(argv[0]).rfind("python", 0) == 0) {
-        first = argc > 2 && !strcmp(argv[1], "-m") ? 2 : 1;
+        int unbuffered = argc > 1 && !strcmp(argv[1], "-u");  // as torchrun starts its workers
+        first = argc > 2 + unbuffered && !strcmp(argv[1 + unbuffered], "-m") ? 2 + unbuffered : 1;
         if (argc <= first || !known(base(argv[first]))) return real(argv, first);
     }
     char folder[4096];
@@ -115,6 +117,7 @@ int main(int argc, char **argv) {
     int32_t process, status;
     whole(server, &process, sizeof process);
     running = process;
+    if (getenv("RANK")) prctl(PR_SET_PDEATHSIG, SIGKILL);  // a worker, which ends with its launcher
     for (int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) signal(number, forward);
     whole(server, &status, sizeof status);
     if (WIFSIGNALED(status)) {

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,13 +91,10 @@ def command(data: Data, folder: Path, workers: int = 1, **changes: Any) -> list[
     """The command line of phase 1, to be run in `folder`; its model is `folder/model`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(changed(changes_of("phase1", changes))))
-    python = (
-        [str(forked.shared() / "torch/bin/python")]
-        if workers == 1
-        else [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(workers)]
-    )
+    python = str(forked.shared() / "torch/bin/python")
+    launcher = [python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(workers)] if workers > 1 else [python]
     inputs = [word for name, paths in data.inputs.items() for word in ("--input", name, *map(str, paths))]
-    return [*python, "-m", "snow", "pretrain", "phase1", *inputs, "--output", "model", "model", "--output", "receipt", "receipt.json"]
+    return [*launcher, "-m", "snow", "pretrain", "phase1", *inputs, "--output", "model", "model", "--output", "receipt", "receipt.json"]
 
 
 def environment() -> dict[str, str]:
