@@ -115,7 +115,7 @@ def test_no_wrong_solution_passes(suite: Path, sandbox: Sandbox, tmp_path: Path,
     def timed(examiner: Examiner, task_id: str, solution: str) -> dict[str, Any]:
         begun = time.monotonic()
         told = examine(examiner, task_id, solution)
-        taken[solution] = time.monotonic() - begun
+        taken[task_id] = max(time.monotonic() - begun, taken.get(task_id, 0))
         return told
 
     monkeypatch.setattr(Examiner, "examine", timed)
@@ -128,8 +128,8 @@ def test_no_wrong_solution_passes(suite: Path, sandbox: Sandbox, tmp_path: Path,
     rows = judge.verdicts([*samples, (tasks[0].task_id, tasks[0].prompt + tasks[0].solution)], threads=2)
     assert {name: row for name, row in zip(ATTACKS, rows, strict=False) if row["status"] == "pass"} == {}
     assert rows[-1]["status"] == "pass"
-    assert taken.keys() >= {solution for _, solution in samples}
-    slow = [sample for sample in samples if taken[sample[1]] >= PATIENCE * 1.0 + 2]
+    slow = [sample for sample in samples if taken[sample[0]] >= PATIENCE * 1.0 + 2]
+    taken.clear()
     for sample in slow:
         judge.verdicts([sample], threads=1)
-    assert [sample for sample in slow if taken[sample[1]] >= PATIENCE * 1.0 + 2] == []
+    assert [task_id for task_id, seconds in taken.items() if seconds >= PATIENCE * 1.0 + 2] == []
