@@ -235,6 +235,7 @@ class Server:
     def _become(self, request: Request) -> NoReturn:
         """Turn this fork into the command that a client asks for."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a server in the background ignores it
         try:
             try:
                 os.setpgid(0, request.group)
