@@ -91,14 +91,14 @@ def work(folder: Path, stage: str) -> tuple[str, Paths, dict[str, Path], dict[st
     def of(name: str) -> Path:
         return folder / name / f"{one}.parquet"
 
-    source = {"name": "tables", "kind": "parquet", "paths": [str(of("raw"))], "exclude": [], "limit_files": None}
-    fields = {name: name for name in ("content", "repo", "path", "license")}
+    fields = {name: name for name in ("content", "repo", "path", "license", "language")}
+    source = {"name": "tables", "kind": "parquet", "paths": [str(of("raw"))], "fields": fields}
     return {
         "collect": (
             one,
             {},
             {"documents": of("collected"), "repositories": of("repositories")},
-            {"shards": 1, "sources": [source | {"fields": fields}]},
+            {"shards": 1, "sources": [source]},
         ),
         "suite": ("humaneval", {}, {"suite": folder / "suites/humaneval.jsonl"}, {}),
         "decontaminate": (

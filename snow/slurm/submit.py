@@ -96,14 +96,15 @@ def _under_way(run: str) -> dict[str, tuple[Record, queue.Live]]:
     """
     records = {path.stem: Record(**json.loads(path.read_text())) for path in STATE.glob("*.json")}
     others = {name: record for name, record in records.items() if record.run != run}
-    if len(others) == len(records):
+    first = len(others) == len(records)  # submission of this run
+    if first:
         queue.TOLD.unlink(missing_ok=True)
     if not others:
         return {}
     waiting = queue.live()
     for name in others.keys() - waiting.keys():
         _path(name).unlink(missing_ok=True)
-    if len(others) == len(records):  # the first submission of this run: no marker is of a job it watches
+    if first:  # no marker is of a job it watches
         numbers = {job.id for job in waiting.values()}
         for marker in (path for suffix in ("exit", "gone", "moved", "stopped") for path in STATE.glob(f"*.{suffix}")):
             if marker.stem not in numbers:

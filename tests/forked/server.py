@@ -188,8 +188,10 @@ class Server:
         """Whether a server that has the clone's own modules answers; it is made where none has them as they are now."""
         _, _, _, (program, *_), variables = request.parts
         path = variables.get("PYTHONPATH", "").split(":")[0]
+        if program == "dvc" or not self.modules or not Path(path).is_absolute():
+            return False
         code = Code.of(Path(path))
-        if program == "dvc" or not Path(path).is_absolute() or not code.files or not self.modules:
+        if not code.files:
             return False
         known = self.clones.pop(path, None)
         if known is None or known.code != code or len(self.modules) > known.modules + 10:
