@@ -19,8 +19,9 @@ export DVC_NO_ANALYTICS = 1
 pocket: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done
 	.envs/base/bin/snakemake all
 
+# Three workers on two cores: tests of Slurm and of what is interrupted wait more than they compute.
 test: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done .envs/dev/.done
-	.envs/dev/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not vllm and not slow"
+	.envs/dev/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not vllm and not slow"
 
 # Also the whole recipe through Slurm, and what waits for Slurm's minutes.
 test-all: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done .envs/dev/.done

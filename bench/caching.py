@@ -52,7 +52,7 @@ def idle(clone: Clone, folder: Path) -> float:
     trivial.mkdir()
     (trivial / "Snakefile").write_text('rule all:\n    output:\n        "a.txt",\n    shell:\n        "echo > {output}"\n')
     bare, ours, status, repro = seconds(
-        lambda: Clone(trivial, imports=True).snakemake("-n"),
+        lambda: Clone(trivial).snakemake("-n"),
         lambda: clone.snakemake("all"),
         lambda: clone.dvc("status"),
         lambda: clone.dvc("repro"),
@@ -70,7 +70,7 @@ def restoring(clone: Clone, folder: Path, cold: float) -> float:
     clone.dvc("push", "--run-cache")
     ratios = []
     for fetch in ("pull", "fetch --run-cache"):
-        other = Clone(folder / f"after {fetch}", imports=True)
+        other = Clone(folder / f"after {fetch}")
         clone.run("git", "clone", "-q", str(clone.path), str(other.path))
         (other.path / ".envs").symlink_to(ROOT / ".envs")
         said: list[str] = []
@@ -88,7 +88,7 @@ def restoring(clone: Clone, folder: Path, cold: float) -> float:
 
 def hashing(folder: Path, small: bool) -> None:
     """Our hashing against DVC's on the same bytes: many small files, a few large ones."""
-    here = Clone(folder, imports=True)
+    here = Clone(folder)
     for count, size, name in ((100 if small else 1000, 1 << 20, "shards"), (1 if small else 8, 1 << 30, "files")):
         data = folder / f"{name}-{count}"
         data.mkdir()
@@ -120,7 +120,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clone = workspace.create(folder / "clone", tiny=options.small, imports=True)
+        clone = workspace.create(folder / "clone", tiny=options.small)
         (cold,) = seconds(lambda: clone.snakemake("all"), repeats=1)
         clone.git("add", "-A")
         clone.git("commit", "-qm", "a finished run")

@@ -55,7 +55,7 @@ def write_table(clone: Clone, number: int, version: int = 0) -> None:
 
 def finished(folder: Path, shards: int) -> Clone:
     """A clone that has run, its artifacts pushed to a folder, everything committed."""
-    clone = workspace.create(folder / "clone", imports=True)
+    clone = workspace.create(folder / "clone")
     for number in range(shards):
         write_table(clone, number)
     clone.set_param("shards", shards)
@@ -92,7 +92,7 @@ def plain_graph(folder: Path, shards: int) -> Clone:
         for gathering, (made, _) in GATHERED.items():
             if stage == made:
                 (folder / gathering / ".snakemake_timestamp").touch()
-    return Clone(folder, imports=True)
+    return Clone(folder)
 
 
 def timed(clone: Clone, *words: str) -> tuple[float, str]:
@@ -111,7 +111,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clone = finished(folder, options.shards)
-        other = Clone(folder / "other", imports=True)
+        other = Clone(folder / "other")
         clone.run("git", "clone", "-q", str(clone.path), str(other.path))
         (other.path / ".envs").symlink_to(ROOT / ".envs")
         other.dvc("pull", "-q", *yaml.safe_load((other.path / "dvc.lock").read_text())["stages"])  # the rest was not made

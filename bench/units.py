@@ -223,11 +223,11 @@ def compare(clone: Path) -> float:
 
 def made(folder: Path) -> list[Path]:
     """Three clones, run: the pocket run, the tests' smallest recipe, and the pocket run's corpus four times as large in one shard."""
-    pocket, tiny = (workspace.create(folder / name, name == "tiny", imports=True) for name in ("pocket", "tiny"))
+    pocket, tiny = (workspace.create(folder / name, name == "tiny") for name in ("pocket", "tiny"))
     pocket.snakemake("all")
     tiny.set_param("evaluation.compare_with", {"other": {"pretrained": str(pocket.path / "models/phase1")}})
     tiny.snakemake("all")
-    large = workspace.create(folder / "large", tiny=False, imports=True)
+    large = workspace.create(folder / "large", tiny=False)
     large.set_param("shards", 1)
     large.set_param("sources", [one | {"limit_files": 120} for one in large.params()["sources"]])
     large.snakemake("corpus-heldout")

@@ -122,13 +122,19 @@ def speaks(workflow: Any) -> bool:
 
 
 def announce_less(workflow: Any) -> None:
-    """At parse time: of a run that has something to do, Snakemake's announcement goes to its log file alone."""
-    if speaks(workflow):
-        show_only(lambda record: record.levelno > logging.INFO or not _announces(record))
+    """At parse time: of a run that has something to do, Snakemake's announcement goes to its log file alone, and of any run that it
+    has no metadata of jobs, which profiles/default has it drop. `--verbose` shows everything."""
+    if not workflow.output_settings.verbose:
+        unwanted = _announces if speaks(workflow) else _misses_metadata
+        show_only(lambda record: record.levelno > logging.INFO or not unwanted(record))
 
 
 def _announces(record: logging.LogRecord) -> bool:
-    return getattr(record, "event", None) is not None or str(record.msg).startswith(ANNOUNCING)
+    return getattr(record, "event", None) is not None or str(record.msg).startswith(ANNOUNCING) or _misses_metadata(record)
+
+
+def _misses_metadata(record: logging.LogRecord) -> bool:
+    return MISSING in str(record.msg)
 
 
 def show_only(shown: Callable[[logging.LogRecord], bool]) -> None:
@@ -183,4 +189,5 @@ def start_over(variables: Mapping[str, str]) -> None:
 
 
 LOGGER = "snakemake.logging"  # the name of its only logger
+MISSING = "jobs have missing provenance/metadata"
 ANNOUNCING = ("Building DAG of jobs", "Using shell", "Conda environments: ignored", "Group jobs: inactive")

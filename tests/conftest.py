@@ -14,8 +14,17 @@ LONGEST = (
     "model/test_model.py",
     "model/test_kept.py",
     "scenarios/test_contributing.py",
-    "scenarios/test_cold_run.py",
+    "slurm/test_training.py",
     "scenarios/test_clones.py",
+    "test_project.py",
+    "pretrain/test_interruptions.py",
+    "scenarios/test_failures.py",
+    "scenarios/test_params_and_code.py",
+    "test_references.py",
+    "slurm/test_requests.py",
+    "slurm/test_faults.py",
+    "scenarios/test_sharing.py",
+    "evaluate/test_bigcodebench.py",
 )
 
 for name in [name for name in os.environ if name.startswith("GIT_")]:  # under a hook or a rebase they lead every git to this repository
@@ -29,6 +38,11 @@ def benchmarks() -> Path:
     if not path.is_dir():
         pytest.skip(f"no benchmark data at ../shared/benchmarks ({path.name} missing)")
     return path
+
+
+def pytest_sessionstart() -> None:
+    """Programs that clones run are forked from here on."""
+    forked.begin()
 
 
 def pytest_sessionfinish() -> None:

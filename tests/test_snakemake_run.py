@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from snow import snakemake_run
+
 from . import forked
 from .conftest import ROOT
 
@@ -113,6 +115,16 @@ onsuccess:
 onerror:
     write()
 """
+UNKNOWN = """\
+from snow import snakemake_run
+
+if config.get("less"):
+    snakemake_run.announce_less(workflow)
+
+rule some:
+    output: "some.txt"
+    shell: "touch {output}"
+"""
 CORES = """\
 from snow import snakemake_run
 
@@ -157,7 +169,7 @@ QUICK = ("--seconds-between-status-checks", "1")
 def snakemake(folder: Path, text: str, *words: str, status: int = 0) -> str:
     """`snakemake WORDS` on a Snakefile."""
     (folder / "Snakefile").write_text(text)
-    environment = os.environ | {"PATH": f"{forked.shared() / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PATH": f"{forked.environments() / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["snakemake", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr[-3000:]
     return done.stdout + done.stderr
@@ -185,6 +197,14 @@ def test_what_fails_first_ends_the_run_with_its_status(tmp_path: Path) -> None:
 def test_a_dry_run_makes_nothing_first(tmp_path: Path) -> None:
     snakemake(tmp_path, FIRST, "-n", "all.txt")
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_dry_run_does_not_miss_the_metadata_that_is_dropped(tmp_path: Path) -> None:
+    snakemake(tmp_path, UNKNOWN, "-c1", "--drop-metadata")
+    assert snakemake_run.MISSING in snakemake(tmp_path, UNKNOWN, "-n")
+    said = snakemake(tmp_path, UNKNOWN, "-n", "--config", "less=yes")
+    assert snakemake_run.MISSING not in said
+    assert "Nothing to be done" in said
 
 
 def test_a_run_ends_with_its_last_job_unless_somebody_limits_its_jobs(tmp_path: Path) -> None:

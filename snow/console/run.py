@@ -35,7 +35,7 @@ KEPT = ("Trying to restart job", "Terminating processes on user request")  # of 
 def begin(workflow: Any, params: Params) -> Run:
     """Before the first job: say what is to be done and what that costs, and from then on how it goes, until the run is told to `stop`."""
     run = Run(params, snakemake_run.planned(workflow), snakemake_run.cores(workflow), snakemake_run.speaks(workflow))
-    run.announce(params, snakemake_run.log_file(workflow))
+    run.announce(snakemake_run.log_file(workflow))
     if run.speaks:
         snakemake_run.show_only(lambda record: record.levelno > logging.INFO or str(record.msg).startswith(KEPT))
     snakemake_run.hear(Listener(run))
@@ -80,6 +80,8 @@ class Run:
         tasks = {name: expected.task(graph.by_name[name]) for name in self._names.values()}
         self.known = expected.known.keys()
         self.gpu_hours = sum(task.spent for task in tasks.values() if task.gpus and not math.isnan(task.spent)) / 3600
+        trainings = (name.partition(" ") for name in tasks)
+        self._trained = sum(expected.work.sizes.trained(model) for stage, _, model in trainings if stage == "pretrain")
         by_name = {
             name: Expected(
                 planned[number].rule,
@@ -102,14 +104,13 @@ class Run:
         self._lock = threading.RLock()
         self._over = threading.Event()
 
-    def announce(self, params: Params, log: str | None) -> None:
+    def announce(self, log: str | None) -> None:
         """What will be done, how long that takes and from where that is known, and where more can be seen."""
         left, unknown = self._left()
         where = f" on {self._cores} cores" if self._cores else ""
-        trained = sum(params.models[name.split(" ", 1)[1]].tokens for name, job in self.jobs.items() if job.stage == "pretrain")
         parts = [f"{_count(len(self.jobs), 'job')} of {_count(len(self.totals), 'stage')} to run"]
         parts += [f"about {about(left)}{where}"] if left else []
-        parts += [f"{trained:,} tokens to train on"] if trained else []
+        parts += [f"{self._trained:,.0f} tokens to train on"] if self._trained else []
         parts += [f"{self.gpu_hours:,.0f} GPU h"] if self.gpu_hours else []
         self._say(f"snow: {', '.join(parts)}")
         if self.totals.keys() - self.known:

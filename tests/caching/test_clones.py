@@ -30,7 +30,7 @@ def run(*words: str, folder: Path) -> None:
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """Make a clone with one artifact, named like it, in the cache at `cache`; the last one made is the working directory."""
-    monkeypatch.setenv("PATH", str(forked.shared() / "base/bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(forked.environments() / "base/bin"), prepend=os.pathsep)
 
     def clone(name: str) -> Path:
         path = tmp_path / name

@@ -19,7 +19,7 @@ from .. import forked
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Two commits of `data.txt`, "first" and "second", and a finished job whose output, "orphan", is in neither."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(forked.shared() / "base/bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(forked.environments() / "base/bin"), prepend=os.pathsep)
     run("git", "init", "-q")
     run("dvc", "init", "-q")
     for version in ("first", "second"):

@@ -31,7 +31,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A clone, the working directory, whose stage and its job's record were pushed to a folder as remote `team`."""
     (tmp_path / "first").mkdir()
     monkeypatch.chdir(tmp_path / "first")
-    monkeypatch.setenv("PATH", str(forked.shared() / "base/bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(forked.environments() / "base/bin"), prepend=os.pathsep)
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     run("git", "init", "-q")
     run("dvc", "init", "-q")

@@ -77,7 +77,7 @@ BROKEN = {
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A pipeline of two stages and its lock in git, the working directory."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(forked.shared() / "base/bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(forked.environments() / "base/bin"), prepend=os.pathsep)
     subprocess.run(["git", "init", "-q"], check=True)
     subprocess.run(["dvc", "init", "-q"], check=True)
     Path("dvc.yaml").write_text(PIPELINE)

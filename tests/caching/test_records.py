@@ -21,7 +21,7 @@ from .. import forked
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty DVC repository, the working directory of the test."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(forked.shared() / "base/bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(forked.environments() / "base/bin"), prepend=os.pathsep)
     subprocess.run(["git", "init", "-q"], check=True)
     subprocess.run(["dvc", "init", "-q"], check=True)
     return tmp_path

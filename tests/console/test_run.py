@@ -28,7 +28,7 @@ def clone(tmp_path: Path) -> Path:
 
 def environment(clone: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SNOW_", "SNAKEMAKE_", "DVC_"))}
-    own = {"PATH": f"{forked.shared() / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(clone), "DVC_NO_ANALYTICS": "1"}
+    own = {"PATH": f"{forked.environments() / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(clone), "DVC_NO_ANALYTICS": "1"}
     return inherited | own
 
 

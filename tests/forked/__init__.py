@@ -15,6 +15,7 @@ ENVIRONMENTS = {"base": ("snakemake", "dvc", "snow"), "torch": ("snow",)}
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 _SHARED = contextlib.ExitStack()
+_IN_TESTS = False
 
 
 def in_memory() -> Path | None:
@@ -23,14 +24,24 @@ def in_memory() -> Path | None:
     return shared if shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 1 << 29 else None
 
 
+def begin() -> None:
+    """From here on this process runs tests; what a bench measures is real programs."""
+    global _IN_TESTS
+    _IN_TESTS = True
+
+
+def environments() -> Path:
+    """The `.envs` of this process: the checkout's, or where it runs tests a stand-in that they share until `stop`."""
+    return _shared() if _IN_TESTS else ROOT / ".envs"
+
+
 @functools.cache
-def shared() -> Path:
-    """The stand-in `.envs` that the tests of this process share until `stop`."""
+def _shared() -> Path:
     return _SHARED.enter_context(serving(*ENVIRONMENTS)) / ".envs"
 
 
 def stop() -> None:
-    """End what `shared` has started, if anything."""
+    """End what the stand-in has started, if anything."""
     _SHARED.close()
 
 

@@ -25,6 +25,7 @@ def play(ground: Ground, sequences: int, seed: int) -> None:
         steps = sequence(seed, number, int(os.environ.get("SNOW_MODEL_STEPS", "15")))
         try:
             replay(ground, steps)
+            print(f"sequence {number} of seed {seed} holds", flush=True)
         except Exception as error:
             print(f"SNOW_MODEL_SEED={seed}, sequence {number}: {json.dumps(steps)}")
             if not COLLECT:
@@ -34,7 +35,7 @@ def play(ground: Ground, sequences: int, seed: int) -> None:
 
 
 def test_some_sequences_always_the_same(ground: Ground) -> None:
-    play(ground, 10, int(os.environ.get("SNOW_MODEL_SEED", "1")))
+    play(ground, 20, int(os.environ.get("SNOW_MODEL_SEED", "1")))
 
 
 @pytest.mark.slow

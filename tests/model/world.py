@@ -55,21 +55,17 @@ class World(Accidents):
         self.synced: dict[str, Any] | None = None  # params when both tools were idle after a run; since then only `EDITS` were done
         self.commented = False  # ... among them a comment, which DVC alone notices
         self.seen: checks.Seen | None = None  # what the tools said at the end of this step, where they were asked already
-        self.seconds: dict[str, list[float]] = {}
+        self.before: tuple[dict[str, int], set[str], dict[str, str]]  # as a run began: `costs`, keys of the cache, what was finished
 
     def play(self, step: list[Any]) -> None:
         """One step and the checks after it; an AssertionError names the steps so far."""
         self.steps.append(step)
         self.seen = None
-        began = time.monotonic()
         try:
             if step[0] not in EDITS:
                 self.synced = None
             getattr(self, f"do_{step[0]}")(*step[1:])
-            self.seconds.setdefault(step[0], []).append(time.monotonic() - began)
-            began = time.monotonic()
             checks.after_step(self)
-            self.seconds.setdefault("checks", []).append(time.monotonic() - began)
         except AssertionError as error:
             raise AssertionError(f"after {self.steps}:\n{error}") from error
 
@@ -140,8 +136,9 @@ class World(Accidents):
         return {name.replace("/", " ", 1): path.stat().st_mtime_ns for name, path in found.items()}
 
     def executing(self, running: Running, ok: bool | None = True, kill_after: float | None = None) -> Done | None:
-        """See a run to its end, or kill it; no body may have been executed whose result was in the cache. None when killed."""
-        before, known, finished = self.costs(), restorable(self.truth, self.cache()), checks.finished(self)
+        """See a run to its end, or kill it; no body may have been executed whose result was in the cache when it began. None when
+        killed."""
+        before, known, finished = self.before
         if kill_after is not None:
             time.sleep(kill_after)
             running.kill()
@@ -161,7 +158,8 @@ class World(Accidents):
         return self.judge(done, ok)
 
     def start(self, *words: str) -> Running:
-        """Begin a command in the present clone."""
+        """Begin a run in the present clone."""
+        self.before = self.costs(), restorable(self.truth, self.cache()), checks.finished(self)
         return self.commands.start(*words, cwd=self.clone)
 
     def choose(self, number: int, among: list[Any]) -> Any:

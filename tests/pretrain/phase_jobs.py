@@ -91,7 +91,7 @@ def command(data: Data, folder: Path, workers: int = 1, **changes: Any) -> list[
     """The command line of phase 1, to be run in `folder`; its model is `folder/model`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(changed(changes_of("phase1", changes))))
-    python = str(forked.shared() / "torch/bin/python")
+    python = str(forked.environments() / "torch/bin/python")
     launcher = [python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(workers)] if workers > 1 else [python]
     inputs = [word for name, paths in data.inputs.items() for word in ("--input", name, *map(str, paths))]
     return [*launcher, "-m", "snow", "pretrain", "phase1", *inputs, "--output", "model", "model", "--output", "receipt", "receipt.json"]

@@ -34,9 +34,9 @@ def test_no_shell_line_is_long_and_each_means_its_jobs_files(shards: int, tmp_pa
     assert max(map(len, lines)) < LONGEST
     monkeypatch.chdir(clone.path)
     jobs = graph(settings.check(merged(clone.params(), overlay), "many.yaml")).by_name
-    seen = set()
+    parser, seen = cli.parser(), set()
     for line in lines:
-        options = cli.parser().parse_args(shlex.split(line.partition(" > ")[0])[1:])
+        options = parser.parse_args(shlex.split(line.partition(" > ")[0])[1:])
         name = f"{options.command} {options.instance}"
         given = {key: tuple(map(str, paths)) for key, paths in cli.inputs_of(options).items()}
         assert given == {key: paths for key, paths in jobs[name].inputs.items() if paths}, name

@@ -31,7 +31,9 @@ def test_s3_s4_a_param_runs_what_reads_it_and_going_back_computes_nothing(clone:
     assert {line["basis"] for line in again if line["stage"] == "pack"} == {"units.yaml"}
     assert [warning.split()[1] for warning in told["warnings"]] == ["phase2", "control", "phase3"]
     assert all("param selections.best.tokens: 6000 -> 5000" in warning for warning in told["warnings"])
-    clone.snakemake("all")
+    said = clone.snakemake("all").stderr
+    trained = sum(one["tokens"] for one in told["training"] if one["model"] != "phase1")
+    assert f", {trained:,.0f} tokens to train on\n" in said, "phase 3's are cut to its repetitions"
     stages = {job.split()[0] for job in clone.executed()}
     assert "select" in stages
     assert stages.isdisjoint(

@@ -37,7 +37,7 @@ class Clone:
     """One working copy and its commands."""
 
     path: Path
-    imports: bool = False  # whether every program imports what it needs, as a user's does, or is forked from one that has
+    imports: bool = False  # whether in tests too every program imports what it needs, as a user's does
 
     def run(self, *command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
         """A command in the clone, with the clone's own code and the locked environments of this checkout."""
@@ -58,9 +58,10 @@ class Clone:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("SNOW_", "SNAKEMAKE_", "DVC_", "VIRTUAL_ENV"))
         }
-        environments = ROOT / ".envs" if self.imports else forked.shared()
+        environments = ROOT / ".envs" if self.imports else forked.environments()
         own = {"PATH": f"{environments / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(self.path), "HF_HUB_OFFLINE": "1"}
-        kept = {} if self.imports else {"NUMBA_CACHE_DIR": str(environments.parent)}  # each kernel is compiled once for all clones
+        forks = environments != ROOT / ".envs"
+        kept = {"NUMBA_CACHE_DIR": str(environments.parent)} if forks else {}  # each kernel is compiled once for all clones
         return inherited | own | kept | {"DVC_NO_ANALYTICS": "1"} | variables
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -101,7 +101,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         """This checkout's interpreters and the cluster's settings."""
         mine = {name: value for name, value in self.cluster.environment.items() if not name.startswith(("SNAKEMAKE_", "SNOW_"))}
-        return mine | {"PATH": f"{forked.shared() / 'base/bin'}:{mine['PATH']}", "PYTHONPATH": str(ROOT)}
+        return mine | {"PATH": f"{forked.environments() / 'base/bin'}:{mine['PATH']}", "PYTHONPATH": str(ROOT)}
 
     def start(self, *arguments: str) -> Run:
         """`snakemake --profile slurm ARGUMENTS` in the background."""

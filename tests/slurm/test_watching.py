@@ -30,7 +30,7 @@ def test_jobs_on_nodes_are_told_of_as_those_on_this_machine(cluster: Cluster, tm
     body = clone / "snow/toy/gather.py"
     body.write_text(body.read_text().replace("    files = ", SLOW, 1))
     inherited = {name: value for name, value in cluster.environment.items() if not name.startswith(("SNAKEMAKE_", "SNOW_", "DVC_"))}
-    own = {"PATH": f"{forked.shared() / 'base/bin'}:{inherited['PATH']}", "PYTHONPATH": str(clone), "DVC_NO_ANALYTICS": "1"}
+    own = {"PATH": f"{forked.environments() / 'base/bin'}:{inherited['PATH']}", "PYTHONPATH": str(clone), "DVC_NO_ANALYTICS": "1"}
     environment = inherited | own
     subprocess.run(["snow", "check", "--fix"], cwd=clone, env=environment, check=True, capture_output=True)
     command = ["snakemake", "--profile", "slurm", "corpus-shaped"]
