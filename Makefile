@@ -53,9 +53,12 @@ check-system:
 	.envs/uv/bin/python -m pip --quiet install uv==$(UV_VERSION)
 	@touch $@
 
-# The lock is complete, so --no-deps: nothing is resolved again, and no package can bring a second torch.
+# The lock is complete, so --no-deps: nothing is resolved again, and no package can bring a second torch. Compiled once, because a
+# sandbox can write nothing and a first run should not wait; what is seldom or never imported is left out.
+UNCOMPILED := site-packages/.*/tests?/|/transformers/models/(?!auto/|bert/|llama/)
 .envs/%/.done: envs/%.txt envs/torch-cuda.txt pyproject.toml .envs/uv/.done
 	$(UV) venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .envs/$*
-	$(UV) pip install --quiet --no-deps --compile-bytecode --python .envs/$*/bin/python $(BACKEND) -r $(call lock,$*)
+	$(UV) pip install --quiet --no-deps --python .envs/$*/bin/python $(BACKEND) -r $(call lock,$*)
 	$(UV) pip install --quiet --no-deps --python .envs/$*/bin/python --editable .
+	.envs/$*/bin/python -m compileall -qq -j 0 -x '$(UNCOMPILED)' .envs/$*/lib || true
 	@touch $@
