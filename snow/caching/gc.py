@@ -1,13 +1,16 @@
 """`snow gc`: cached objects that no workspace and no named commit needs, shown first, removed only when asked.
 
-Which objects are needed is DVC's own answer (`dvc gc`), for this clone and every other one that uses the same cache. Job records of
-the run-cache whose objects are gone are useless and could only mislead, so they go too.
+Which objects are needed is DVC's own answer (`dvc gc`), for this clone and every other one that uses the same cache, and what their
+receipts name: the results of a run under an overlay, of a part, or of one that was killed, which no dvc.lock has. Job records of the
+run-cache whose objects are gone are useless and could only mislead, so they go too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from snow import job
-from snow.caching import clones, reconcile, records
+from snow.caching import clones, ledger, reconcile, records
 from snow.caching.clones import Clone
 from snow.caching.store import Store, configured, open_store
 from snow.errors import SnowError
@@ -38,11 +41,18 @@ def run(revision: str | None, all_commits: bool, remove: bool, forget: Collectio
     with contextlib.ExitStack() as held:
         for clone in [Path.cwd(), *others] if remove else ():
             held.enter_context(idle(clone))
-        said = _dvc_gc(revision, all_commits, remove, others)
-        print(said.strip())
-        dead = dead_records(store, set() if remove else _named(store, said))
-        for path in dead if remove else ():
-            path.unlink(missing_ok=True)
+        unneeded = _unneeded(store, revision, all_commits, others)
+        made = unneeded & _made(store, [Path.cwd(), *others])
+        going = sorted(unneeded - made, key=lambda path: (path.suffix != ".dir", path))  # a listing before what it lists
+        freed = sum(path.stat().st_size for path in going if path.exists())
+        if remove:
+            _unlink(going)
+        dead = dead_records(store, set(going))
+        if remove:
+            _unlink(dead)
+    print(f"{len(going)} objects ({freed / 1e9:,.3f} GB) {'were' if remove else 'would be'} removed")
+    if made:
+        print(f"{len(made)} objects that no dvc.lock names were kept: they are of results that lie in a workspace")
     print(f"{len(dead)} job records whose objects {'are gone were removed' if remove else 'would be gone would be removed'}")
     if others:
         print(f"what {len(others)} other clones need was kept: {', '.join(map(str, others))}")
@@ -127,23 +137,42 @@ def _hold(path: Path) -> IO[str] | None:
     return handle
 
 
-def _dvc_gc(revision: str | None, all_commits: bool, remove: bool, others: Sequence[Path]) -> str:
-    """What `dvc gc` says, dry or not."""
+def _unneeded(store: Store, revision: str | None, all_commits: bool, others: Sequence[Path]) -> set[Path]:
+    """The objects that a dry `dvc gc` would remove, each of which it says in a line."""
     keep = ["--all-commits"] if all_commits else ["--rev", revision] if revision else []
     projects = ["--projects", *map(str, others)] if others else []
-    command = [str(Path(sys.executable).with_name("dvc")), "gc", "--workspace", *projects, *keep, "--force", *([] if remove else ["--dry"])]
+    command = [str(Path(sys.executable).with_name("dvc")), "gc", "--workspace", *projects, *keep, "--force", "--dry"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         why = " ".join(done.stderr.split())
         hint = "; the other clones need that commit too: `git fetch` there, or keep all commits" if revision and others else ""
         raise SnowError(f"dvc gc failed and removed nothing: {why}{hint}")
-    return done.stdout + done.stderr
-
-
-def _named(store: Store, said: str) -> set[Path]:
-    """The objects that a dry `dvc gc` names, one to a line."""
-    lines = (line.partition(f"{store.root.resolve()}{os.sep}") for line in said.splitlines())
+    lines = (line.partition(f"{store.root.resolve()}{os.sep}") for line in (done.stdout + done.stderr).splitlines())
     return {store.root / path.strip() for _, found, path in lines if found}
+
+
+def _made(store: Store, places: Sequence[Path]) -> set[Path]:
+    """The objects of what receipts in clones name, and of the receipts themselves, whatever version of the code has written them."""
+    found = set()
+    for path in (path for clone in places for path in (clone / ledger.RECEIPTS).rglob("*.json")):
+        try:
+            text = path.read_bytes()
+            outputs = [md5 for _, md5 in json.loads(text)["outputs"].values()]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # a link to nothing, or no receipt
+            continue
+        for md5 in (hashlib.md5(text).hexdigest(), *outputs):
+            known = store.describe(md5)
+            found |= {store.object_path(md5), *(store.objects(known) if known is not None else ())}
+    return found
+
+
+def _unlink(paths: Sequence[Path]) -> None:
+    for number, path in enumerate(paths):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            done = f"{number} of {len(paths)} files of the cache were removed"
+            raise SnowError(f"{path} cannot be removed ({error.strerror}), {done}; ask its owner to run `snow gc`") from None
 
 
 def dead_records(store: Store, going: Set[Path]) -> list[Path]:

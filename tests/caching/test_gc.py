@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -63,6 +64,21 @@ def test_what_the_workspace_needs_stays(store: Store) -> None:
     assert gc.run(None, False, remove=True) == 0
     assert held(store) == {"second"}
     assert kept_records(store) == 0
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_what_a_run_left_in_the_workspace_stays_though_no_lock_names_it(
+    store: Store, sound: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of an overlay or a part, which no dvc.lock names; where the cache is linked to, it is all there is."""
+    receipt = Path("receipts/filter/00000.json")
+    receipt.parent.mkdir(parents=True)
+    told = {"outputs": {"documents": ["made.txt", hashes.content(Path("made.txt")).md5]}}
+    receipt.write_text(json.dumps(told) if sound else "")
+    assert gc.run(None, False, remove=True) == 0
+    assert held(store) == ({"second", "orphan"} if sound else {"second"})
+    assert kept_records(store) == sound
+    assert ("1 objects that no dvc.lock names were kept" in capsys.readouterr().out) == sound
 
 
 @pytest.mark.parametrize(("revision", "every"), [("HEAD~1", False), (None, True)])

@@ -35,7 +35,8 @@ class Accidents:
 
     def do_touch(self, seed: int) -> None:
         """`touch` some files."""
-        for path in random.Random(seed).sample(sorted(self.files().values()), min(5, len(self.files()))):
+        there = [path for path in self.files().values() if path.exists()]  # no link to what the cache has lost
+        for path in random.Random(seed).sample(there, min(5, len(there))):
             path.touch()
 
     def do_times(self, seed: int) -> None:
@@ -43,7 +44,8 @@ class Accidents:
         chosen = random.Random(seed)
         for path in self.files().values():
             nanoseconds = chosen.randrange(946_684_800, 1_893_456_000) * 10**9
-            os.utime(path, ns=(nanoseconds, nanoseconds))
+            if path.exists():  # no link to what the cache has lost
+                os.utime(path, ns=(nanoseconds, nanoseconds))
 
     def do_delete(self, number: int) -> None:
         """Remove a file, or a folder that holds some."""

@@ -35,6 +35,7 @@ KEPT: dict[str, Sequence[Sequence[Any]]] = {
     "overlays": [["overlay", "file", ["shape.width", 9]], ["overlay", "config", ["shards", 1]], ["refused"], ["run"]],
     "killed": [["param", "shape.width", 8], ["kill", "snakemake", 0.9], ["kill", "dvc", 0.9], ["run"]],
     "links": [["cache_type", "hardlink"], ["param", "shape.width", 8], ["times", 3], ["run"], ["relink"], ["gc"], ["times", 4], ["run"]],
+    "gc beside what no lock names": [["cache_type", "symlink"], ["overlay", "config", ["shards", 1]], ["gc"], ["repro"]],
     "a merge that put one branch's outputs beside the other's params in dvc.lock": [
         ["merge", "models.a.steps", 2, True, "ours"],
         ["param", "judge.strict", True],

@@ -320,7 +320,8 @@ class World(Accidents):
 
     def _state(self) -> dict[str, bytes]:
         lock = self.clone / "dvc.lock"
-        return {name: path.read_bytes() for name, path in self.files().items()} | {"": lock.read_bytes() if lock.exists() else b""}
+        there = {name: path.read_bytes() for name, path in self.files().items() if path.exists()}  # no link to what the cache has lost
+        return there | {"": lock.read_bytes() if lock.exists() else b""}
 
     def do_commit(self) -> None:
         """`git commit` of everything."""
