@@ -161,7 +161,7 @@ def execute(asked: Call) -> dict[str, Any]:
         facts = importlib.import_module(asked.stage.module).run(job)
         if int(os.environ.get("RANK", "0")) > 0:
             return {}  # rank 0 alone has written the outputs
-        _require_same_sources(asked)
+        _require_same(asked)
         receipt = _receipt(asked, facts, {name: staged[name] for name in job.outputs})
         if RECEIPT in staged:
             staged[RECEIPT].write_bytes(ledger.dump(receipt))
@@ -172,11 +172,17 @@ def execute(asked: Call) -> dict[str, Any]:
     return receipt
 
 
-def _require_same_sources(asked: Call) -> None:
-    """SnowError when a file outside the repository that the job read is not what it was when the key was computed."""
-    now = spec.sources(asked.stage, asked.params, [asked.job]).get(asked.job.instance)
-    if not spec.same_sources(asked.spec.get("sources"), now):
-        raise SnowError(f"{asked.job.name}: what it reads outside the repository changed while it ran; run the same command again")
+def _require_same(asked: Call) -> None:
+    """SnowError when an input, or what the job read outside the repository, is not what it was when the key was computed."""
+    again = "changed while it ran; run the same command again"
+    now = hashes.contents(asked.contents)
+    for path, known in asked.contents.items():
+        found = now[path]
+        if found is None or found.md5 != known.md5:
+            raise SnowError(f"{asked.job.name}: its input {path} {again}")
+    outside = spec.sources(asked.stage, asked.params, [asked.job]).get(asked.job.instance)
+    if not spec.same_sources(asked.spec.get("sources"), outside):
+        raise SnowError(f"{asked.job.name}: what it reads outside the repository {again}")
 
 
 def _receipt(asked: Call, facts: dict[str, Any], bodies: Mapping[str, Path]) -> dict[str, Any]:

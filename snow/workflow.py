@@ -210,10 +210,24 @@ def end(params_values: Mapping[str, Any]) -> None:
     elif cutoff.FIRST not in os.environ:
         _claims.close()
         _commit(os.environ | {reconcile.HELD: str(os.getpid())})
+        _require_made(settings.load(Path(os.environ["SNOW_PARAMS"])))
         if _told is not None and _told.speaks:
             from snow.console import summary
 
             summary.say(_told)
+
+
+def _require_made(params: settings.Params) -> None:
+    """SnowError when what jobs of this run made is not what lies there: DVC's lock of paths holds off `dvc repro` and `dvc commit`, but
+    neither `dvc checkout` and `dvc pull` nor an editor."""
+    verdicts = ledger.look(params).verdicts
+    for name in _told.done if _told is not None else ():
+        verdict = verdicts[name]
+        if verdict.state == "missing" or any(cause.kind in ("param", "output") for cause in verdict.causes):
+            raise SnowError(
+                f"what {name} made is not what lies there now: something else wrote there while the run worked, `dvc checkout`, `dvc pull` "
+                "or an editor; run the same command again"
+            )
 
 
 def _commit(variables: Mapping[str, str]) -> None:

@@ -77,6 +77,22 @@ def test_outputs_and_receipt_appear_together(ask: Ask) -> None:
     assert written["spec"]["params"] == {"seed": 0}
 
 
+@pytest.mark.parametrize("change", ["write_text('other')", "unlink()"])
+def test_what_an_input_that_changed_meanwhile_gives_is_on_no_record(ask: Ask, change: str) -> None:
+    Path(".dvc").mkdir()
+    body = WRITE.replace("    return", f"    from pathlib import Path\n    Path('in.txt').{change}\n    return")
+    with pytest.raises(SnowError, match=r"^made 00000: its input in.txt changed while it ran; run the same command again$"):
+        job.execute(ask(body))
+    assert not Path("out").exists()
+    Path("in.txt").write_text("text")
+    assert not job.restore(ask(body))
+
+
+def test_an_input_that_is_written_again_as_it_was_did_not_change(ask: Ask) -> None:
+    job.execute(ask(WRITE.replace("    return", "    from pathlib import Path\n    Path('in.txt').write_text('text')\n    return")))
+    assert Path("out/table").read_text() == "TEXT"
+
+
 def test_a_repeated_job_writes_the_same_bytes(ask: Ask) -> None:
     job.execute(ask(WRITE))
     first = Path("out/receipt").read_bytes()

@@ -93,12 +93,15 @@ def _cached(job: Job, seen: Ledger, store: Store | None) -> bool:
 
 def _explain(seen: Ledger, left: list[str]) -> None:
     """Why dvc.lock does not follow a run whose params are not those of params.yaml; what is merely not made yet needs no word."""
+    run = os.environ.get("SNOW_PARAMS")
+    if not left or not run or settings.read(Path(run)) == settings.read(PARAMS):
+        return
     params = {cause.what: why.sentence(cause) for verdict in seen.verdicts.values() for cause in verdict.causes if cause.kind == "param"}
-    if left and params and os.environ.get("SNOW_PARAMS"):
+    if params:
         shown = "; ".join(list(params.values())[:3]) + (" ..." if len(params) > 3 else "")
         print(
-            f"snow commit: {', '.join(left)} stay as dvc.lock has them, made with other params than params.yaml has ({shown}); "
-            "what is to be committed must be said there",
+            f"snow commit: dvc.lock keeps the entries it had of what was made with other params than params.yaml has ({shown}): "
+            f"{', '.join(left)}; what is to be committed must be said there",
             file=sys.stderr,
         )
 

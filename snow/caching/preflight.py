@@ -26,6 +26,7 @@ LOCK = Path("dvc.lock")
 PARAMS = Path("params.yaml")
 MEMO = Path(".snow/parsed")
 MARKER = re.compile(rb"(?m)^(<{7}|>{7}|\|{7}) ")
+LEAST = 3  # characters that DVC takes for a hash
 LOCK_KEYS = {"schema", "stages", "datasets"}
 LOCK_STAGE_KEYS = {"cmd", "deps", "params", "outs"}
 LOCK_ITEM_TYPES = {"md5": str | None, "hash": str, "size": int, "nfiles": int}
@@ -176,6 +177,8 @@ def _lock_faults(told: Any) -> Iterator[str]:
         for item in items:
             wrong = (key for key, kind in LOCK_ITEM_TYPES.items() if key in item and not isinstance(item[key], kind))
             yield from (f"stage {name}: {key} of {item['path']} is {item[key]!r}" for key in wrong)
+            if 0 < len(item.get("md5") or "") < LEAST:
+                yield f"stage {name}: md5 of {item['path']} is {item['md5']!r}, which is cut off"
         params = stage.get("params", {})
         if not isinstance(params, dict) or not all(isinstance(values, dict) for values in params.values()):
             yield f"stage {name}: its params are no mapping"

@@ -77,4 +77,4 @@ def _uncommitted() -> str:
     """Which of DVC's files differ from what is committed, in one line; nothing outside a git repository."""
     words = ["git", "status", "--porcelain", "--", "dvc.lock", "dvc.yaml"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return " ".join(line[3:] for line in done.stdout.splitlines())
+    return " ".join(dict.fromkeys(line[3:] for line in done.stdout.splitlines()))
