@@ -35,7 +35,7 @@ def play(ground: Ground, sequences: int, seed: int) -> None:
 
 
 def test_some_sequences_always_the_same(ground: Ground) -> None:
-    play(ground, 20, int(os.environ.get("SNOW_MODEL_SEED", "1")))
+    play(ground, 10, int(os.environ.get("SNOW_MODEL_SEED", "1")))
 
 
 @pytest.mark.slow
