@@ -158,7 +158,7 @@ def test_source_that_hides_is_seen_as_it_runs(server: Server) -> None:
     for name, attack in (ATTACKS | BESIDE).items():
         begun = time.monotonic()
         statuses[name] = server.examine("BigCodeBench/0", f"wrong = lambda: None\n{attack}\n{WRONG}")["status"]
-        assert time.monotonic() - begun < 3 * checker.SECONDS + 2, name  # a limit is of a processor, which others may have
+        assert time.monotonic() - begun < 5 * checker.SECONDS + 2, name  # a limit is of a processor, which others may have
     stopped = ("frames in pieces", "gc in pieces", "a traceback's frames", "its own audit hook", "a trace", "the secret opened")
     stopped += ("a name in pieces", "the run replaced", "the result replaced", "code in another's name")
     assert {name: statuses[name] for name in stopped} == dict.fromkeys(stopped, "flagged")
