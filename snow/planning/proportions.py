@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from snow.params import Params
 from snow.planning import training
-from snow.planning.sizes import Sizes
+from snow.planning.sizes import Sizes, over
 from snow.reserved import CORPUS, SCRATCH
 
 PAPER_RATE, PAPER_FLOP, RATE_POWER = 5.3e-4, 6 * 1.364e9 * 500e9, 0.125  # DeepSeek LLM, arXiv 2401.02954: rates go with C^-0.125
@@ -79,7 +79,7 @@ def _selected(params: Params, sizes: Sizes, name: str, used: str, passes: float)
     yield Proportion(name, f"passes over {used}", passes, 4, "more than the paper tried" if passes > MOST_PASSES else None)
     chosen = params.selections[params.token_sets[used].documents]
     ranked = params.selections[chosen.like] if chosen.like else chosen
-    share = unique / sizes.packed(str(ranked.among)).tokens
+    share = over(unique, sizes.packed(str(ranked.among)).tokens)
     yield Proportion(
         name, f"share of the corpus in {used}", share, 0.031, "more than a third: little is left to choose from" if share > MUCH else None
     )

@@ -108,9 +108,9 @@ class Sizes:
         return None if facts is None else round(facts["tasks"])
 
     def passes(self, name: str) -> dict[str, float]:
-        """How often a model reads each of its token sets, were its tokens not cut to its `repetitions`."""
+        """How often a model reads each of its token sets, were its tokens not cut to its `repetitions`; NaN where that is not known."""
         model = self._params.models[name]
-        return {used: share * model.tokens / self.packed(used).tokens for used, share in model.shares.items()}
+        return {used: over(share * model.tokens, self.packed(used).tokens) for used, share in model.shares.items()}
 
     def trained(self, name: str) -> float:
         """Tokens that a model trains on: its horizon, cut to its repetitions."""
@@ -133,7 +133,9 @@ class Sizes:
 
     def _extent(self, stage: str) -> Extent | None:
         facts = self._facts(stage, "")
-        return None if facts is None else Extent(facts["documents"], facts["bytes"])
+        if facts is None or not facts["documents"]:  # jobs that found nothing say nothing of those that are not done
+            return None
+        return Extent(facts["documents"], facts["bytes"])
 
     def _kept(self, stage: str, before: Extent) -> Extent:
         kept = self._table.kept[stage]
@@ -160,3 +162,8 @@ class Sizes:
 
 def _receipt(stage: str, instance: str) -> dict[str, Any]:
     return json.loads(Path(f"receipts/{stage}/{instance}.json").read_text())["facts"]
+
+
+def over(part: float, whole: float) -> float:
+    """How much a part is of a whole; NaN of none, which is what is known before anything of it is made."""
+    return part / whole if whole > 0 else math.nan

@@ -214,10 +214,10 @@ def test_a_block_that_parses_goes_before_a_longer_one_that_does_not() -> None:
 
 
 def test_an_answer_that_goes_round_in_circles_is_read_in_time() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     code("```js\nlet x = (;\n```\n```\n" * 1500, "JavaScript")
     code("```python\nx = (\n" * 1500 + "```\n" * 1500)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize("rest", ["```", "```\n", "```\n\n" + "This program splits a total, whatever it is.\n" * 9])
