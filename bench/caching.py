@@ -1,6 +1,6 @@
 """What content addressing costs: nothing to do, restoring, one cached job, hashing. Side by side in one run, as ratios.
 
-    .envs/base/bin/python bench/caching.py [--small] [--check]
+    .envs/dev/bin/python bench/caching.py [--small] [--check]
 
 Everything runs on a clone that has done the pocket run (10 minutes on two cores). `--small` takes the tests' smallest recipe
 instead and hashes a tenth of the data. `--check` compares with bench/floors.json.

@@ -1,6 +1,6 @@
 """A corpus of many shards, one of them changed, in a fresh clone: how long it takes to decide what to run, and what then runs.
 
-    .envs/base/bin/python bench/shards.py [--shards 1000] [--check]
+    .envs/dev/bin/python bench/shards.py [--shards 1000] [--check]
 
 The data stages of the recipe over as many JSONL files of two small documents as there are shards. To get there sooner, the jobs of the
 cold run are called one after the other in one process (8 minutes); all the rest is real `git`, `dvc` and `snakemake`. The peer is
