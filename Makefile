@@ -19,7 +19,7 @@ export DVC_NO_ANALYTICS = 1
 pocket: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done
 	.envs/base/bin/snakemake all
 
-# Three workers on two cores: tests of Slurm and of what is interrupted wait more than they compute.
+# Three workers on two cores: a test waits a quarter of its time for the programs it starts, one of Slurm more.
 test: check-system .envs/base/.done .envs/torch/.done .envs/eval/.done .envs/dev/.done
 	.envs/dev/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not vllm and not slow"
 

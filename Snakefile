@@ -44,7 +44,7 @@ onstart:
 
 
 onsuccess:
-    snow_workflow.end(config)
+    snow_workflow.end(config, PARAMS)
 
 
 onerror:

@@ -122,7 +122,7 @@ def speaks(workflow: Any) -> bool:
 
 
 def announce_less(workflow: Any) -> None:
-    """At parse time: of a run that has something to do, Snakemake's announcement goes to its log file alone, and of any run that it
+    """At parse time: of a run that has something to do, Snakemake's announcement goes to its log file alone, and of a dry run that it
     has no metadata of jobs, which profiles/default has it drop. `--verbose` shows everything."""
     if not workflow.output_settings.verbose:
         unwanted = _announces if speaks(workflow) else _misses_metadata
@@ -130,7 +130,7 @@ def announce_less(workflow: Any) -> None:
 
 
 def _announces(record: logging.LogRecord) -> bool:
-    return getattr(record, "event", None) is not None or str(record.msg).startswith(ANNOUNCING) or _misses_metadata(record)
+    return getattr(record, "event", None) is not None or str(record.msg).startswith(ANNOUNCING)
 
 
 def _misses_metadata(record: logging.LogRecord) -> bool:

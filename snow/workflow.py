@@ -197,7 +197,7 @@ def _patience() -> float:
     return 30 if DVC in os.environ else 0
 
 
-def end(params_values: Mapping[str, Any]) -> None:
+def end(params_values: Mapping[str, Any], params: settings.Params) -> None:
     """After the last job of a run that succeeded: dvc.lock follows, unless DVC itself started the run and will write it, or another
     run did. Raises SnowError when what DVC is about to record is not what was used."""
     stop_telling()
@@ -210,7 +210,7 @@ def end(params_values: Mapping[str, Any]) -> None:
     elif cutoff.FIRST not in os.environ:
         _claims.close()
         _commit(os.environ | {reconcile.HELD: str(os.getpid())})
-        _require_made(settings.load(Path(os.environ["SNOW_PARAMS"])))
+        _require_made(params)
         if _told is not None and _told.speaks:
             from snow.console import summary
 

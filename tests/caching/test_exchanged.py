@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests import forked
 from tests.model import project
+from tests.model.project import edit, environment
 
 
-def environment(clone: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SNOW_", "SNAKEMAKE_", "DVC_"))}
-    own = {"PATH": f"{forked.environments() / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(clone), "DVC_NO_ANALYTICS": "1"}
-    return inherited | own
-
-
-def run(clone: Path, *words: str, status: int = 0) -> str:
-    done = subprocess.run(words, cwd=clone, env=environment(clone), capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
+def run(clone: Path, *words: str) -> str:
+    """What a program says that must succeed."""
+    done = project.run(clone, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 @pytest.fixture

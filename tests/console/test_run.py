@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import time
@@ -10,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import forked
 from tests.model import project
+from tests.model.project import edit, environment, run
 
 STATUS = r"\[ *\d+:\d\d, +\d+ of \d+ jobs(?:, (?:(?:over )?\d+ (?:s|min) left|time left unknown))?\] "
 
@@ -24,22 +23,6 @@ def clone(tmp_path: Path) -> Path:
     project.git(made, "add", "-A")
     project.git(made, "commit", "-q", "-m", "start")
     return made
-
-
-def environment(clone: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SNOW_", "SNAKEMAKE_", "DVC_"))}
-    own = {"PATH": f"{forked.environments() / 'base/bin'}:{os.environ['PATH']}", "PYTHONPATH": str(clone), "DVC_NO_ANALYTICS": "1"}
-    return inherited | own
-
-
-def run(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, cwd=clone, env=environment(clone), capture_output=True, text=True, timeout=300, check=False)
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 def test_a_run_says_what_it_will_do_a_line_per_stage_and_what_it_made(clone: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from .. import forked
 from ..conftest import ROOT
 
 HERE = Path(__file__).parent
@@ -73,3 +74,22 @@ def create(world: Path) -> Path:
 def copy(world: Path, target: Path) -> None:
     """Everything of a world under another name, file times and hard links kept."""
     subprocess.run(["cp", "-a", f"{world}{os.sep}.", str(target)], check=True)
+
+
+def environment(clone: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What programs of a clone have in their environment when a test starts them itself: the clone's own code."""
+    kept = {name: value for name, value in inherited.items() if not name.startswith(("SNOW_", "SNAKEMAKE_", "DVC_"))}
+    own = {"PATH": f"{forked.environments() / 'base/bin'}:{inherited['PATH']}", "PYTHONPATH": str(clone), "DVC_NO_ANALYTICS": "1"}
+    return kept | own
+
+
+def run(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A program in a clone, to its end; whether it succeeds is the caller's business."""
+    return subprocess.run(words, cwd=clone, env=environment(clone), capture_output=True, text=True, timeout=300, check=False)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a text that must be there, once."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))

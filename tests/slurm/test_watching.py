@@ -8,7 +8,6 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests import forked
 from tests.conftest import ROOT
 from tests.model import project as toy
 
@@ -29,9 +28,7 @@ def test_jobs_on_nodes_are_told_of_as_those_on_this_machine(cluster: Cluster, tm
     (clone / "slurm/site.yaml").write_text(SITE)
     body = clone / "snow/toy/gather.py"
     body.write_text(body.read_text().replace("    files = ", SLOW, 1))
-    inherited = {name: value for name, value in cluster.environment.items() if not name.startswith(("SNAKEMAKE_", "SNOW_", "DVC_"))}
-    own = {"PATH": f"{forked.environments() / 'base/bin'}:{inherited['PATH']}", "PYTHONPATH": str(clone), "DVC_NO_ANALYTICS": "1"}
-    environment = inherited | own
+    environment = toy.environment(clone, cluster.environment)
     subprocess.run(["snow", "check", "--fix"], cwd=clone, env=environment, check=True, capture_output=True)
     command = ["snakemake", "--profile", "slurm", "corpus-shaped"]
     running = subprocess.Popen(command, cwd=clone, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
