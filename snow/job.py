@@ -14,12 +14,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from snow import digest, disk, graph
+from snow import digest, disk, graph, source_code
 from snow import params as settings
 from snow.caching import costs, hashes, ledger, records, spec
 from snow.caching.store import Store, open_store
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 STATE = Path(".snow")
 STAGING = STATE / "staging"
+AGAIN = "changed while it ran; run the same command again"
 RECEIPT = "receipt"  # the output the runner itself writes
 
 
@@ -158,10 +159,14 @@ def execute(asked: Call) -> dict[str, Any]:
             work_root=STATE / "work",
             key=asked.key,
         )
-        facts = importlib.import_module(asked.stage.module).run(job)
+        body = importlib.import_module(asked.stage.module)
+        loaded = frozenset(sys.modules)
+        _require_same_code(asked)
+        facts = body.run(job)
         if int(os.environ.get("RANK", "0")) > 0:
             return {}  # rank 0 alone has written the outputs
         _require_same(asked)
+        _require_same_code(asked, loaded)
         receipt = _receipt(asked, facts, {name: staged[name] for name in job.outputs})
         if RECEIPT in staged:
             staged[RECEIPT].write_bytes(ledger.dump(receipt))
@@ -174,15 +179,22 @@ def execute(asked: Call) -> dict[str, Any]:
 
 def _require_same(asked: Call) -> None:
     """SnowError when an input, or what the job read outside the repository, is not what it was when the key was computed."""
-    again = "changed while it ran; run the same command again"
     now = hashes.contents(asked.contents)
     for path, known in asked.contents.items():
         found = now[path]
         if found is None or found.md5 != known.md5:
-            raise SnowError(f"{asked.job.name}: its input {path} {again}")
+            raise SnowError(f"{asked.job.name}: its input {path} {AGAIN}")
     outside = spec.sources(asked.stage, asked.params, [asked.job]).get(asked.job.instance)
     if not spec.same_sources(asked.spec.get("sources"), outside):
-        raise SnowError(f"{asked.job.name}: what it reads outside the repository {again}")
+        raise SnowError(f"{asked.job.name}: what it reads outside the repository {AGAIN}")
+
+
+def _require_same_code(asked: Call, loaded: Set[str] = frozenset()) -> None:
+    """SnowError when a module of the job's code is not what the key was computed from and was not imported (`loaded`) before it changed:
+    bodies import some modules late, and other processes that they start import theirs anew."""
+    for name in source_code.changed(asked.stage.module):
+        if name not in loaded:
+            raise SnowError(f"{asked.job.name}: its code, {source_code.module_path(name) or name}, {AGAIN}")
 
 
 def _receipt(asked: Call, facts: dict[str, Any], bodies: Mapping[str, Path]) -> dict[str, Any]:

@@ -65,14 +65,42 @@ def digest(module: str) -> str:
     return whole.hexdigest()
 
 
-@functools.cache
-def _facts(module: str) -> dict[str, Any]:
-    """`symbols` and `imports` of a module, remembered by the file's size and time: parsing everything at every start is slow."""
+def changed(module: str) -> list[str]:
+    """Which modules of the closure of a stage's module mean something else now than when this process computed the digest."""
+    return [name for name in closure(module) if _state(name) != _facts(name)["state"] and _reads_otherwise(name)]
+
+
+def forget() -> None:
+    """Look at every module anew from now on."""
+    _facts.cache_clear()
+    digest.cache_clear()
+
+
+def _reads_otherwise(module: str) -> bool:
+    try:
+        return _read(module)["symbols"] != symbols(module)
+    except (ModuleNotFoundError, FileNotFoundError, SyntaxError):
+        return True
+
+
+def _state(module: str) -> list[Any] | None:
     path = module_path(module)
     if path is None:
-        raise ModuleNotFoundError(module)
+        return None
     status = path.stat()
-    state = [VERSION, str(path.relative_to(PACKAGE)), status.st_size, status.st_mtime_ns]
+    return [VERSION, str(path.relative_to(PACKAGE)), status.st_size, status.st_mtime_ns]
+
+
+@functools.cache
+def _facts(module: str) -> dict[str, Any]:
+    return _read(module)
+
+
+def _read(module: str) -> dict[str, Any]:
+    """`symbols` and `imports` of a module, remembered by the file's size and time: parsing everything at every start is slow."""
+    path, state = module_path(module), _state(module)
+    if path is None:
+        raise ModuleNotFoundError(module)
     memo = MEMO / f"{module}.json"
     try:
         remembered = json.loads(memo.read_bytes())

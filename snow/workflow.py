@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from snow import devices, digest, job, needs, own_code, snakemake_run, stages
+from snow import devices, digest, job, needs, own_code, snakemake_run, source_code, stages
 from snow import params as settings
 from snow.caching import commit, cutoff, hashes, ledger, locked, pipeline, preflight, reconcile, strays, times
 from snow.caching.store import open_store
@@ -204,6 +204,7 @@ def end(params_values: Mapping[str, Any], params: settings.Params) -> None:
     if DVC in os.environ:
         if not _recorded(params_values):
             raise SnowError(f"params.yaml was edited while DVC ran {os.environ[DVC]}; run `dvc repro` again")
+        _require_current(params, os.environ[DVC])
         store = open_store()
         if store is not None:
             locked.mend_listings_to_come(store)
@@ -228,6 +229,15 @@ def _require_made(params: settings.Params) -> None:
                 f"what {name} made is not what lies there now: something else wrote there while the run worked, `dvc checkout`, `dvc pull` "
                 "or an editor; run the same command again"
             )
+
+
+def _require_current(params: settings.Params, artifact: str) -> None:
+    """SnowError when code or files were changed since the jobs of an artifact were done: DVC records what it finds."""
+    source_code.forget()
+    seen = ledger.look(params)
+    other = next((job.name for job in seen.graph.jobs if job.artifact == artifact and job.name not in seen.current), None)
+    if other is not None:
+        raise SnowError(f"code, or what {other} read or made, was changed while DVC ran {artifact}; run `dvc repro` again")
 
 
 def _commit(variables: Mapping[str, str]) -> None:

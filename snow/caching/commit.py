@@ -28,7 +28,7 @@ STAMP = Path(".snow/committed")
 def run() -> list[str]:
     """Commit every DVC stage whose artifact is current; returns their names, an empty list when nothing had changed.
 
-    Raises SnowError when params.yaml is edited all the while, or the cache cannot take what is new.
+    Raises SnowError when what is to be recorded changes all the while, or the cache cannot take what is new.
     """
     if not due():
         return []
@@ -37,25 +37,32 @@ def run() -> list[str]:
         pipeline.write(wanted)
         print("snow commit: dvc.yaml follows params.yaml and the code; commit it with them", file=sys.stderr)
     for _ in range(3):
-        judged, before = PARAMS.read_bytes(), LOCK.read_bytes() if LOCK.exists() else None
+        given, before = _given(), LOCK.read_bytes() if LOCK.exists() else None
+        source_code.forget()
         with hashes.packed():
             reconcile.record_present()
             seen = ledger.look(settings.load(PARAMS))
             if _settled({job.artifact for job in seen.graph.jobs if job.name not in seen.current}):
                 return []
             ready, left = _commit(seen)
-        if PARAMS.read_bytes() == judged:  # else DVC may have recorded the edit as what these results were made with
+        if _given() == given and not _exchanged(seen):  # else DVC may have recorded the edit as what these results were made with
             break
         if before is None:
             LOCK.unlink(missing_ok=True)
         else:
             digest.replace(LOCK, before)
     else:
-        raise SnowError("params.yaml changes while dvc.lock is written; run `snow commit` when it is left alone")
-    digest.replace(STAMP, " ".join([_stamp(), *left]))
+        raise SnowError("params, code or results change while dvc.lock is written; run `snow commit` when they are left alone")
+    digest.replace(STAMP, " ".join([_stamp(given), *left]))
     print(f"snow commit: dvc.lock holds {len(ready)} of {len(ready) + len(left)} artifacts", file=sys.stderr)
     _explain(seen, left)
     return ready
+
+
+def _exchanged(seen: Ledger) -> bool:
+    """Whether a file is not what was looked at."""
+    now = hashes.contents(Path(path) for path in seen.present)
+    return any(content != seen.present[str(path)] for path, content in now.items())
 
 
 def _commit(seen: Ledger) -> tuple[list[str], list[str]]:
@@ -116,12 +123,17 @@ def _settled(unfinished: Collection[str] = ()) -> bool:
     `unfinished` (what lies outside the repository, or was missing, may have come back), and the cache has what it names."""
     stamp, *left = (STAMP.read_text() if STAMP.exists() else "").split() or [""]
     store = open_store()
-    return stamp == _stamp() and {*left} <= {*unfinished} and not (store and locked.uncached(store))
+    return stamp == _stamp(_given()) and {*left} <= {*unfinished} and not (store and locked.uncached(store))
 
 
-def _stamp() -> str:
-    """A digest of every file dvc.lock is computed from, and of dvc.lock."""
-    files = [Path(name) for name in ("dvc.yaml", "dvc.lock", "params.yaml", ".dvcignore")]
+def _stamp(given: str) -> str:
+    """A digest of what dvc.lock is computed from, and of dvc.lock."""
+    return digest.sha256(f"{given} {digest.file_md5(LOCK) if LOCK.exists() else ''}")
+
+
+def _given() -> str:
+    """A digest of every file dvc.lock is computed from."""
+    files = [Path(name) for name in ("dvc.yaml", "params.yaml", ".dvcignore")]
     files += sorted(Path("envs").glob("*.txt")) + sorted(source_code.PACKAGE.rglob("*.py")) + sorted(ledger.RECEIPTS.rglob("*.json"))
     contents = hashes.contents(files)
     pairs = [f"{os.path.relpath(file)} {known.md5}" for file in files if (known := contents[file]) is not None]  # a clone can be moved

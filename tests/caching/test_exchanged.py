@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,13 +33,13 @@ def clone(tmp_path: Path) -> Path:
     return made
 
 
-def checked_out_beside(clone: Path, stage: str, line: str, *targets: str) -> str:
-    """What a run says that fails: its jobs of a stage wait in their first line until `dvc checkout` has put back the older shards."""
-    body = clone / f"snow/toy/{stage}.py"
-    text = body.read_text()
-    edit(body, line, f"    import os, time\n    while not os.path.exists('go'):\n        time.sleep(0.05)\n{line}")
+WAIT = "    import os, time\n    open('waits', 'w').close()\n    while not os.path.exists('go'):\n        time.sleep(0.05)\n"
+
+
+def while_it_waits(clone: Path, happens: Callable[[], object], *targets: str, front: str = "snakemake --cores 4") -> tuple[int, str]:
+    """Exit status and words of a run in which something happens while a job is in `WAIT`."""
     with subprocess.Popen(
-        ["snakemake", "--cores", "4", *targets],
+        [*front.split(), *targets],
         cwd=clone,
         env=environment(clone),
         stdout=subprocess.PIPE,
@@ -46,17 +48,35 @@ def checked_out_beside(clone: Path, stage: str, line: str, *targets: str) -> str
     ) as running:
         try:
             end = time.monotonic() + 120
-            while not narrow(clone):
+            while not (clone / "waits").exists():
                 assert running.poll() is None
                 assert time.monotonic() < end
                 time.sleep(0.05)
-            time.sleep(2)  # the next job has hashed its inputs
-            run(clone, "dvc", "checkout")
-            assert not narrow(clone)
+            happens()
         finally:
             (clone / "go").touch()
         said, _ = running.communicate(timeout=120)
-    assert running.returncode == 1, said
+    for name in ("go", "waits"):
+        (clone / name).unlink()
+    return running.returncode, said
+
+
+def checked_out_beside(clone: Path, stage: str, line: str, *targets: str) -> str:
+    """What a run says that fails: its jobs of a stage wait in their first line until `dvc checkout` has put back the older shards."""
+
+    def check_out() -> None:
+        end = time.monotonic() + 60
+        while not narrow(clone):  # made beside a job that reads none of them
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        run(clone, "dvc", "checkout")
+        assert not narrow(clone)
+
+    body = clone / f"snow/toy/{stage}.py"
+    text = body.read_text()
+    edit(body, line, WAIT + line)
+    status, said = while_it_waits(clone, check_out, *targets)
+    assert status == 1, said
     body.write_text(text)
     return said
 
@@ -86,3 +106,64 @@ def test_a_run_whose_results_were_exchanged_says_so(clone: Path) -> None:
     assert "other params than" not in said
     assert "0 jobs executed, 4 from the cache" in run(clone, "snakemake", "corpus-shaped", "suites")
     assert narrow(clone)
+
+
+def test_a_job_whose_code_changed_before_it_was_imported_records_nothing(clone: Path) -> None:
+    body, late = clone / "snow/toy/merge.py", clone / "snow/toy/late.py"
+    late.write_text('WORD = "one"\n')
+    edit(body, "    seen: set", f"{WAIT}    from snow.toy import late\n    seen: set")
+    edit(body, '{"mark": [MARK, lines.END]', '{"mark": [late.WORD]')
+    status, said = while_it_waits(clone, lambda: edit(late, "one", "two"), "corpus-merged")
+    assert status == 1
+    assert f"merge all: its code, {late}, changed while it ran; run the same command again" in said
+    status, said = while_it_waits(clone, lambda: None, "corpus-merged")
+    assert status == 0, said
+    assert json.loads((clone / "receipts/merge/all.json").read_bytes())["facts"]["mark"] == ["two"]
+
+
+def test_a_job_whose_code_changed_after_it_was_imported_has_done_what_it_says(clone: Path) -> None:
+    body, shared = clone / "snow/toy/merge.py", clone / "snow/toy/lines.py"
+    edit(body, "    seen: set", f"{WAIT}    seen: set")
+    status, said = while_it_waits(clone, lambda: edit(shared, 'END = "."', 'END = "!"'), "corpus-merged")
+    assert status == 0, said
+    assert json.loads((clone / "receipts/merge/all.json").read_bytes())["facts"]["mark"] == ["", "."]
+    assert "snow.toy.lines" in project.run(clone, "snow", "why", "corpus-merged").stdout
+
+
+def test_dvc_records_no_result_as_that_of_code_edited_meanwhile(clone: Path) -> None:
+    body, shared = clone / "snow/toy/merge.py", clone / "snow/toy/lines.py"
+    text = body.read_text()
+    run(clone, "dvc", "repro", "corpus-shaped")
+    edit(body, "    seen: set", f"{WAIT}    seen: set")
+    status, said = while_it_waits(
+        clone, lambda: edit(shared, 'END = "."', 'END = "!"'), "--single-item", "corpus-merged", front="dvc repro"
+    )
+    assert status != 0
+    assert "code, or what merge all read or made, was changed while DVC ran corpus-merged; run `dvc repro` again" in said
+    assert "corpus-merged" in run(clone, "dvc", "status")
+    body.write_text(text)
+    run(clone, "dvc", "repro", "corpus-merged")
+    assert json.loads((clone / "receipts/merge/all.json").read_bytes())["facts"]["mark"] == ["", "!"]
+
+
+EDITED = """
+from pathlib import Path
+from snow.caching import commit
+file, recorded, edited = Path({file!r}), commit._commit, []
+def edited_first(seen):
+    if not edited:
+        edited.append(file.write_text(file.read_text().replace({old!r}, {new!r}, 1)))
+    return recorded(seen)
+commit._commit = edited_first
+commit.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"), [("snow/toy/lines.py", 'END = "."', 'END = "!"'), ("corpus/merged/00000.txt", "a", "b")], ids=["code", "result"]
+)
+def test_what_changes_while_dvc_lock_is_written_is_judged_again(clone: Path, file: str, old: str, new: str) -> None:
+    project.git(clone, "checkout", "-q", "params.yaml")
+    edit(clone / "snow/toy/judge.py", '"""Stage', '"""The stage')  # dvc.lock is to follow
+    run(clone, "python", "-c", EDITED.format(file=file, old=old, new=new))
+    assert "corpus-merged" in run(clone, "dvc", "status")

@@ -45,6 +45,17 @@ SOURCES = {
     "twin": ("one and the same line", "Short", None),
     "more": ("gamma rays", "a lazy dog", None),
 }
+BESIDE = (  # commands beside a run
+    "dvc checkout",
+    "dvc pull",
+    "dvc push --run-cache",
+    "dvc repro",
+    "snakemake all",
+    "snakemake -n all",
+    "snow gc --remove",
+    "snow commit",
+    "snow mend --run-cache --verify",
+)
 DELAYS = (0.05, 0.3, 0.5, 0.7, 0.9, 1.2, 1.6, 2.2)
 
 
@@ -77,6 +88,19 @@ def _overlay(chosen: Random) -> Step:
     return ["overlay", *chosen.choice([["config", ["shards", chosen.choice([1, 3])]], *[["file", *overlays(chosen)] for _ in "ab"]])]
 
 
+def _during(chosen: Random) -> Step:
+    """Something else while a run is under way."""
+    others: list[Step] = [
+        *(["command", *chosen.choice(BESIDE).split()] for _ in "abc"),
+        ["mark", chosen.choice([*STAGES, "END"]), chosen.choice(["", "> ", "!!"])],
+        ["refactor", chosen.choice(STAGES), chosen.randrange(3)],
+        ["inplace", chosen.randrange(1000)],
+        ["delete", chosen.randrange(1000)],
+        ["times", chosen.randrange(1000)],
+    ]
+    return ["during", _front(chosen), chosen.choice(DELAYS), *chosen.choice(others)]
+
+
 def _arm(chosen: Random) -> Step:
     name, (model, tokens) = _of(ARMS, chosen)
     return ["arm", name, model, tokens]
@@ -93,6 +117,7 @@ TABLE: dict[Callable[[Random], Step], float] = {
     lambda _: ["refused"]: 0.3,
     lambda chosen: ["run_edit", _front(chosen), chosen.choice(DELAYS), *_of(EDITS, chosen)]: 1.5,
     lambda chosen: ["run_source", _front(chosen), chosen.choice(DELAYS), *_of(SOURCES, chosen)]: 0.7,
+    _during: 2,
     lambda chosen: ["kill", _front(chosen), chosen.choice(DELAYS)]: 2,
     # edits
     lambda chosen: ["param", *_of(EDITS, chosen)]: 5,

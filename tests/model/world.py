@@ -290,6 +290,18 @@ class World(Accidents):
         self.do_source(name, text)
         self.executing(running, None)
 
+    def do_during(self, front: str, delay: float, name: str, *words: Any) -> None:
+        """Another step while a run is under way, after which the run may end with a sentence, and what it had found may be gone."""
+        running = self.begin(front)
+        time.sleep(delay)
+        getattr(self, f"do_{name}")(*words)
+        self.before = self.before[0], set(), {}
+        self.executing(running, None)
+
+    def do_command(self, *words: str) -> None:
+        """A command that may be refused."""
+        self.run(*words, ok=None)
+
     def do_kill(self, front: str, delay: float) -> None:
         """A run killed with everything it started."""
         self.executing(self.begin(front), kill_after=delay)
