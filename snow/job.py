@@ -161,12 +161,15 @@ def execute(asked: Call) -> dict[str, Any]:
         )
         body = importlib.import_module(asked.stage.module)
         loaded = frozenset(sys.modules)
-        _require_same_code(asked)
-        facts = body.run(job)
+        _require_same_code(asked, frozenset())
+        try:
+            facts = body.run(job)
+        except Exception:
+            _require_same(asked, loaded)  # what was exchanged under it is the reason
+            raise
         if int(os.environ.get("RANK", "0")) > 0:
             return {}  # rank 0 alone has written the outputs
-        _require_same(asked)
-        _require_same_code(asked, loaded)
+        _require_same(asked, loaded)
         receipt = _receipt(asked, facts, {name: staged[name] for name in job.outputs})
         if RECEIPT in staged:
             staged[RECEIPT].write_bytes(ledger.dump(receipt))
@@ -177,8 +180,9 @@ def execute(asked: Call) -> dict[str, Any]:
     return receipt
 
 
-def _require_same(asked: Call) -> None:
-    """SnowError when an input, or what the job read outside the repository, is not what it was when the key was computed."""
+def _require_same(asked: Call, loaded: Set[str]) -> None:
+    """SnowError when an input, code that was not yet imported (`loaded`), or what the job read outside the repository, is not what it was
+    when the key was computed."""
     now = hashes.contents(asked.contents)
     for path, known in asked.contents.items():
         found = now[path]
@@ -187,9 +191,10 @@ def _require_same(asked: Call) -> None:
     outside = spec.sources(asked.stage, asked.params, [asked.job]).get(asked.job.instance)
     if not spec.same_sources(asked.spec.get("sources"), outside):
         raise SnowError(f"{asked.job.name}: what it reads outside the repository {AGAIN}")
+    _require_same_code(asked, loaded)
 
 
-def _require_same_code(asked: Call, loaded: Set[str] = frozenset()) -> None:
+def _require_same_code(asked: Call, loaded: Set[str]) -> None:
     """SnowError when a module of the job's code is not what the key was computed from and was not imported (`loaded`) before it changed:
     bodies import some modules late, and other processes that they start import theirs anew."""
     for name in source_code.changed(asked.stage.module):

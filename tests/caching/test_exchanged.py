@@ -99,6 +99,15 @@ def test_a_job_whose_inputs_were_exchanged_records_nothing(clone: Path) -> None:
     assert shaped == merged
 
 
+def test_a_job_that_fails_over_exchanged_inputs_names_them_and_not_its_own_line(clone: Path) -> None:
+    body, shaped = clone / "snow/toy/merge.py", clone / "corpus/shaped/00000.txt"
+    edit(body, "    seen: set", f"{WAIT}    seen: set")
+    status, said = while_it_waits(clone, shaped.unlink, "corpus-merged")
+    assert status == 1
+    assert "merge all: its input corpus/shaped/00000.txt changed while it ran; run the same command again" in said
+    assert "Traceback" not in said
+
+
 def test_a_run_whose_results_were_exchanged_says_so(clone: Path) -> None:
     said = checked_out_beside(clone, "suite", "    words = ", "corpus-shaped", "suites")
     assert "what shape 0000" in said
