@@ -1,18 +1,15 @@
 # The Arctic-SnowCoder recipe: documents -> filters -> deduplication -> decontamination -> phase 1 -> annotator -> phase 2 ->
 # synthetic code -> phase 3, evaluated after each phase. `snakemake all` is the pocket run; `-n` shows what would be done.
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from snow.caching import preflight
-from snow.errors import SnowError
+from snow.refusal import refusals
 
 min_version("9.27")
 
 # Snakemake would say only that some configuration file is not valid, and DVC would refuse a key given twice after the last job.
-try:
+with refusals():
     preflight.check_params()
-except SnowError as error:
-    raise WorkflowError(str(error)) from None
 
 
 configfile: "params.yaml"
@@ -40,11 +37,13 @@ rule all:
 
 onstart:
     if workflow.is_main_process:
-        snow_workflow.begin(workflow, PARAMS)
+        with refusals():
+            snow_workflow.begin(workflow, PARAMS)
 
 
 onsuccess:
-    snow_workflow.end(config, PARAMS)
+    with refusals():
+        snow_workflow.end(config, PARAMS)
 
 
 onerror:

@@ -15,7 +15,7 @@ if not Path(snow.__path__[0]).samefile(Path(workflow.basedir, "snow")):
 
 from snow import failures, listing, snakemake_run, stages
 from snow import workflow as snow_workflow
-from snow.errors import SnowError
+from snow.refusal import refusals
 from snow.reserved import NAME
 
 
@@ -88,10 +88,8 @@ def pretrain_threads(wildcards, threads):
     return max(threads, TORCH_THREADS)
 
 
-try:
+with refusals():
     PARAMS = snow_workflow.prepare(config)
-except SnowError as error:
-    raise WorkflowError(str(error)) from None
 
 GRAPH = stages.graph(PARAMS)
 ARTIFACTS = GRAPH.artifacts
@@ -107,15 +105,13 @@ generator_gpus = snow_workflow.gpus(
     ].gpus,
 )
 if workflow.is_main_process:
-    try:
+    with refusals():
         snakemake_run.announce_less(workflow)
         snow_workflow.prepare_submission(workflow)
         snow_workflow.count_gpus(workflow)
         snow_workflow.synchronise(PARAMS)
         snow_workflow.commit_when_idle(workflow)
         snow_workflow.say_missing(workflow, PARAMS)
-    except SnowError as error:
-        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:

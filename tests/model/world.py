@@ -76,9 +76,9 @@ class World(Accidents):
         return self.judge(self.commands.run(*words, cwd=self.clone), ok)
 
     def judge(self, done: Done, ok: bool | None = True) -> Done:
-        """Hold what every command promises: no traceback, and success where that is due."""
+        """Hold what every command promises: no traceback, nor a line of one, and success where that is due."""
         said = f"`{' '.join(done.words)}` ended with {done.status}\n{done.output[-6000:]}"
-        assert "Traceback" not in done.output, said
+        assert not re.search(r'Traceback|  File ".*", line \d', done.output), said
         assert ok is None or ok == (done.status == 0), said
         return done
 
