@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from snow import digest, disk, graph, source_code
+from snow import digest, disk, graph, sealed, source_code
 from snow import params as settings
-from snow.caching import costs, hashes, ledger, records, spec
+from snow.caching import costs, hashes, records, spec
 from snow.caching.store import Store, open_store
 from snow.errors import SnowError
 from snow.graph import Stage
@@ -172,7 +172,7 @@ def execute(asked: Call) -> dict[str, Any]:
         _require_same(asked, loaded)
         receipt = _receipt(asked, facts, {name: staged[name] for name in job.outputs})
         if RECEIPT in staged:
-            staged[RECEIPT].write_bytes(ledger.dump(receipt))
+            staged[RECEIPT].write_bytes(sealed.dump(receipt))
         _publish(asked, staged, open_store())
     shutil.rmtree(STATE / "work" / asked.key, ignore_errors=True)
     with contextlib.suppress(OSError):  # a full disk; what was made is in place

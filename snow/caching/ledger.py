@@ -9,21 +9,18 @@ run must make or restore.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snow import digest, stages
+from snow import sealed, stages
 from snow.caching import hashes, spec
 from snow.graph import Graph, Job, Stage
 from snow.params import Params
 from snow.stages import STAGES
 
 RECEIPTS = Path("receipts")
-BLANK = "0" * 64
-SUM = re.compile(rb'(?m)^ "sum": "([0-9a-f]{64})"')
 ABSENT = "(absent)"  # a key that one side lacks, which is not the same as null
 
 Named = Mapping[str, tuple[tuple[str, str], ...]]  # input name -> (path, md5) in the order of the command line
@@ -128,21 +125,10 @@ def read(folder: Path = RECEIPTS) -> dict[str, Receipt]:
 _parsed: dict[Path, tuple[Any, Receipt | None]] = {}
 
 
-def dump(receipt: Mapping[str, Any]) -> bytes:
-    """The bytes of a receipt: JSON with a checksum over itself, so that an edited one vouches for nothing."""
-    text = json.dumps({**receipt, "sum": BLANK}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    return text.replace(f'"sum": "{BLANK}"', f'"sum": "{digest.sha256(text)}"').encode()
-
-
-def _sound(text: bytes) -> bool:
-    found = SUM.search(text)
-    return found is not None and digest.sha256(text.replace(found[1], BLANK.encode()).decode()) == found[1].decode()
-
-
 def parse(text: bytes, path: Path) -> Receipt | None:
     """The receipt that lies, or belongs, at a path; None when it is none."""
     try:
-        if not _sound(text):
+        if not sealed.sound(text):
             return None
         told = json.loads(text)
         inputs = {name: tuple((file, md5) for file, md5 in pairs) for name, pairs in told["inputs"].items()}

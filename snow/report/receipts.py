@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from snow import sealed
 from snow.errors import SnowError
 
 Facts = Mapping[str, Any]
@@ -100,12 +101,15 @@ def load(paths: Iterable[Path]) -> Receipts:
     receipts = []
     for path in (file for given in paths for file in (sorted(given.rglob("*.json")) if given.is_dir() else [given])):
         try:
-            receipt = json.loads(path.read_text())
+            text = path.read_bytes()
+            receipt = json.loads(text)
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise SnowError(f"{path} is not a readable receipt ({error}); delete it and run again") from None
         if not isinstance(receipt, dict) or REQUIRED - receipt.keys():
             raise SnowError(
                 f"{path} is not a receipt of a snow job: it lacks {', '.join(sorted(REQUIRED - set(receipt)))}; delete it and run again"
             )
+        if not sealed.sound(text):
+            raise SnowError(f"{path} is damaged, its checksum is another; delete it and run again")
         receipts.append(receipt)
     return Receipts(receipts)

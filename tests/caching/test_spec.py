@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from snow import digest, stages
+from snow import digest, sealed, stages
 from snow import params as settings
 from snow.caching import hashes, ledger, spec
 
@@ -101,7 +101,7 @@ def test_causes_are_exact(params: settings.Params) -> None:
 
     def verdict(**changes: object) -> ledger.Verdict:
         Path(job.receipt).parent.mkdir(parents=True, exist_ok=True)
-        Path(job.receipt).write_bytes(ledger.dump(told | changes))
+        Path(job.receipt).write_bytes(sealed.dump(told | changes))
         return ledger.look(params).verdicts["filter 00000"]
 
     assert verdict().state == "waiting"  # for what nobody vouches

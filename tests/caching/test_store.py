@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snow import digest
+from snow import digest, sealed
 from snow.caching import gc, hashes, ledger, records
 from snow.caching.store import LINK_TYPES, Store, open_store
 from snow.errors import SnowError
@@ -197,7 +197,7 @@ def test_the_next_run_mends_the_cache_from_what_is_in_place(which: str, how: Dam
         "outputs": {path.name: [path.as_posix(), known.md5] for path, known in outputs.items()},
     }
     RECEIPT.parent.mkdir(parents=True)
-    RECEIPT.write_bytes(ledger.dump(told))
+    RECEIPT.write_bytes(sealed.dump(told))
     asked = records.entry("filter", "00000", "k" * 64, {}, {**dict.fromkeys(outputs), RECEIPT: None})
     entries = list(ledger.read().values())
     records.adopt(store, entries, hashes.contents(Path(path) for each in entries for path in (*each.outputs, each.path)))

@@ -10,6 +10,7 @@ from typing import Any
 
 import recorded
 
+from snow import sealed
 from snow.job import Job
 from snow.report import stage
 
@@ -76,7 +77,7 @@ def read_page(report: Path) -> Page:
 def change(path: Path, edit) -> None:
     receipt = json.loads(path.read_text())
     edit(receipt)
-    path.write_text(json.dumps(receipt, sort_keys=True))
+    path.write_bytes(sealed.dump(receipt))
 
 
 def receipt_of(inputs: dict[str, tuple[Path, ...]], name: str) -> Path:

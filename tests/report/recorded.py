@@ -10,7 +10,7 @@ import yaml
 from recorded_matches import matches
 from recorded_scores import scores
 
-from snow import overlay, stages
+from snow import overlay, sealed, stages
 from snow import params as settings
 from snow.synthesis.refine import REASONS
 
@@ -380,7 +380,7 @@ def write(folder: Path, passed=0, values=None) -> dict[str, tuple[Path, ...]]:
     given["receipts"] = ()
     for receipt in receipts(params, passed, folder):
         path = folder / f"receipts/{receipt['stage']}/{receipt['instance']}.json"
-        put(path, json.dumps(receipt, sort_keys=True))
+        put(path, sealed.dump(receipt).decode())
         given["receipts"] += (path,)
     measured = [*params.models, *params.evaluation.compare_with]
     for model, path in zip(params.models, given["logs"], strict=True):

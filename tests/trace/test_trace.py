@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from snow import params as settings
-from snow import stages
+from snow import sealed, stages
 from snow.corpus import units
 from snow.job import Job
 from snow.stages import STAGES
@@ -63,7 +63,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
             body = importlib.import_module(STAGES[job.stage].module)
             facts = body.run(Job(job.instance, settings.view(params, job.params), given, made, 1, folder / ".snow/work", "key"))
             told = {"stage": job.stage, "instance": job.instance, "key": "", "facts": facts, "spec": {}, "outputs": {}}
-            Path(job.receipt).write_text(json.dumps(told))
+            Path(job.receipt).write_bytes(sealed.dump(told))
             if job.stage == "suite":  # what is collected after it contains one of its solutions
                 task = next(iter(read_lines(made["suite"])))
                 Path("code/lib0/leak.py").write_text(f"# ann@mail.com, bob@mail.com\n\n\n{task['prompt']}{task['canonical_solution']}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from snow import params as settings
-from snow import stages
+from snow import sealed, stages
 from snow.pretrain import data
 from snow.trace import windows
 from snow.trace.lookup import Recipe
@@ -57,4 +56,4 @@ def test_reads_of_a_mixture_are_those_of_its_steps(tmp_path: Path, monkeypatch: 
 def _record(receipt: str, facts: dict[str, Any], params: dict[str, Any]) -> None:
     Path(receipt).parent.mkdir(parents=True, exist_ok=True)
     told = {"stage": "", "instance": "", "key": "", "facts": facts, "spec": {"params": params}, "outputs": {}}
-    Path(receipt).write_text(json.dumps(told))
+    Path(receipt).write_bytes(sealed.dump(told))
