@@ -39,15 +39,27 @@ def prepare(values: Mapping[str, Any]) -> settings.Params:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     values = _in_order(values, settings.read(preflight.PARAMS))
     checked = settings.check(values, "params.yaml")
-    if DVC in os.environ and not _recorded(values):
-        raise SnowError(
-            f"DVC runs the stage {os.environ[DVC]} and records params.yaml, but a profile's configfile or config gives this run other "
-            "params; write them into params.yaml, or start `snakemake` itself"
-        )
-    if DVC in os.environ and not pipeline.has_every_artifact():
-        raise SnowError("params.yaml declares other artifacts than dvc.yaml has stages for; run `snow check --fix`, then `dvc repro` again")
+    if DVC in os.environ:
+        _require_recordable(values, os.environ[DVC])
     os.environ["SNOW_PARAMS"] = _frozen(values)
     return checked
+
+
+def _require_recordable(values: Mapping[str, Any], stage: str) -> None:
+    """SnowError when DVC would record a stage for something else than what this run makes; what DVC deleted to run it is put back."""
+    if not _recorded(values):
+        refused = (
+            f"DVC runs the stage {stage} and records params.yaml, but a profile's configfile or config gives this run other "
+            "params; write them into params.yaml, or start `snakemake` itself"
+        )
+    elif not pipeline.has_every_artifact():
+        refused = "params.yaml declares other artifacts than dvc.yaml has stages for; run `snow check --fix`, then `dvc repro` again"
+    else:
+        return
+    store = open_store()
+    if store is not None:
+        locked.put_back(store, stage)
+    raise SnowError(refused)
 
 
 def _in_order(values: Any, wanted: Any) -> Any:

@@ -69,6 +69,14 @@ def lost(store: Store, missing: Iterable[str]) -> list[str]:
     return sorted({found for found in around.values() if found is not None and store.describe(named[found]) is None})
 
 
+def put_back(store: Store, stage: str) -> None:
+    """Check out what dvc.lock names of a stage and is not here, as far as the cache has it."""
+    for out, md5 in _outs(stage):
+        known = None if Path(out).exists() else store.describe(md5)
+        if known is not None:
+            store.check_out(known, Path(out))
+
+
 def uncached(store: Store) -> bool:
     """Whether the cache lacks some of what dvc.lock names and lies here as it says: DVC calls that changed."""
     lacking = ((Path(out), md5) for out, md5 in _outs() if store.describe(md5) is None)
@@ -85,8 +93,9 @@ def _receipts(store: Store, recorded: Mapping[str, str]) -> Iterator[tuple[ledge
             yield receipt, content
 
 
-def _outs() -> list[tuple[str, str]]:
-    """Path and md5 of every output in dvc.lock; none without one, nor of an entry that a killed DVC cut off before its md5."""
+def _outs(of: str | None = None) -> list[tuple[str, str]]:
+    """Path and md5 of every output in dvc.lock, or of one stage's; none without one, nor of an entry that a killed DVC cut off before
+    its md5."""
     told = preflight.read(preflight.LOCK) if preflight.LOCK.exists() else None
-    stages = ((told or {}).get("stages") or {}).values()
+    stages = [stage for name, stage in ((told or {}).get("stages") or {}).items() if of in (None, name)]
     return [(out["path"], out["md5"]) for stage in stages for out in stage.get("outs", ()) if out.get("md5")]

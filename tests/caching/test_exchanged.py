@@ -21,16 +21,24 @@ def run(clone: Path, *words: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """The toy recipe after a committed run, with another width in params.yaml."""
-    made = project.create(tmp_path / "world")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world with the toy recipe after a committed run."""
+    world = tmp_path_factory.mktemp("finished")
+    made = project.create(world)
     run(made, "snow", "check", "--fix")
     run(made, "snakemake", "all")
     project.git(made, "add", "-A")
     project.git(made, "commit", "-q", "-m", "a run")
-    edit(made / "params.yaml", "width: 30", "width: 6")
-    return made
+    return world
+
+
+@pytest.fixture
+def clone(finished: Path, tmp_path: Path) -> Path:
+    """The finished toy recipe, with another width in params.yaml."""
+    project.copy(finished, tmp_path)
+    edit(tmp_path / "work/params.yaml", "width: 30", "width: 6")
+    return tmp_path / "work"
 
 
 WAIT = "    import os, time\n    open('waits', 'w').close()\n    while not os.path.exists('go'):\n        time.sleep(0.05)\n"
@@ -176,3 +184,12 @@ def test_what_changes_while_dvc_lock_is_written_is_judged_again(clone: Path, fil
     edit(clone / "snow/toy/judge.py", '"""Stage', '"""The stage')  # dvc.lock is to follow
     run(clone, "python", "-c", EDITED.format(file=file, old=old, new=new))
     assert "corpus-merged" in run(clone, "dvc", "status")
+
+
+def test_a_stage_of_dvc_that_is_refused_has_its_results_back(clone: Path) -> None:
+    edit(clone / "params.yaml", "suites:\n", "suites:\n  three:\n    words: [fox]\n")
+    held = {path: path.read_bytes() for path in (clone / "suites").iterdir()}
+    done = project.run(clone, "dvc", "repro", "suites")
+    assert done.returncode != 0
+    assert "run `snow check --fix`, then `dvc repro` again" in done.stdout + done.stderr
+    assert {path: path.read_bytes() for path in (clone / "suites").iterdir()} == held
