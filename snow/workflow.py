@@ -97,6 +97,7 @@ def synchronise(params: settings.Params) -> None:
     with lock, hashes.packed():
         seen = ledger.look(params)
         reconcile.write_specs(seen)
+        strays.remember(seen.graph)
         times.project(seen)
         job.sweep_staging()
         _see_to_locked(seen)

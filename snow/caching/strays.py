@@ -25,7 +25,7 @@ NOT_OURS = {*hashes.UNTRACKED, ".gitignore"}  # what Snakemake writes into a fol
 def remove(graph: Graph) -> None:
     """Clear the artifacts' folders of what is in none of the graph's outputs, receipts of jobs it does not have first of all."""
     store = open_store()
-    for path in found(graph, _remembered(graph)):
+    for path in found(graph, remember(graph)):
         if store is not None and store.sound(hashes.content(path).md5):
             path.unlink()
         else:
@@ -46,7 +46,7 @@ def found(graph: Graph, made_before: Iterable[Path] = ()) -> list[Path]:
     return [path for path in dict.fromkeys([*inside, *alone]) if not graph.sources_of(str(path))]
 
 
-def _remembered(graph: Graph) -> list[Path]:
+def remember(graph: Graph) -> list[Path]:
     """What runs of this clone were to make, of this graph and others, as far as it is here: after `dvc checkout` of a state that
     does not know it, an output may lie where no receipt and no dvc.yaml names it."""
     before = MADE.read_text(encoding="utf-8").splitlines() if MADE.is_file() else []

@@ -15,6 +15,7 @@ class Accidents:
 
     root: Path
     clone: Path
+    forgotten: set[str]
 
     def remove_torn_lock(self) -> None:
         """DVC's own lock of paths, which a killed dvc may leave half written: no command of DVC goes on beside it, as it says."""
@@ -54,7 +55,9 @@ class Accidents:
             shutil.rmtree(victim) if victim.is_dir() and not victim.is_symlink() else victim.unlink()
 
     def do_delete_state(self, name: str) -> None:
-        """Remove .snow or .snakemake."""
+        """Remove .snow or .snakemake. What lies there then is known by its receipts and dvc.yaml alone."""
+        if name == ".snow":
+            self.forgotten |= self.files().keys()
         shutil.rmtree(self.clone / name, ignore_errors=True)
 
     def do_inplace(self, number: int) -> None:

@@ -52,6 +52,7 @@ class World(Accidents):
         self.truth = Truth()
         self.steps: list[list[Any]] = []
         self.clones = 1
+        self.forgotten: set[str] = set()  # files that a clone's own state may know nothing of
         self.synced: dict[str, Any] | None = None  # params when both tools were idle after a run; since then only `EDITS` were done
         self.commented = False  # ... among them a comment, which DVC alone notices
         self.seen: checks.Seen | None = None  # what the tools said at the end of this step, where they were asked already
@@ -215,8 +216,7 @@ class World(Accidents):
 
     def do_run(self) -> None:
         """`snakemake all`, to the end."""
-        self.executing(self.start("snakemake", "all"))
-        checks.after_run(self)
+        checks.after_run(self, self.executing(self.start("snakemake", "all")))
 
     def do_repro(self) -> None:
         """`dvc repro`, to the end. One that meets artifacts which dvc.yaml lacks is refused and says what helps, which does."""
@@ -227,9 +227,9 @@ class World(Accidents):
             assert done.status == 0 or said_so, f"`dvc repro` beside an older dvc.yaml:\n{done.output[-3000:]}"
             self.run("snow", "check", "--fix")
         blind = checks.source_changed(self)
-        self.executing(self.start("dvc", "repro"))
+        done = self.executing(self.start("dvc", "repro"))
         if not blind:
-            checks.after_run(self)
+            checks.after_run(self, done)
 
     def begin(self, front: str) -> Running:
         """A whole run by one of the two front doors; before DVC's, dvc.yaml follows params.yaml."""
