@@ -330,16 +330,6 @@ def test_receipts_of_two_runs_are_refused(tmp_path, name, edit, message):
         build(tmp_path, inputs)
 
 
-def test_a_receipt_of_which_a_digit_was_changed_is_refused(tmp_path):
-    inputs = recorded.write(tmp_path)
-    path = receipt_of(inputs, "judge/phase1/humaneval")
-    text = path.read_text()
-    path.write_text(text.replace('"passed": 0', '"passed": 1', 1))
-    assert path.read_text() != text
-    with pytest.raises(SnowError, match=r"judge/phase1/humaneval\.json is damaged, its checksum is another; delete it and run again"):
-        build(tmp_path, inputs)
-
-
 @pytest.mark.parametrize("name", ["receipts", "logs", "bits", "verdicts", "scores"])
 def test_a_torn_input_is_named(tmp_path, name):
     inputs = recorded.write(tmp_path)
