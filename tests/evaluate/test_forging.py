@@ -94,6 +94,9 @@ ATTACKS = {
 }
 
 
+ALONE_SLOW = "subtle/EvoEval/15"  # what it expects are strings of megabytes: the suite's own side takes 8 s before a sample is asked
+
+
 @pytest.fixture(scope="module", params=["HumanEval", "HumanEvalPlus", "MbppPlus", "EvoEval"])
 def suite(request: pytest.FixtureRequest, humaneval: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if request.param == "HumanEval":
@@ -119,7 +122,7 @@ def test_no_wrong_solution_passes(suite: Path, sandbox: Sandbox, tmp_path: Path,
         return told
 
     monkeypatch.setattr(Examiner, "examine", timed)
-    tasks = read_suite(suite)
+    tasks = [task for task in read_suite(suite) if task.task_id != ALONE_SLOW]
     judge = replace(judge_of(suite, sandbox, tmp_path), seconds=1.0)
     samples = []
     for number, attack in enumerate(ATTACKS.values()):

@@ -79,7 +79,8 @@ def test_a_job_that_is_warned_of_its_limit_goes_on_at_once(
 ) -> None:
     """The signal of `sbatch --signal=B:USR1@SECONDS`, which reaches the job's script alone; torchrun passes it on."""
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
-    write(project, data, tasks=workers, **LONG)
+    length = {**LONG, "tokens": LONG["tokens"] // workers}  # two take four times as long for a step
+    write(project, data, tasks=workers, **length)
     run = project.start("pretrain", "--retries", "0")
     project.wait(lambda: newest(project) >= 10, "checkpoints")
     number = project.cluster.number_of("pretrain", "running") or ""
@@ -87,7 +88,7 @@ def test_a_job_that_is_warned_of_its_limit_goes_on_at_once(
     run.succeeds()
     assert project.cluster.details(number)["Restarts"] == "1"
     assert continued_from(project) > 10
-    alone_so = uninterrupted if workers == 1 else result(alone(data, tmp_path / "alone", workers=workers, **LONG))
+    alone_so = uninterrupted if workers == 1 else result(alone(data, tmp_path / "alone", workers=workers, **length))
     assert result(project.path / "model") == alone_so
 
 
