@@ -44,7 +44,10 @@ def run() -> list[str]:
             seen = ledger.look(settings.load(PARAMS))
             if _settled({job.artifact for job in seen.graph.jobs if job.name not in seen.current}):
                 return []
-            ready, left = _commit(seen)
+            try:
+                ready, left = _commit(seen)
+            except FileNotFoundError:  # taken away since it was looked at, by `dvc checkout` for a moment
+                continue
         if _given() == given and not _exchanged(seen):  # else DVC may have recorded the edit as what these results were made with
             break
         if before is None:

@@ -58,8 +58,10 @@ class Project:
 
     def commit(self, names: Iterable[str], known: Mapping[Path, hashes.Content]) -> None:
         """What `dvc commit -f` does, of some stages at once, where DVC reads its whole graph and dvc.lock again for each; hashes that
-        are already known are handed to DVC's state, so that no byte is read again."""
+        are already known are handed to DVC's state, so that no byte is read again. FileNotFoundError when something is no longer there."""
+        from dvc.dependency.base import DependencyDoesNotExistError
         from dvc.lock import LockError
+        from dvc.output import OutputDoesNotExistError
 
         wanted = set(names)
         deadline = time.monotonic() + LOCK_SECONDS
@@ -73,6 +75,8 @@ class Project:
                         stage.commit(relink=False)  # relinking would give files new times
                     chosen[0].dvcfile.dump_stages(chosen, update_pipeline=False)
                     return
+            except (DependencyDoesNotExistError, OutputDoesNotExistError) as error:
+                raise FileNotFoundError(str(error)) from error
             except LockError:
                 if time.monotonic() > deadline:
                     raise

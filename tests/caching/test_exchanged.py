@@ -164,12 +164,14 @@ def test_dvc_records_no_result_as_that_of_code_edited_meanwhile(clone: Path) -> 
 
 
 EDITED = """
+import shutil
 from pathlib import Path
 from snow.caching import commit
 file, recorded, edited = Path({file!r}), commit._commit, []
 def edited_first(seen):
     if not edited:
-        edited.append(file.write_text(file.read_text().replace({old!r}, {new!r}, 1)))
+        text = file.read_text().replace({old!r}, {new!r}, 1)
+        edited.append(file.write_text(text) if {new!r} else shutil.rmtree(file.parent))
     return recorded(seen)
 commit._commit = edited_first
 commit.run()
@@ -177,7 +179,9 @@ commit.run()
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new"), [("snow/toy/lines.py", 'END = "."', 'END = "!"'), ("corpus/merged/00000.txt", "a", "b")], ids=["code", "result"]
+    ("file", "old", "new"),
+    [("snow/toy/lines.py", 'END = "."', 'END = "!"'), ("corpus/merged/00000.txt", "a", "b"), ("corpus/merged/00000.txt", "a", "")],
+    ids=["code", "result", "gone"],
 )
 def test_what_changes_while_dvc_lock_is_written_is_judged_again(clone: Path, file: str, old: str, new: str) -> None:
     project.git(clone, "checkout", "-q", "params.yaml")
